@@ -1,0 +1,57 @@
+# packages.sh: what beacond is built and tested with, as Debian and Ubuntu name it. Sourced by
+# quickstart and test.
+# shellcheck shell=bash disable=SC2034
+
+# The compiler, the build tools and the libraries.
+packages_build=(gcc libc6-dev make autoconf automake pkg-config
+    libevent-dev libsqlite3-dev libjansson-dev zlib1g-dev)
+
+# To send something by hand and look at what is stored.
+packages_try=(curl sqlite3 ca-certificates)
+
+# What contrib/test uses besides. libc6-dbg is for valgrind. clang-format and clang-tidy: their
+# version 14 is asked by the tests, which skip with any other; "clang" is the system's own.
+packages_test=(check python3 valgrind libc6-dbg clang mandoc shellcheck)
+case $(. /etc/os-release 2>/dev/null && echo "${ID-}${VERSION_ID-}") in
+debian12) packages_test+=(clang-format clang-tidy) ;;
+esac
+
+# packages_install PACKAGE…: installs those that are missing; asks apt only when there are some.
+# Where that can't be done it names them and goes on: configure tells what is really not there.
+packages_install()
+{
+    local package missing=() known=() unknown=() as_root=()
+
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        echo "This is not Debian or Ubuntu. What beacond needs is called there: $*"
+        return 0
+    fi
+    for package; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+
+    echo "Installing: ${missing[*]}"
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            echo "Neither root nor sudo: run this as root, apt-get install ${missing[*]}"
+            return 0
+        fi
+        as_root=(sudo)
+    fi
+    as_root+=(env DEBIAN_FRONTEND=noninteractive)
+
+    "${as_root[@]}" apt-get -qq update </dev/null || echo 'apt-get update failed; going on with what it knows'
+    for package in "${missing[@]}"; do
+        if apt-cache show "$package" >/dev/null 2>&1; then
+            known+=("$package")
+        else
+            unknown+=("$package")
+        fi
+    done
+    [ ${#unknown[@]} -eq 0 ] || echo "Not in this system's package lists: ${unknown[*]}"
+    [ ${#known[@]} -eq 0 ] ||
+        "${as_root[@]}" apt-get -qq -y --no-install-recommends install "${known[@]}" </dev/null ||
+        echo "apt-get install ${known[*]} failed; going on with what is there"
+}

@@ -1,0 +1,113 @@
+# embed.awk: turns the SQL files into the header src/store/sqlite/sql.h.
+#
+#     awk -f sql/embed.awk sql/0001-schema.sql … sql/statements.sql > sql.h
+#
+# A file whose name begins with four digits is a migration; they are given in order, without a gap.
+# Its text is embedded as it stands, comments too: SQLite keeps those inside CREATE statements, so
+# `.schema` in the shell explains the columns, and a database made by hand from the file is the same.
+# statements.sql holds statements, each behind a line `-- @name`; its other comment lines are left
+# out. Plain POSIX awk: mawk, gawk and busybox all read it.
+
+function fail(text)
+{
+    print FILENAME ":" FNR ": " text > "/dev/stderr"
+    failed = 1
+    exit 1
+}
+
+# One line as a C string literal that ends in a newline.
+function literal(line,    i, c, out)
+{
+    out = ""
+    for (i = 1; i <= length(line); i++) {
+        c = substr(line, i, 1)
+        if (c == "\\" || c == "\"" || c == "?") # ?: no trigraphs
+            out = out "\\" c
+        else if (c == "\t")
+            out = out "\\t"
+        else if (c != "\r")
+            out = out c
+    }
+    return "    \"" out "\\n\"\n"
+}
+
+function add(line)
+{
+    if (kind == "migration")
+        migration[migrations] = migration[migrations] literal(line)
+    else
+        text[name] = text[name] literal(line)
+}
+
+FNR == 1 {
+    base = FILENAME
+    sub(/^.*\//, "", base)
+    if (base == "statements.sql") {
+        kind = "statements"
+        name = ""
+    } else if (base ~ /^[0-9][0-9][0-9][0-9]-.*\.sql$/) {
+        kind = "migration"
+        migrations++
+        if (substr(base, 1, 4) + 0 != migrations)
+            fail("migration " migrations " expected here: the numbers leave no gap")
+        migration[migrations] = ""
+    } else {
+        fail("neither NNNN-name.sql nor statements.sql")
+    }
+}
+
+kind == "migration" { add($0); next }
+
+/^-- @/ {
+    name = substr($0, 5)
+    sub(/[ \t\r]+$/, "", name)
+    if (name !~ /^[a-z][a-z0-9_]*$/ || name == "count" || name == "migration_count")
+        fail("no name for a statement: \"" name "\"")
+    if (name in text)
+        fail("a second statement \"" name "\"")
+    text[name] = ""
+    order[++statements] = name
+    next
+}
+
+/^[ \t]*--/ || /^[ \t\r]*$/ { next }
+
+name == "" { fail("SQL without a line `-- @name` before it") }
+
+{ add($0) }
+
+END {
+    if (failed)
+        exit 1
+    for (i = 1; i <= statements; i++)
+        if (text[order[i]] == "") {
+            print "statements.sql: \"" order[i] "\" is empty" > "/dev/stderr"
+            exit 1
+        }
+    print "/* Made by sql/embed.awk from the files in sql/. Edit those. */"
+    print "#ifndef BEACOND_STORE_SQLITE_SQL_H"
+    print "#define BEACOND_STORE_SQLITE_SQL_H"
+    print ""
+    print "/* sql_migrations[n] takes a database from user_version n to n + 1. */"
+    print "#define SQL_MIGRATION_COUNT " (migrations + 0)
+    print "static const char *const sql_migrations[SQL_MIGRATION_COUNT] = {"
+    for (i = 1; i <= migrations; i++) {
+        if (i > 1)
+            print ""
+        printf "%s    ,\n", migration[i]
+    }
+    print "};"
+    print ""
+    print "enum sql_statement {"
+    for (i = 1; i <= statements; i++)
+        print "    SQL_" toupper(order[i]) ","
+    print "    SQL_COUNT"
+    print "};"
+    print ""
+    print "static const char *const sql_text[SQL_COUNT] = {"
+    for (i = 1; i <= statements; i++)
+        printf "    [SQL_%s] =\n%s    ,\n", toupper(order[i]), text[order[i]]
+    print "};"
+    print ""
+    print "#endif"
+}

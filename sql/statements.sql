@@ -1,0 +1,144 @@
+-- statements.sql: every statement that beacond prepares, each behind its name.
+-- Named parameters; prepared once per connection.
+
+-- @begin
+BEGIN IMMEDIATE;
+
+-- @commit
+COMMIT;
+
+-- @rollback
+ROLLBACK;
+
+-- @savepoint
+SAVEPOINT event;
+
+-- @release
+RELEASE event;
+
+-- @rollback_to
+ROLLBACK TO event;
+
+-- @begin_read
+BEGIN;
+
+-- @insert_event
+INSERT INTO events(seq, ts, received, given, id, event)
+VALUES (:seq, :ts, :received, 0, :id, :event);
+
+-- @insert_given
+INSERT INTO events(seq, ts, received, given, id, event)
+VALUES (:seq, :ts, :received, 1, :id, :event)
+ON CONFLICT (id, ts) WHERE given DO NOTHING;
+
+-- @tally_second
+INSERT INTO tally_second(at, events) VALUES (:at, :events)
+ON CONFLICT (at) DO UPDATE SET events = events + excluded.events;
+
+-- @tally_minute
+INSERT INTO tally_minute(at, events) VALUES (:at, :events)
+ON CONFLICT (at) DO UPDATE SET events = events + excluded.events;
+
+-- @tally_hour
+INSERT INTO tally_hour(at, events) VALUES (:at, :events)
+ON CONFLICT (at) DO UPDATE SET events = events + excluded.events;
+
+-- @tally_day
+INSERT INTO tally_day(at, events) VALUES (:at, :events)
+ON CONFLICT (at) DO UPDATE SET events = events + excluded.events;
+
+-- @insert_reject
+INSERT INTO rejects(received, reason, event) VALUES (:received, :reason, :event);
+
+-- @reject_size
+SELECT count(*), coalesce(sum(length(event)), 0) FROM rejects;
+
+-- @reject_oldest
+SELECT n, length(event) FROM rejects ORDER BY n LIMIT 1;
+
+-- @reject_drop
+DELETE FROM rejects WHERE n = :n;
+
+-- @last_seq
+SELECT max(coalesce((SELECT max(seq) FROM events), 0),
+           (SELECT value FROM meta WHERE name = 'last_seq'));
+
+-- @secret
+SELECT value FROM meta WHERE name = 'secret';
+
+-- @data_version
+PRAGMA data_version;
+
+-- @window_newest_seq
+SELECT max(seq) FROM events;
+
+-- Totals: a window's whole steps from the tally, its ragged edges by counting the index.
+-- @count_events
+SELECT count(*) FROM events WHERE ts BETWEEN :first AND :last;
+
+-- @sum_second
+SELECT coalesce(sum(events), 0) FROM tally_second WHERE at BETWEEN :first AND :last;
+
+-- @sum_minute
+SELECT coalesce(sum(events), 0) FROM tally_minute WHERE at BETWEEN :first AND :last;
+
+-- @sum_hour
+SELECT coalesce(sum(events), 0) FROM tally_hour WHERE at BETWEEN :first AND :last;
+
+-- @sum_day
+SELECT coalesce(sum(events), 0) FROM tally_day WHERE at BETWEEN :first AND :last;
+
+-- A page is read by two statements, the rest of one millisecond and then what is older: the row
+-- value comparison (ts, seq) < (?, ?) seeks by ts alone and goes quadratic on equal timestamps.
+-- @page_same
+SELECT seq, event FROM events
+ WHERE ts = :ts AND seq < :seq
+ ORDER BY seq DESC;
+
+-- @page_older
+SELECT ts, seq, event FROM events
+ WHERE ts BETWEEN :since AND :before AND seq <= :max_seq
+ ORDER BY ts DESC, seq DESC;
+
+-- Where the page starts that skips so many events, within a stretch that holds its start.
+-- @skip
+SELECT ts, seq FROM events
+ WHERE ts BETWEEN :first AND :last AND seq <= :max_seq
+ ORDER BY ts DESC, seq DESC LIMIT 1 OFFSET :skip;
+
+-- Walking down the tally, coarse to fine, finds that stretch without counting events.
+-- @steps_day
+SELECT at, events FROM tally_day WHERE at BETWEEN :first AND :last ORDER BY at DESC;
+
+-- @steps_hour
+SELECT at, events FROM tally_hour WHERE at BETWEEN :first AND :last ORDER BY at DESC;
+
+-- @steps_minute
+SELECT at, events FROM tally_minute WHERE at BETWEEN :first AND :last ORDER BY at DESC;
+
+-- @steps_second
+SELECT at, events FROM tally_second WHERE at BETWEEN :first AND :last ORDER BY at DESC;
+
+-- The tally made anew from the events, after someone changed rows by hand.
+-- @recount_clear_second
+DELETE FROM tally_second;
+-- @recount_clear_minute
+DELETE FROM tally_minute;
+-- @recount_clear_hour
+DELETE FROM tally_hour;
+-- @recount_clear_day
+DELETE FROM tally_day;
+
+-- Flooring division: / cuts towards zero, which is wrong before 1970.
+-- @recount_second
+INSERT INTO tally_second(at, events)
+SELECT ts - ((ts % 1000) + 1000) % 1000, count(*) FROM events GROUP BY 1;
+-- @recount_minute
+INSERT INTO tally_minute(at, events)
+SELECT at - ((at % 60000) + 60000) % 60000, sum(events) FROM tally_second GROUP BY 1;
+-- @recount_hour
+INSERT INTO tally_hour(at, events)
+SELECT at - ((at % 3600000) + 3600000) % 3600000, sum(events) FROM tally_minute GROUP BY 1;
+-- @recount_day
+INSERT INTO tally_day(at, events)
+SELECT at - ((at % 86400000) + 86400000) % 86400000, sum(events) FROM tally_hour GROUP BY 1;

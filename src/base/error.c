@@ -1,0 +1,14 @@
+#include "base/error.h"
+
+#include <stdio.h>
+
+void error_set(struct error *err, const char *format, ...)
+{
+    if (err == NULL)
+        return;
+    va_list args;
+    va_start(args, format);
+    if (vsnprintf(err->text, sizeof err->text, format, args) < 0)
+        err->text[0] = '\0';
+    va_end(args);
+}

@@ -1,0 +1,26 @@
+/*
+ * commands.h: what beacond can be told to do. One function a command, in a file of its own.
+ *
+ * Each runs on the main thread with options that have been read and checked, and returns the exit
+ * code of the process. Errors have been told (log or standard error) when it returns.
+ */
+#ifndef BEACOND_COMMANDS_COMMANDS_H
+#define BEACOND_COMMANDS_COMMANDS_H
+
+#include "options/options.h"
+
+enum command_exit {
+    COMMAND_OK = 0,
+    COMMAND_FAILED = 1,
+    COMMAND_USAGE = 2,   /* unknown command, unknown flag, stray argument */
+    COMMAND_CONFIG = 78, /* bad value or file, or a database that must not be touched (EX_CONFIG) */
+};
+
+/* Runs the daemon until a signal ends it. */
+int command_serve(const struct options *options);
+
+/* Says that the options are fine: bad ones don't get this far. Touches neither network nor
+ * database. */
+int command_check_config(const struct options *options);
+
+#endif

@@ -1,0 +1,342 @@
+#include "contract/access.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define ACCESS_KEY_MAX 256 /* characters of a key */
+
+/* Padded with zeros to one length, so that comparing takes the same time for every key. */
+struct access_key {
+    unsigned char text[ACCESS_KEY_MAX];
+    size_t len;
+    unsigned scopes; /* enum access_scope bits, never 0 */
+};
+
+struct access {
+    struct access_key *keys;
+    size_t key_count;
+    char **origins; /* as browsers write them: lower case, without the scheme's default port */
+    size_t origin_count;
+    bool keyless; /* serve any Host although there is no key */
+};
+
+struct access *access_new(void)
+{
+    return calloc(1, sizeof(struct access));
+}
+
+void access_free(struct access *access)
+{
+    if (access == NULL)
+        return;
+    for (size_t i = 0; i < access->origin_count; i++)
+        free(access->origins[i]);
+    free(access->origins);
+    free(access->keys);
+    free(access);
+}
+
+/* Locale has no say in what an ASCII letter is, so ctype.h is not used here. */
+static bool access_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool access_is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static unsigned access_read_scopes(const char *text)
+{
+    if (strcmp(text, "ingest") == 0)
+        return ACCESS_INGEST;
+    if (strcmp(text, "query") == 0)
+        return ACCESS_QUERY;
+    if (strcmp(text, "ingest,query") == 0 || strcmp(text, "query,ingest") == 0)
+        return ACCESS_INGEST | ACCESS_QUERY;
+    return ACCESS_NONE;
+}
+
+int access_add_key(struct access *access, const char *text, struct error *err)
+{
+    size_t len = strcspn(text, ":");
+    unsigned scopes = ACCESS_INGEST | ACCESS_QUERY;
+
+    if (len == 0 || len > ACCESS_KEY_MAX) {
+        error_set(err, "a key has 1 to %d characters", ACCESS_KEY_MAX);
+        return -1;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '!' || text[i] > '~') {
+            error_set(err, "a key is made of visible ASCII characters without ':'");
+            return -1;
+        }
+    }
+    if (text[len] == ':') {
+        scopes = access_read_scopes(text + len + 1);
+        if (scopes == ACCESS_NONE) {
+            /* Not quoted: with a key that holds a colon this would be half of the secret. */
+            error_set(err, "behind a key's ':' stands ingest, query or ingest,query");
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < access->key_count; i++) {
+        const struct access_key *other = &access->keys[i];
+        if (other->len == len && memcmp(other->text, text, len) == 0) {
+            error_set(err, "the same key is given twice");
+            return -1;
+        }
+    }
+
+    struct access_key *keys = realloc(access->keys, (access->key_count + 1) * sizeof(*keys));
+    if (keys == NULL) {
+        error_set(err, "out of memory");
+        return -1;
+    }
+    access->keys = keys;
+    struct access_key *key = &keys[access->key_count++];
+    memset(key, 0, sizeof(*key));
+    memcpy(key->text, text, len);
+    key->len = len;
+    key->scopes = scopes;
+    return 0;
+}
+
+/* Reads ":PORT" or nothing up to the end. Sets *port (0: none). */
+static bool access_read_port(const char *text, unsigned *port)
+{
+    *port = 0;
+    if (*text == '\0')
+        return true;
+    if (*text++ != ':')
+        return false;
+    size_t digits = 0;
+    for (; access_is_digit(text[digits]) && digits < 6; digits++)
+        *port = *port * 10 + (unsigned)(text[digits] - '0');
+    return digits > 0 && text[digits] == '\0' && *port >= 1 && *port <= 65535;
+}
+
+/* The length of the host name, IPv4 address or bracketed IPv6 address at the start of text; 0 when
+ * none is there. */
+static size_t access_host_length(const char *text)
+{
+    size_t len = 0;
+    if (*text == '[') {
+        len = 1 + strspn(text + 1, "0123456789abcdefABCDEF:.");
+        return len > 1 && text[len] == ']' ? len + 1 : 0;
+    }
+    while (access_is_letter(text[len]) || access_is_digit(text[len]) || text[len] == '-' ||
+           text[len] == '.' || text[len] == '_')
+        len++;
+    return len;
+}
+
+/* The length of "scheme://" at the start of text, 0 when none is there. */
+static size_t access_scheme_length(const char *text)
+{
+    size_t len = 0;
+    if (!access_is_letter(*text))
+        return 0;
+    while (access_is_letter(text[len]) || access_is_digit(text[len]) || text[len] == '+' ||
+           text[len] == '-' || text[len] == '.')
+        len++;
+    return strncmp(text + len, "://", 3) == 0 ? len + 3 : 0;
+}
+
+/* Browsers send scheme and host in lower case and leave the scheme's own port out. Somebody who
+ * lists https://Example.org:443 means the same page, so the text is brought to that form. */
+static char *access_origin_canonical(const char *text, size_t host_end, unsigned port)
+{
+    char *copy = strdup(text);
+    if (copy == NULL)
+        return NULL;
+    for (char *c = copy; *c != '\0'; c++) {
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    }
+    if ((port == 80 && strncmp(copy, "http:", 5) == 0) ||
+        (port == 443 && strncmp(copy, "https:", 6) == 0))
+        copy[host_end] = '\0';
+    return copy;
+}
+
+int access_add_origin(struct access *access, const char *text, struct error *err)
+{
+    size_t host_end = strlen(text);
+    unsigned port = 0;
+
+    if (strcmp(text, "null") != 0) {
+        size_t scheme = access_scheme_length(text);
+        size_t host = scheme > 0 ? access_host_length(text + scheme) : 0;
+        host_end = scheme + host;
+        if (host == 0 || !access_read_port(text + host_end, &port)) {
+            error_set(err,
+                      "expected an origin such as https://example.org or http://localhost:5173"
+                      " (no path, no wildcard), got \"%s\"",
+                      text);
+            return -1;
+        }
+    }
+
+    char **origins = realloc(access->origins, (access->origin_count + 1) * sizeof(*origins));
+    if (origins == NULL)
+        goto no_memory;
+    access->origins = origins;
+    origins[access->origin_count] = access_origin_canonical(text, host_end, port);
+    if (origins[access->origin_count] == NULL)
+        goto no_memory;
+    access->origin_count++;
+    return 0;
+
+no_memory:
+    error_set(err, "out of memory");
+    return -1;
+}
+
+void access_allow_keyless(struct access *access)
+{
+    access->keyless = true;
+}
+
+bool access_has_keys(const struct access *access)
+{
+    return access->key_count > 0;
+}
+
+unsigned access_key_scopes(const struct access *access, const char *key, size_t len)
+{
+    unsigned char asked[ACCESS_KEY_MAX] = {0};
+    unsigned scopes = ACCESS_NONE;
+
+    if (len == 0 || len > sizeof(asked))
+        return ACCESS_NONE;
+    memcpy(asked, key, len);
+
+    /* No way out of the loops before the end: how long this takes must not tell how many characters
+     * were right or which key it was. The length is compared too: a key's padding is no key. */
+    for (size_t i = 0; i < access->key_count; i++) {
+        const struct access_key *known = &access->keys[i];
+        size_t difference = known->len ^ len;
+        for (size_t at = 0; at < sizeof(asked); at++)
+            difference |= (size_t)(known->text[at] ^ asked[at]);
+        scopes |= known->scopes & (0U - (unsigned)(difference == 0));
+    }
+    return scopes;
+}
+
+/* 127.0.0.0/8 in full dotted form. Shorter forms and leading zeros are refused: nobody sends them,
+ * and what they mean differs from one resolver to the next. */
+static bool access_is_loopback_ipv4(const char *text, size_t len)
+{
+    size_t at = 0;
+    for (int part = 0; part < 4; part++) {
+        unsigned value = 0;
+        size_t digits = 0;
+        if (part > 0 && (at >= len || text[at++] != '.'))
+            return false;
+        for (; at < len && access_is_digit(text[at]); at++, digits++) {
+            if (digits == 3 || (digits == 1 && value == 0))
+                return false;
+            value = value * 10 + (unsigned)(text[at] - '0');
+        }
+        if (digits == 0 || value > 255 || (part == 0 && value != 127))
+            return false;
+    }
+    return at == len;
+}
+
+static bool access_is_text(const char *text, size_t len, const char *expected)
+{
+    return len == strlen(expected) && strncasecmp(text, expected, len) == 0;
+}
+
+/* Whether text is HOST or HOST:PORT with a HOST that can only be this machine. */
+static bool access_is_loopback(const char *text, bool subdomains)
+{
+    static const char suffix[] = ".localhost";
+    const size_t suffix_len = sizeof(suffix) - 1;
+    size_t len = access_host_length(text);
+    unsigned port;
+
+    if (len == 0 || !access_read_port(text + len, &port))
+        return false;
+    if (access_is_text(text, len, "localhost") || access_is_text(text, len, "[::1]") ||
+        access_is_loopback_ipv4(text, len))
+        return true;
+    return subdomains && len > suffix_len &&
+           access_is_text(text + len - suffix_len, suffix_len, suffix);
+}
+
+bool access_origin_allowed(const struct access *access, const char *origin)
+{
+    if (origin == NULL)
+        return true;
+    for (size_t i = 0; i < access->origin_count; i++) {
+        if (strcasecmp(access->origins[i], origin) == 0)
+            return true;
+    }
+    if (access_has_keys(access))
+        return access->origin_count == 0;
+    if (strncasecmp(origin, "http://", 7) == 0)
+        return access_is_loopback(origin + 7, false);
+    if (strncasecmp(origin, "https://", 8) == 0)
+        return access_is_loopback(origin + 8, false);
+    return false;
+}
+
+bool access_host_allowed(const struct access *access, const char *host)
+{
+    if (access_has_keys(access) || access->keyless)
+        return true;
+    return host != NULL && access_is_loopback(host, true);
+}
+
+enum access_verdict access_check(const struct access *access, const struct access_request *request)
+{
+    if (!access_host_allowed(access, request->host))
+        return ACCESS_BAD_HOST;
+    if (request->need == ACCESS_NONE)
+        return ACCESS_OK;
+    if (!access_origin_allowed(access, request->origin))
+        return ACCESS_BAD_ORIGIN;
+    if (!access_has_keys(access))
+        return ACCESS_OK;
+
+    const char *key = request->header_key;
+    unsigned most = ACCESS_INGEST | ACCESS_QUERY;
+    if (request->path_key != NULL) {
+        key = request->path_key;
+        most = ACCESS_INGEST;
+    } else if (key == NULL) {
+        key = request->query_key;
+        most = ACCESS_INGEST;
+    }
+    if (key == NULL || *key == '\0')
+        return ACCESS_NO_KEY;
+
+    unsigned scopes = access_key_scopes(access, key, strlen(key));
+    if (scopes == ACCESS_NONE)
+        return ACCESS_WRONG_KEY;
+    return (scopes & most & request->need) == request->need ? ACCESS_OK : ACCESS_NO_SCOPE;
+}
+
+const char *access_verdict_text(enum access_verdict verdict)
+{
+    switch (verdict) {
+    case ACCESS_OK:
+        return "allowed";
+    case ACCESS_BAD_HOST:
+        return "without keys only requests to this machine's own name are served";
+    case ACCESS_BAD_ORIGIN:
+        return "pages of this origin are not allowed";
+    case ACCESS_NO_KEY:
+        return "a key is needed";
+    case ACCESS_WRONG_KEY:
+        return "unknown key";
+    case ACCESS_NO_SCOPE:
+        return "this key does not allow that here";
+    }
+    return "not allowed";
+}

@@ -1,0 +1,71 @@
+/*
+ * engine.h: the collector without a network.
+ *
+ * Takes batches and commits them, answers windows; knows nothing of HTTP. One writer thread owns
+ * the store's writing side, a pool of reader threads owns its readers. Who submits or asks does so
+ * from a thread of its own that opens a mailbox (base/mailbox.h): every answer comes as a mail in
+ * it.
+ */
+#ifndef BEACOND_ENGINE_ENGINE_H
+#define BEACOND_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/mailbox.h"
+#include "contract/batch.h"
+#include "store/store.h"
+
+struct engine;
+
+struct engine_options {
+    struct store_options store;
+    size_t queue_bytes; /* memory of batches waiting to be committed, see engine_has_room */
+    unsigned readers;   /* reader threads, 1 or more */
+};
+
+/* Opens the store and starts the threads. A store_status; STORE_OK and *out, else err says why. */
+int engine_open(struct engine **out, const struct engine_options *options,
+                struct error *err) MUST_CHECK;
+
+/* Commits what waits, stops the threads, closes the store. Nobody may submit or ask any more and
+ * no reading may be alive; answers to what still waits are posted before it returns. NULL is fine.
+ */
+void engine_close(struct engine *engine);
+
+const unsigned char *engine_secret(const struct engine *engine); /* store_secret; any thread */
+
+/* Whether the last commit worked; true before the first. Any thread. */
+bool engine_healthy(const struct engine *engine);
+
+/* A batch on its way. Embed it in the request it belongs to; zero it, fill in the first three. */
+struct submission {
+    struct mail mail;         /* mail.open is the submitter's: the answer has come */
+    struct mailbox *reply_to; /* where the mail goes */
+    struct batch *batch;      /* the submitter's, untouched by it until the mail is opened */
+
+    /* The answer. */
+    bool stored;  /* committed: saved, duplicate and rejected are valid. Else: not acknowledged */
+    size_t saved; /* events safely stored, duplicates included */
+    size_t duplicate; /* of those, how many had been before */
+    size_t rejected;  /* events put aside */
+
+    /* The engine's. */
+    struct submission *next, *previous;
+    bool queued;
+};
+
+/* Whether the queue is below its bound. Ask before reading a body into a batch: what is submitted
+ * is always taken, so the bound is passed by one batch a submitting thread at most. Any thread. */
+bool engine_has_room(struct engine *engine);
+
+/* Hands the batch to the writer; never blocks, always answered (or withdrawn). Any thread. */
+void engine_submit(struct engine *engine, struct submission *submission);
+
+/* Takes a submission back that the writer has not taken yet, or has had to put back since a commit
+ * failed. True: it is the caller's again and no mail comes. False: the mail is on its way. The
+ * submitting thread. */
+bool engine_withdraw(struct engine *engine, struct submission *submission);
+
+#endif

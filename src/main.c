@@ -1,0 +1,112 @@
+/*
+ * main.c: finds the command, has the options read, runs the command.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands/commands.h"
+#include "options/options.h"
+
+struct main_command {
+    const char *name;
+    int (*run)(const struct options *options);
+    const char *help;
+};
+
+static const struct main_command main_commands[] = {
+    {"serve", command_serve, "run the daemon (the default)"},
+    {"check-config", command_check_config, "check options and files, then end"},
+};
+
+enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };
+
+static void main_help(void)
+{
+    printf("usage: beacond [serve] [OPTION]...\n"
+           "       beacond check-config [OPTION]...\n"
+           "       beacond --help | --version\n"
+           "\n"
+           "Takes batches of browser telemetry over HTTP, keeps them in an SQLite database and\n"
+           "gives them back newest first.\n"
+           "\n"
+           "Commands:\n");
+    for (size_t i = 0; i < MAIN_COMMANDS; i++)
+        printf("  %-14s %s\n", main_commands[i].name, main_commands[i].help);
+    printf("\n"
+           "Options. Each can also be given in the environment (BEACOND_MAX_BODY=8M) and, but for\n"
+           "config, in the config file (max-body = 8M). Flags override the environment, the\n"
+           "environment overrides the file.\n");
+    options_help(stdout);
+    printf("\n"
+           "See beacond(8) and beacond.conf(5).\n");
+}
+
+/* A full disk must not make "beacond --help >file" a success. */
+static int main_flushed(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    perror("beacond: standard output");
+    return COMMAND_FAILED;
+}
+
+static int main_usage_error(const char *what, const char *which)
+{
+    fprintf(stderr, "beacond: %s%s\nTry: beacond --help\n", what, which);
+    return COMMAND_USAGE;
+}
+
+static int main_run(const struct main_command *command, int argc, char **argv)
+{
+    struct options options;
+    struct error err = {""};
+    int status = COMMAND_CONFIG;
+
+    switch (options_read(&options, argc, argv, environ, &err)) {
+    case OPTIONS_OK:
+        status = command->run(&options);
+        break;
+    case OPTIONS_USAGE:
+        status = main_usage_error(err.text, "");
+        break;
+    default:
+        fprintf(stderr, "beacond: %s\n", err.text);
+        break;
+    }
+    options_clear(&options);
+    return main_flushed(status);
+}
+
+static const struct main_command *main_find(const char *name)
+{
+    for (size_t i = 0; i < MAIN_COMMANDS; i++) {
+        if (strcmp(main_commands[i].name, name) == 0)
+            return &main_commands[i];
+    }
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    const struct main_command *command = &main_commands[0];
+
+    /* A word in front is the command. What follows it is read as flags by options_read, which skips
+     * the first word as any getopt does. */
+    if (argc > 1 && argv[1][0] != '-') {
+        command = main_find(argv[1]);
+        if (command == NULL)
+            return main_usage_error("there is no command ", argv[1]);
+        argc--;
+        argv++;
+    }
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        main_help();
+        return main_flushed(COMMAND_OK);
+    }
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+        printf("beacond %s\n", PACKAGE_VERSION);
+        return main_flushed(COMMAND_OK);
+    }
+    return main_run(command, argc, argv);
+}

@@ -1,0 +1,345 @@
+#include "options/options.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options/table.h"
+
+static const char *const options_synchronous_words[] = {"full", "normal", "off", NULL};
+static const char *const options_level_words[] = {"error", "warn", "info", "debug", NULL};
+static const char *const options_format_words[] = {"text", "json", NULL};
+
+_Static_assert(sizeof(enum options_synchronous) == sizeof(unsigned), "choices are stored as such");
+_Static_assert(sizeof(enum log_level) == sizeof(unsigned), "choices are stored as such");
+_Static_assert(sizeof(enum log_format) == sizeof(unsigned), "choices are stored as such");
+
+#define KI 1024LL
+#define MI (1024 * KI)
+#define GI (1024 * MI)
+#define SECOND 1000LL
+#define HOUR (3600 * SECOND)
+#define AT(member) offsetof(struct options, member)
+
+/* clang-format off */
+static const struct options_row options_table[] = {
+    {.name = "config", .kind = OPTIONS_TEXT, .offset = AT(config), .takes = "FILE",
+     .help = "read options from this file"},
+
+    {.name = "listen", .kind = OPTIONS_LIST, .offset = AT(listen), .takes = "ADDRESS",
+     .fallback = "127.0.0.1:4242", .check = options_check_listen,
+     .help = "IPv4:PORT, [IPv6]:PORT or unix:PATH to serve on; repeatable"},
+    {.name = "prefix", .kind = OPTIONS_LIST, .offset = AT(prefix), .takes = "PATH",
+     .fallback = "/_tracker", .check = options_check_prefix,
+     .help = "what the paths of all routes begin with; repeatable"},
+    {.name = "database", .kind = OPTIONS_TEXT, .offset = AT(database), .takes = "FILE",
+     .fallback = "beacond.db", .check = options_check_database,
+     .help = "the SQLite database; made when it is missing"},
+    {.name = "app-id", .kind = OPTIONS_TEXT, .offset = AT(app_id), .takes = "TEXT",
+     .fallback = "", .check = options_check_app_id,
+     .help = "appId that ping answers with"},
+
+    {.name = "key", .kind = OPTIONS_LIST, .offset = AT(key), .takes = "KEY[:SCOPES]",
+     .check = options_check_key,
+     .help = "a key and its scopes, ingest or query; shows in ps: prefer key-file; repeatable"},
+    {.name = "key-file", .kind = OPTIONS_TEXT, .offset = AT(key_file), .takes = "FILE",
+     .help = "more keys from this file, one a line"},
+    {.name = "allow-origin", .kind = OPTIONS_LIST, .offset = AT(allow_origin), .takes = "ORIGIN",
+     .check = options_check_origin,
+     .help = "an origin whose pages may use the daemon; repeatable"},
+    {.name = "allow-keyless", .kind = OPTIONS_FLAG, .offset = AT(allow_keyless),
+     .help = "serve other machines although there is no key"},
+
+    {.name = "max-header", .kind = OPTIONS_SIZE, .offset = AT(max_header), .takes = "SIZE",
+     .fallback = "16K", .least = KI, .most = MI,
+     .help = "request line and headers"},
+    {.name = "max-body", .kind = OPTIONS_SIZE, .offset = AT(max_body), .takes = "SIZE",
+     .fallback = "8M", .least = KI, .most = GI,
+     .help = "a body as it is sent"},
+    {.name = "max-inflated", .kind = OPTIONS_SIZE, .offset = AT(max_inflated), .takes = "SIZE",
+     .fallback = "32M", .least = KI, .most = GI,
+     .help = "a compressed body once inflated"},
+    {.name = "max-event", .kind = OPTIONS_SIZE, .offset = AT(max_event), .takes = "SIZE",
+     .fallback = "1M", .least = KI, .most = 512 * MI,
+     .help = "one event"},
+    {.name = "max-depth", .kind = OPTIONS_COUNT, .offset = AT(max_depth), .takes = "NUMBER",
+     .fallback = "512", .least = 1, .most = 1000,
+     .help = "levels of nesting in an event"},
+    {.name = "max-events", .kind = OPTIONS_COUNT, .offset = AT(max_events), .takes = "NUMBER",
+     .fallback = "500000", .least = 1, .most = 1000000000,
+     .help = "events in one answer"},
+    {.name = "max-rejects", .kind = OPTIONS_COUNT, .offset = AT(max_rejects), .takes = "NUMBER",
+     .fallback = "10000", .least = 0, .most = 1000000000,
+     .help = "events that could not be stored, kept for inspection"},
+    {.name = "max-rejects-size", .kind = OPTIONS_SIZE, .offset = AT(max_rejects_size),
+     .takes = "SIZE", .fallback = "64M", .least = 0, .most = 1024 * GI,
+     .help = "bytes of those"},
+
+    {.name = "threads", .kind = OPTIONS_COUNT, .offset = AT(threads), .takes = "NUMBER",
+     .fallback = "0", .least = 0, .most = 64,
+     .help = "network threads; 0: one per processor, at most 8"},
+    {.name = "readers", .kind = OPTIONS_COUNT, .offset = AT(readers), .takes = "NUMBER",
+     .fallback = "2", .least = 1, .most = 64,
+     .help = "threads that read the database"},
+    {.name = "queue-size", .kind = OPTIONS_SIZE, .offset = AT(queue_size), .takes = "SIZE",
+     .fallback = "64M", .least = KI, .most = 64 * GI,
+     .help = "batches waiting to be committed"},
+    {.name = "hold", .kind = OPTIONS_DURATION, .offset = AT(hold_ms), .takes = "DURATION",
+     .fallback = "2s", .least = 0, .most = HOUR,
+     .help = "how long a request waits for a full queue or a failing disk before 503"},
+    {.name = "drain", .kind = OPTIONS_DURATION, .offset = AT(drain_ms), .takes = "DURATION",
+     .fallback = "10s", .least = 0, .most = HOUR,
+     .help = "how long a shutdown waits for requests in flight"},
+    {.name = "timeout", .kind = OPTIONS_DURATION, .offset = AT(timeout_ms), .takes = "DURATION",
+     .fallback = "60s", .least = 100, .most = 24 * HOUR,
+     .help = "silence after which a connection is closed"},
+    {.name = "synchronous", .kind = OPTIONS_CHOICE, .offset = AT(synchronous), .takes = "MODE",
+     .fallback = "full", .choices = options_synchronous_words,
+     .help = "full, normal or off: what of the data is on the disk when 200 is sent"},
+
+    {.name = "log-level", .kind = OPTIONS_CHOICE, .offset = AT(log_level), .takes = "LEVEL",
+     .fallback = "info", .choices = options_level_words,
+     .help = "error, warn, info or debug"},
+    {.name = "log-format", .kind = OPTIONS_CHOICE, .offset = AT(log_format), .takes = "FORMAT",
+     .fallback = "text", .choices = options_format_words,
+     .help = "text or json"},
+};
+/* clang-format on */
+
+enum { OPTIONS_ROWS = sizeof(options_table) / sizeof(options_table[0]) };
+
+struct options_reader {
+    struct options *options;
+    enum options_source sources[OPTIONS_ROWS];
+};
+
+const char *options_name(size_t n)
+{
+    return n < OPTIONS_ROWS ? options_table[n].name : NULL;
+}
+
+const struct options_row *options_find(const char *name)
+{
+    for (size_t i = 0; i < OPTIONS_ROWS; i++) {
+        if (strcmp(options_table[i].name, name) == 0)
+            return &options_table[i];
+    }
+    return NULL;
+}
+
+int options_take(struct options_reader *reader, const struct options_row *row,
+                 enum options_source source, const char *where, const char *value,
+                 struct error *err)
+{
+    enum options_source *held = &reader->sources[row - options_table];
+    struct error why;
+    int64_t number;
+
+    if (options_value_read(row, value, &number, &why) != 0) {
+        error_set(err, "%s: %s", where, why.text);
+        return -1;
+    }
+    /* A file is read at leisure, and of two lines that disagree one is a mistake. On a command line
+     * the last word counts, as everywhere. */
+    if (row->kind != OPTIONS_LIST && source == OPTIONS_FROM_FILE && *held == source) {
+        error_set(err, "%s: is set a second time", where);
+        return -1;
+    }
+    if (*held > source)
+        return 0;
+    *held = source;
+    if (options_value_store(reader->options, row, value, number) != 0) {
+        error_set(err, "out of memory");
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- flags ---- */
+
+#define OPTIONS_FIRST_CODE 1000 /* beyond what getopt returns of its own */
+
+/* getopt_long takes any unambiguous beginning of a name. Scripts that rely on that break when an
+ * option is added, so only whole names count. */
+static bool options_is_whole(const char *argument, const char *name)
+{
+    size_t len = strlen(name);
+    return strncmp(argument, "--", 2) == 0 && strncmp(argument + 2, name, len) == 0 &&
+           (argument[2 + len] == '\0' || argument[2 + len] == '=');
+}
+
+static int options_bad_flag(const char *argument, int code, struct error *err)
+{
+    int len = (int)strcspn(argument, "="); /* what stands behind may be a key */
+
+    if (code < OPTIONS_FIRST_CODE)
+        error_set(err, "there is no option %.*s", len, argument);
+    else if (options_table[code - OPTIONS_FIRST_CODE].kind == OPTIONS_FLAG)
+        error_set(err, "%.*s takes no value", len, argument);
+    else
+        error_set(err, "%.*s needs a value", len, argument);
+    return OPTIONS_USAGE;
+}
+
+static int options_read_flags(struct options_reader *reader, int argc, char **argv,
+                              struct error *err)
+{
+    struct option flags[OPTIONS_ROWS + 1] = {{0}};
+    int code;
+
+    for (size_t i = 0; i < OPTIONS_ROWS; i++) {
+        flags[i].name = options_table[i].name;
+        flags[i].has_arg = options_table[i].kind == OPTIONS_FLAG ? no_argument : required_argument;
+        flags[i].val = OPTIONS_FIRST_CODE + (int)i;
+    }
+    optind = 0; /* start anew, whoever used getopt before */
+    opterr = 0;
+    for (;;) {
+        int at = optind > 0 ? optind : 1;
+        optopt = 0;
+        code = getopt_long(argc, argv, "+:", flags, NULL);
+        if (code == -1)
+            break;
+        if (code < OPTIONS_FIRST_CODE)
+            return options_bad_flag(argv[at], optopt, err);
+        const struct options_row *row = &options_table[code - OPTIONS_FIRST_CODE];
+        if (!options_is_whole(argv[at], row->name))
+            return options_bad_flag(argv[at], 0, err);
+
+        char where[64];
+        snprintf(where, sizeof(where), "--%s", row->name);
+        const char *value = row->kind == OPTIONS_FLAG ? "yes" : optarg;
+        if (options_take(reader, row, OPTIONS_FROM_FLAG, where, value, err) != 0)
+            return OPTIONS_CONFIG;
+    }
+    if (optind < argc) {
+        error_set(err, "\"%s\" is not expected here", argv[optind]);
+        return OPTIONS_USAGE;
+    }
+    return OPTIONS_OK;
+}
+
+/* ---- environment ---- */
+
+#define OPTIONS_PREFIX "BEACOND_"
+
+static char options_upper(char c)
+{
+    if (c == '-')
+        return '_';
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+static const struct options_row *options_find_variable(const char *name, size_t len)
+{
+    for (size_t i = 0; i < OPTIONS_ROWS; i++) {
+        const char *candidate = options_table[i].name;
+        size_t same = 0;
+        while (same < len && options_upper(candidate[same]) == name[same])
+            same++;
+        if (same == len && candidate[same] == '\0')
+            return &options_table[i];
+    }
+    return NULL;
+}
+
+/* The values of a repeatable option, separated by white space. None at all is a value too: it
+ * replaces what the file says. */
+static int options_take_words(struct options_reader *reader, const struct options_row *row,
+                              const char *where, const char *words, struct error *err)
+{
+    char *copy = strdup(words);
+    char *rest = NULL;
+    int status = copy != NULL ? 0 : -1;
+
+    if (status != 0)
+        error_set(err, "out of memory");
+    else if (reader->sources[row - options_table] < OPTIONS_FROM_ENVIRONMENT)
+        reader->sources[row - options_table] = OPTIONS_FROM_ENVIRONMENT;
+    for (char *word = status == 0 ? strtok_r(copy, " \t\r\n", &rest) : NULL;
+         status == 0 && word != NULL; word = strtok_r(NULL, " \t\r\n", &rest))
+        status = options_take(reader, row, OPTIONS_FROM_ENVIRONMENT, where, word, err);
+    free(copy);
+    return status;
+}
+
+static int options_read_environment(struct options_reader *reader, char **environment,
+                                    struct error *err)
+{
+    const size_t prefix = strlen(OPTIONS_PREFIX);
+
+    for (char **entry = environment; entry != NULL && *entry != NULL; entry++) {
+        size_t len = strcspn(*entry, "=");
+        if (strncmp(*entry, OPTIONS_PREFIX, prefix) != 0 || (*entry)[len] != '=')
+            continue;
+        const struct options_row *row = options_find_variable(*entry + prefix, len - prefix);
+        if (row == NULL) {
+            error_set(err, "%.*s: there is no such option", (int)len, *entry);
+            return -1;
+        }
+        char where[64];
+        snprintf(where, sizeof(where), "%.*s", (int)len, *entry);
+        const char *value = *entry + len + 1;
+        int status = row->kind == OPTIONS_LIST
+                         ? options_take_words(reader, row, where, value, err)
+                         : options_take(reader, row, OPTIONS_FROM_ENVIRONMENT, where, value, err);
+        if (status != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- all of it ---- */
+
+static int options_read_defaults(struct options_reader *reader, struct error *err)
+{
+    for (size_t i = 0; i < OPTIONS_ROWS; i++) {
+        const struct options_row *row = &options_table[i];
+        if (row->fallback != NULL && reader->sources[i] == OPTIONS_FROM_NOWHERE &&
+            options_take(reader, row, OPTIONS_FROM_DEFAULT, row->name, row->fallback, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int options_read(struct options *options, int argc, char **argv, char **environment,
+                 struct error *err)
+{
+    struct options_reader reader = {.options = options};
+
+    *options = (struct options){0};
+    int status = options_read_flags(&reader, argc, argv, err);
+    if (status != OPTIONS_OK)
+        return status;
+    if (options_read_environment(&reader, environment, err) != 0)
+        return OPTIONS_CONFIG;
+    if (options->config != NULL && options_read_file(&reader, options->config, err) != 0)
+        return OPTIONS_CONFIG;
+    if (options_read_defaults(&reader, err) != 0)
+        return OPTIONS_CONFIG;
+
+    /* From here on warnings come out in the form that was asked for. */
+    log_setup(options->log_level, options->log_format);
+    if (options->key_file != NULL && options_read_keys(&options->key, options->key_file, err) != 0)
+        return OPTIONS_CONFIG;
+    return options_check_all(options, err) == 0 ? OPTIONS_OK : OPTIONS_CONFIG;
+}
+
+void options_clear(struct options *options)
+{
+    for (size_t i = 0; i < OPTIONS_ROWS; i++)
+        options_value_clear(options, &options_table[i]);
+}
+
+void options_help(FILE *out)
+{
+    for (size_t i = 0; i < OPTIONS_ROWS; i++) {
+        const struct options_row *row = &options_table[i];
+        fprintf(out, "  --%s%s%s\n      %s", row->name, row->takes != NULL ? " " : "",
+                row->takes != NULL ? row->takes : "", row->help);
+        if (row->fallback != NULL && *row->fallback != '\0')
+            fprintf(out, " (default %s)", row->fallback);
+        fputc('\n', out);
+    }
+}

@@ -1,0 +1,82 @@
+/*
+ * options.h: one table of options, read from config file, environment and flags.
+ *
+ * Each option is one row of the table in options.c: name, kind, default, place in struct options,
+ * what it takes, a line of help. Flags (--max-body 8M), environment (BEACOND_MAX_BODY) and config
+ * file lines (max-body = 8M) all come from it, so does --help, and a test compares it with the
+ * manual. file < environment < flag; for a repeatable option the strongest source that names it
+ * replaces the weaker ones' values altogether. In the environment the values of a repeatable option
+ * are separated by white space.
+ *
+ * Read once at start-up by the main thread, constant afterwards: any thread may look.
+ */
+#ifndef BEACOND_OPTIONS_OPTIONS_H
+#define BEACOND_OPTIONS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/log.h"
+
+struct options_list {
+    char **items; /* NUL-terminated texts */
+    size_t count;
+};
+
+enum options_synchronous { OPTIONS_SYNC_FULL, OPTIONS_SYNC_NORMAL, OPTIONS_SYNC_OFF };
+
+struct options {
+    char *config; /* path, NULL for none */
+
+    struct options_list listen; /* "HOST:PORT", "[v6]:PORT", "unix:PATH"; default 127.0.0.1:4242 */
+    struct options_list prefix; /* "/_tracker": begins with '/', does not end with one */
+    char *database;             /* path, default beacond.db */
+    char *app_id;               /* told by ping, default "" */
+
+    struct options_list key;          /* KEY[:SCOPES], those of key-file included */
+    char *key_file;                   /* path, NULL for none */
+    struct options_list allow_origin; /* see contract/access.h */
+    bool allow_keyless;
+
+    int64_t max_header;       /* bytes of request line and headers; default 16K */
+    int64_t max_body;         /* bytes of a body on the wire; default 8M */
+    int64_t max_inflated;     /* bytes of a body once inflated; default 32M */
+    int64_t max_event;        /* bytes of one event; default 1M */
+    int64_t max_depth;        /* nesting of one event; default 512, at most 1000 */
+    int64_t max_events;       /* events in one answer; default 500000 */
+    int64_t max_rejects;      /* rows kept in the table of rejects; default 10000 */
+    int64_t max_rejects_size; /* bytes kept there; default 64M */
+
+    int64_t threads;    /* loop threads; 0 (default): one per processor, at most 8 */
+    int64_t readers;    /* reader threads; default 2 */
+    int64_t queue_size; /* bytes of batches waiting for the writer; default 64M */
+    int64_t hold_ms;    /* how long a request waits for a full queue or a sick disk; default 2s */
+    int64_t drain_ms;   /* how long a shutdown waits for clients; default 10s */
+    int64_t timeout_ms; /* silence after which a connection is closed; default 60s */
+    enum options_synchronous synchronous; /* full, normal, off; default full */
+
+    enum log_level log_level;   /* error, warn, info, debug; default info */
+    enum log_format log_format; /* text, json; default text */
+};
+
+/* Fills in the defaults, then file, environment, flags. argv: the flags alone, argv[0] is skipped.
+ * Also checks what can be checked without touching the world: forms of addresses, prefixes, keys
+ * and origins, contradictions. 0; OPTIONS_USAGE for a bad flag, OPTIONS_CONFIG for a bad value or
+ * file, with err ("beacond.conf:3: max-body: expected a size such as 8M, got "x""), never quoting a
+ * key. On error options is still to be cleared. */
+enum options_status { OPTIONS_OK = 0, OPTIONS_USAGE = -1, OPTIONS_CONFIG = -2 };
+int options_read(struct options *options, int argc, char **argv, char **environment,
+                 struct error *err) MUST_CHECK;
+void options_clear(struct options *options);
+
+/* The options part of --help, a line or two each. */
+void options_help(FILE *out);
+
+/* The table itself, for tests and generators: the n-th name, NULL past the end, and whether it can
+ * stand in a config file. */
+const char *options_name(size_t n);
+
+#endif

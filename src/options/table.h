@@ -1,0 +1,100 @@
+/*
+ * table.h: what the files of this room share: a row of the option table and the reader's state.
+ * Private to options/.
+ *
+ * Sources are read from the strongest to the weakest (flags, environment, file, defaults), so that
+ * the config file is known when its turn comes; a value from a weaker source than the one that has
+ * already set the option is checked for its form and then dropped.
+ */
+#ifndef BEACOND_OPTIONS_TABLE_H
+#define BEACOND_OPTIONS_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "options/options.h"
+
+enum options_kind {
+    OPTIONS_TEXT,     /* char *; an empty value means NULL where there is no default */
+    OPTIONS_LIST,     /* struct options_list; repeatable */
+    OPTIONS_FLAG,     /* bool; yes or no, as a flag without a value */
+    OPTIONS_COUNT,    /* int64_t; a whole number */
+    OPTIONS_SIZE,     /* int64_t bytes; K, M and G are powers of 1024 */
+    OPTIONS_DURATION, /* int64_t milliseconds; ms, s, m, h or d */
+    OPTIONS_CHOICE,   /* an enum; the place of the word in choices */
+};
+
+struct options_row {
+    const char *name; /* as in a flag and in the file: lower case, hyphens */
+    enum options_kind kind;
+    size_t offset;              /* place in struct options */
+    const char *fallback;       /* the default as text; NULL: none, an empty list, no */
+    const char *takes;          /* what stands behind the flag in the help; NULL for a flag */
+    int64_t least, most;        /* of a count, size or duration, both inclusive */
+    const char *const *choices; /* NULL-terminated, in the order of the enum */
+    int (*check)(const char *value, struct error *err); /* form of a text or list item, or NULL.
+                                                         * 0, or -1 with err */
+    const char *help;                                   /* a line */
+};
+
+enum options_source { /* ascending strength */
+                      OPTIONS_FROM_NOWHERE,
+                      OPTIONS_FROM_DEFAULT,
+                      OPTIONS_FROM_FILE,
+                      OPTIONS_FROM_ENVIRONMENT,
+                      OPTIONS_FROM_FLAG,
+};
+
+struct options_reader; /* the options being filled in and where each came from */
+
+/* options.c */
+
+/* The row of that name, NULL when there is none. */
+const struct options_row *options_find(const char *name);
+
+/* Takes one value. where tells the place for err ("beacond.conf:3: max-body"). 0 or -1. */
+int options_take(struct options_reader *reader, const struct options_row *row,
+                 enum options_source source, const char *where, const char *value,
+                 struct error *err) MUST_CHECK;
+
+/* options_file.c */
+
+/* Takes what the config file sets. 0 or -1 with err. Blocks for the disk. */
+int options_read_file(struct options_reader *reader, const char *path,
+                      struct error *err) MUST_CHECK;
+
+/* Appends the keys of a key file to list: one a line, "#" comments. Warns through the log when
+ * others than the owner may read the file. 0 or -1 with err, which quotes no line. */
+int options_read_keys(struct options_list *list, const char *path, struct error *err) MUST_CHECK;
+
+/* options_value.c */
+
+/* Checks the form of value; of a flag, count, size, duration or choice sets *number. 0, or -1 with
+ * err "expected …" (no name in it). */
+int options_value_read(const struct options_row *row, const char *value, int64_t *number,
+                       struct error *err) MUST_CHECK;
+
+/* Puts a value that options_value_read has accepted in its place; appends it to a list. 0, or -1
+ * when out of memory. */
+int options_value_store(struct options *options, const struct options_row *row, const char *value,
+                        int64_t number) MUST_CHECK;
+
+/* Frees what the option holds; it is then NULL or an empty list. Numbers stay. */
+void options_value_clear(struct options *options, const struct options_row *row);
+
+int options_list_append(struct options_list *list, const char *text) MUST_CHECK; /* 0 or -1 */
+void options_list_clear(struct options_list *list);
+
+/* options_check.c: the forms of texts, and what contradicts itself. 0, or -1 with err. */
+
+int options_check_listen(const char *value, struct error *err);
+int options_check_prefix(const char *value, struct error *err);
+int options_check_database(const char *value, struct error *err);
+int options_check_app_id(const char *value, struct error *err);
+int options_check_key(const char *value, struct error *err);
+int options_check_origin(const char *value, struct error *err);
+int options_check_all(const struct options *options, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,302 @@
+#include "server/exchange.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "contract/range.h"
+#include "contract/reply.h"
+#include "server/conn.h"
+#include "server/ingest.h"
+#include "server/query.h"
+
+/* A browser repeats a preflight after this; Chromium takes no more than 7200. */
+#define EXCHANGE_MAX_AGE "7200"
+
+static const char *exchange_header(const struct exchange *exchange, const char *name)
+{
+    return evhttp_find_header(evhttp_request_get_input_headers(exchange->request), name);
+}
+
+static enum route_method exchange_method(struct evhttp_request *request)
+{
+    switch (evhttp_request_get_command(request)) {
+    case EVHTTP_REQ_GET:
+        return METHOD_GET;
+    case EVHTTP_REQ_HEAD:
+        return METHOD_HEAD;
+    case EVHTTP_REQ_POST:
+        return METHOD_POST;
+    case EVHTTP_REQ_OPTIONS:
+        return METHOD_OPTIONS;
+    default:
+        return METHOD_OTHER;
+    }
+}
+
+/* Whether pages may send cookies along: cross-origin beacons do, and are dropped otherwise. */
+static bool exchange_credentials(const struct exchange *exchange)
+{
+    if (exchange->action == ROUTE_INGEST)
+        return true;
+    if (exchange->action != ROUTE_OPTIONS)
+        return false;
+    const char *asked = exchange_header(exchange, "Access-Control-Request-Method");
+    return asked != NULL && strcmp(asked, "POST") == 0 &&
+           (exchange->place == ROUTE_EVENTS || exchange->place == ROUTE_KEYED);
+}
+
+static void exchange_cors(struct exchange *exchange, struct evkeyvalq *out)
+{
+    const char *origin = exchange_header(exchange, "Origin");
+    if (origin == NULL || !exchange->origin_allowed)
+        return;
+    evhttp_add_header(out, "Access-Control-Allow-Origin", origin);
+    if (exchange_credentials(exchange))
+        evhttp_add_header(out, "Access-Control-Allow-Credentials", "true");
+    if (exchange->action != ROUTE_OPTIONS) {
+        evhttp_add_header(out, "Access-Control-Expose-Headers", "Retry-After");
+        return;
+    }
+    evhttp_add_header(out, "Access-Control-Allow-Methods", route_methods(exchange->place));
+    evhttp_add_header(out, "Access-Control-Allow-Headers",
+                      "content-type, content-encoding, x-tracker-key");
+    evhttp_add_header(out, "Access-Control-Max-Age", EXCHANGE_MAX_AGE);
+}
+
+void exchange_headers(struct exchange *exchange, int status, const struct exchange_extra *extra)
+{
+    static const struct exchange_extra none;
+    struct evkeyvalq *out = evhttp_request_get_output_headers(exchange->request);
+    if (extra == NULL)
+        extra = &none;
+    exchange_cors(exchange, out);
+    evhttp_add_header(out, "Vary", extra->vary_encoding ? "Origin, Accept-Encoding" : "Origin");
+    if (status != 204)
+        evhttp_add_header(out, "Content-Type", "application/json");
+    evhttp_add_header(out, "X-Content-Type-Options", "nosniff");
+    evhttp_add_header(out, "Cache-Control", extra->cacheable ? "private, no-cache" : "no-store");
+    if (extra->gzip)
+        evhttp_add_header(out, "Content-Encoding", "gzip");
+    if (extra->allow != NULL)
+        evhttp_add_header(out, "Allow", extra->allow);
+    if (extra->retry_after > 0) {
+        char seconds[16];
+        snprintf(seconds, sizeof seconds, "%d", extra->retry_after);
+        evhttp_add_header(out, "Retry-After", seconds);
+    }
+    if (extra->close || exchange->loop->draining)
+        evhttp_add_header(out, "Connection", "close");
+    if (log_enabled(LOG_LEVEL_DEBUG)) {
+        char target[512];
+        route_redact(evhttp_request_get_uri(exchange->request), target, sizeof target);
+        log_debug("%s %s: %d after %" PRId64 " ms", exchange->head ? "HEAD" : "request", target,
+                  status, clock_mono_ms() - exchange->began_ms);
+    }
+}
+
+static void exchange_release(const void *data, size_t len, void *arg)
+{
+    (void)data;
+    (void)len;
+    free(arg);
+}
+
+int exchange_put(struct evbuffer *buffer, struct bytes *bytes)
+{
+    size_t len = 0;
+    char *data = bytes_steal(bytes, &len);
+    if (data == NULL)
+        return 0;
+    if (evbuffer_add_reference(buffer, data, len, exchange_release, data) == 0)
+        return 0;
+    free(data);
+    return -1;
+}
+
+/* The answer is on its way to the kernel: evhttp goes on to the next request of the connection. */
+static void exchange_on_complete(struct evhttp_request *request, void *arg)
+{
+    struct conn *conn = conn_of(arg, request);
+    if (conn == NULL)
+        return;
+    /* A streamed answer: its exchange has nothing left to do. */
+    if (conn->exchange != NULL)
+        exchange_free(conn->exchange);
+    conn_next(conn);
+}
+
+void exchange_free(struct exchange *exchange)
+{
+    if (exchange->conn != NULL)
+        exchange->conn->exchange = NULL;
+    batch_free(exchange->submission.batch);
+    query_free(exchange->query_state);
+    free(exchange);
+}
+
+void exchange_gone(struct exchange *exchange)
+{
+    exchange->conn = NULL;
+    /* Detached by evhttp: ours to answer, which frees it. Otherwise evhttp frees it now. */
+    if (evhttp_request_get_connection(exchange->request) != NULL)
+        exchange->request = NULL;
+    /* A stream has no other end than this. */
+    if (exchange->query_state != NULL)
+        query_gone(exchange);
+}
+
+void exchange_reply(struct exchange *exchange, int status, struct bytes *body,
+                    const struct exchange_extra *extra)
+{
+    struct evhttp_request *request = exchange->request;
+    struct conn *conn = exchange->conn;
+    struct evbuffer *buffer = NULL;
+    if (request != NULL) {
+        exchange_headers(exchange, status, extra);
+        if (exchange->head && body != NULL && !(extra != NULL && extra->length_unknown)) {
+            char length[32];
+            snprintf(length, sizeof length, "%zu", body->len);
+            evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", length);
+        } else if (!exchange->head && body != NULL) {
+            buffer = evbuffer_new();
+            if (buffer != NULL && exchange_put(buffer, body) != 0) {
+                evbuffer_free(buffer);
+                buffer = NULL;
+            }
+        }
+        if (!exchange->head && body != NULL && buffer == NULL) {
+            /* No memory for the body: an answer cut short would be taken for the whole. */
+            evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
+            status = 503;
+        }
+        evhttp_send_reply(request, status, NULL, buffer);
+        if (conn != NULL)
+            conn_quiet(conn);
+        if (buffer != NULL)
+            evbuffer_free(buffer);
+    }
+    if (body != NULL)
+        bytes_clear(body);
+    exchange_free(exchange);
+}
+
+void exchange_error(struct exchange *exchange, int status, const char *text,
+                    const struct exchange_extra *extra)
+{
+    struct bytes body;
+    bytes_init(&body);
+    if (reply_error(&body, text) != 0)
+        body.len = 0;
+    exchange_reply(exchange, status, &body, extra);
+}
+
+static void exchange_ping(struct exchange *exchange)
+{
+    struct bytes body;
+    bytes_init(&body);
+    if (reply_ping(&body, exchange->loop->options->app_id, exchange->loop->options->version) != 0) {
+        bytes_clear(&body);
+        exchange_error(exchange, 503, "out of memory", NULL);
+        return;
+    }
+    exchange_reply(exchange, 200, &body, NULL);
+}
+
+/* 401 or 403 sent; or ACCESS_OK. */
+static enum access_verdict exchange_access(struct exchange *exchange)
+{
+    struct access_request facts = {
+        .header_key = exchange_header(exchange, "X-Tracker-Key"),
+        .origin = exchange_header(exchange, "Origin"),
+        .host = exchange_header(exchange, "Host"),
+    };
+    if (exchange->action == ROUTE_INGEST)
+        facts.need = ACCESS_INGEST;
+    else if (exchange->action == ROUTE_READ)
+        facts.need = ACCESS_QUERY;
+    if (exchange->place == ROUTE_KEYED)
+        facts.path_key = exchange->key;
+    else if (range_parameter(exchange->query, "key", exchange->key, sizeof exchange->key) != 0)
+        facts.query_key = exchange->key;
+    enum access_verdict verdict = access_check(exchange->loop->access, &facts);
+    if (verdict != ACCESS_OK) {
+        int status = verdict == ACCESS_NO_KEY || verdict == ACCESS_WRONG_KEY ? 401 : 403;
+        if (verdict == ACCESS_BAD_ORIGIN || verdict == ACCESS_BAD_HOST)
+            exchange->origin_allowed = false;
+        exchange_error(exchange, status, access_verdict_text(verdict), NULL);
+    }
+    return verdict;
+}
+
+/* What the route does, access being granted. */
+static void exchange_act(struct exchange *exchange)
+{
+    switch (exchange->action) {
+    case ROUTE_INGEST:
+        ingest_begin(exchange);
+        break;
+    case ROUTE_READ:
+        query_begin(exchange);
+        break;
+    default:
+        exchange_ping(exchange);
+        break;
+    }
+}
+
+static void exchange_dispatch(struct exchange *exchange)
+{
+    struct exchange_extra extra = {.allow = route_methods(exchange->place)};
+    struct conn *conn = exchange->conn;
+    if (!access_host_allowed(exchange->loop->access, exchange_header(exchange, "Host"))) {
+        exchange->origin_allowed = false;
+        extra = (struct exchange_extra){.close = conn->refuse != 0};
+        exchange_error(exchange, 403, access_verdict_text(ACCESS_BAD_HOST), &extra);
+    } else if (conn->refuse != 0 && (conn->refuse != 405 || exchange->place == ROUTE_NOWHERE)) {
+        extra = (struct exchange_extra){.close = true};
+        exchange_error(exchange, conn->refuse == 405 ? 404 : conn->refuse,
+                       conn->refuse == 405 ? "nothing here" : conn->why, &extra);
+    } else if (exchange->place == ROUTE_NOWHERE) {
+        exchange_error(exchange, 404, "nothing here", NULL);
+    } else if (conn->refuse != 0 || exchange->action == ROUTE_REFUSED) {
+        extra.close = conn->refuse != 0;
+        exchange_error(exchange, 405, "method not allowed here", &extra);
+    } else if (exchange->action == ROUTE_OPTIONS) {
+        exchange_reply(exchange, 204, NULL, &extra);
+    } else if (exchange_access(exchange) == ACCESS_OK) {
+        exchange_act(exchange);
+    }
+}
+
+void exchange_begin(struct evhttp_request *request, void *arg)
+{
+    struct loop *loop = arg;
+    struct conn *conn = conn_of(loop, request);
+    struct exchange *exchange = conn == NULL ? NULL : calloc(1, sizeof *exchange);
+    if (exchange == NULL) {
+        evhttp_send_error(request, 503, NULL);
+        return;
+    }
+    const char *target = evhttp_request_get_uri(request);
+    size_t path = strcspn(target, "?");
+    enum route_method method = exchange_method(request);
+    exchange->loop = loop;
+    exchange->request = request;
+    exchange->conn = conn;
+    exchange->query = target[path] == '?' ? target + path + 1 : NULL;
+    exchange->place = route_find(target, path, loop->options->prefixes, loop->options->prefix_count,
+                                 exchange->key, sizeof exchange->key);
+    exchange->action = route_action(exchange->place, method);
+    exchange->head = method == METHOD_HEAD;
+    exchange->began_ms = clock_mono_ms();
+    exchange->origin_allowed =
+        access_origin_allowed(loop->access, exchange_header(exchange, "Origin"));
+    list_init(&exchange->node);
+    conn->exchange = exchange;
+    evhttp_request_set_on_complete_cb(request, exchange_on_complete, loop);
+    exchange_dispatch(exchange);
+}

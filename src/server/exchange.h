@@ -1,0 +1,76 @@
+/*
+ * exchange.h: one request and its answer, and the one place that sends answers.
+ *
+ * An exchange is made for each request, and owned by its loop until it is answered: ingest and
+ * reads wait for the engine meanwhile. It ends by exchange_reply, or by exchange_free behind a
+ * streamed answer, and nowhere else. The client may be gone by then: an answer to nobody is
+ * harmless.
+ */
+#ifndef BEACOND_SERVER_EXCHANGE_H
+#define BEACOND_SERVER_EXCHANGE_H
+
+#include <event2/buffer.h>
+#include <event2/http.h>
+
+#include "base/bytes.h"
+#include "base/list.h"
+#include "engine/engine.h"
+#include "server/loop.h"
+#include "server/route.h"
+
+#define EXCHANGE_KEY_SIZE 257 /* a key and its NUL, see access_add_key */
+
+struct exchange {
+    struct loop *loop;
+    struct evhttp_request *request; /* NULL once evhttp has freed it: the client has gone */
+    struct conn *conn;              /* NULL when the client has gone */
+    enum route_place place;
+    enum route_action action;
+    bool head;                   /* HEAD: headers alone */
+    bool origin_allowed;         /* of pages of the request's Origin: CORS headers go out */
+    const char *query;           /* behind '?', NULL for none; the request's memory */
+    char key[EXCHANGE_KEY_SIZE]; /* of the path, or of the query; "" for none */
+    int64_t began_ms;            /* monotonic */
+
+    struct list node;             /* ingest: in loop->held or loop->pending, else alone */
+    struct submission submission; /* ingest */
+    struct query *query_state;    /* read: query.c's */
+};
+
+/* evhttp_set_gencb's callback: every request comes in here. arg is the loop. */
+void exchange_begin(struct evhttp_request *request, void *arg);
+
+/* Headers beside those of every answer; NULL or 0 for none. */
+struct exchange_extra {
+    const char *allow;   /* Allow, with 405 */
+    int retry_after;     /* seconds */
+    bool close;          /* close the connection behind the answer */
+    bool cacheable;      /* Cache-Control: private, no-cache; else no-store */
+    bool gzip;           /* Content-Encoding: gzip */
+    bool vary_encoding;  /* Vary names Accept-Encoding */
+    bool length_unknown; /* a HEAD whose GET would be streamed: no Content-Length */
+};
+
+/* Answers with a JSON body (taken over and emptied; NULL for none) and ends the exchange, which is
+ * freed. */
+void exchange_reply(struct exchange *exchange, int status, struct bytes *body,
+                    const struct exchange_extra *extra);
+
+/* Answers {"error": text}. */
+void exchange_error(struct exchange *exchange, int status, const char *text,
+                    const struct exchange_extra *extra);
+
+/* Sets the headers of an answer that is streamed. request and conn must be there. */
+void exchange_headers(struct exchange *exchange, int status, const struct exchange_extra *extra);
+
+/* Frees the exchange, the answer being out, or there being nobody left to answer. */
+void exchange_free(struct exchange *exchange);
+
+/* Hands a run of bytes to an evbuffer without copying (taken over and emptied). 0, or -1 when out
+ * of memory. */
+int exchange_put(struct evbuffer *buffer, struct bytes *bytes) MUST_CHECK;
+
+/* The connection is about to be freed by evhttp: forgets it. */
+void exchange_gone(struct exchange *exchange);
+
+#endif

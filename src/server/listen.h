@@ -1,0 +1,23 @@
+/*
+ * listen.h: listening sockets, bound once and shared by all loops.
+ */
+#ifndef BEACOND_SERVER_LISTEN_H
+#define BEACOND_SERVER_LISTEN_H
+
+#include "base/error.h"
+
+struct listen_socket {
+    int fd;         /* listening, non-blocking, close-on-exec; -1 when closed */
+    char name[128]; /* "127.0.0.1:4242", "[::1]:4242", "unix:/run/x": as bound, port 0 resolved */
+    char *path;     /* of a Unix socket, to be removed at the end; NULL otherwise */
+};
+
+/* Binds "HOST:PORT" (a numeric address or localhost), "[v6]:PORT" or "unix:PATH". A Unix socket
+ * that nobody listens on any more is replaced; its mode is 0666, as 127.0.0.1 is open to every
+ * local user too: a narrower folder narrows it. 0, or -1 with err. */
+int listen_open(struct listen_socket *socket, const char *address, struct error *err) MUST_CHECK;
+
+/* Closes, and removes the Unix socket. */
+void listen_close(struct listen_socket *socket);
+
+#endif

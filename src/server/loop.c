@@ -1,0 +1,253 @@
+#include "server/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/conn.h"
+#include "server/exchange.h"
+#include "server/ingest.h"
+
+/* While draining: how often the end is looked for. */
+#define LOOP_DRAIN_MS 20
+/* While draining: how long new connections are still taken from the backlog at most. */
+#define LOOP_BACKLOG_MS 1000
+
+/* libevent hands a listener's error callback evhttp's argument, not ours. */
+static _Thread_local struct loop *loop_here;
+
+static void loop_arm_tick(struct loop *loop)
+{
+    int ms = loop->draining ? LOOP_DRAIN_MS : LOOP_TICK_MS;
+    event_add(loop->tick, &(struct timeval){0, ms * 1000});
+    loop->ticking = true;
+}
+
+void loop_keep_ticking(struct loop *loop)
+{
+    if (!loop->ticking)
+        loop_arm_tick(loop);
+}
+
+static void loop_pause(struct loop *loop, bool pause)
+{
+    loop->paused = pause;
+    for (size_t i = 0; i < loop->socket_count; i++) {
+        if (loop->bound[i] == NULL)
+            continue;
+        struct evconnlistener *listener = evhttp_bound_socket_get_listener(loop->bound[i]);
+        if (pause)
+            (void)evconnlistener_disable(listener);
+        else
+            (void)evconnlistener_enable(listener);
+    }
+}
+
+/* Mostly EMFILE: the backlog stays readable, so trying again at once would spin. */
+static void loop_on_accept_error(struct evconnlistener *listener, void *arg)
+{
+    struct loop *loop = loop_here;
+    int code = errno;
+    (void)listener;
+    (void)arg;
+    log_warn("can't accept a connection, pausing: %s", strerror(code));
+    loop_pause(loop, true);
+    loop_keep_ticking(loop);
+}
+
+static void loop_stop_listening(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->socket_count; i++) {
+        if (loop->bound[i] != NULL)
+            evhttp_del_accept_socket(loop->http, loop->bound[i]);
+        loop->bound[i] = NULL;
+    }
+}
+
+/* Whether a client waits in a backlog. Closing the last descriptor would drop it. */
+static bool loop_backlog(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->socket_count; i++) {
+        if (loop->bound[i] == NULL)
+            continue;
+        struct pollfd poll_fd = {.fd = evhttp_bound_socket_get_fd(loop->bound[i]),
+                                 .events = POLLIN};
+        if (poll(&poll_fd, 1, 0) > 0)
+            return true;
+    }
+    return false;
+}
+
+/* One look at whether the loop may end. */
+static void loop_drain(struct loop *loop)
+{
+    int64_t left_ms = loop->drain_until_ms - clock_mono_ms();
+    bool force = left_ms <= 0;
+    if (!loop_backlog(loop) || loop->options->drain_ms - left_ms > LOOP_BACKLOG_MS)
+        loop_stop_listening(loop);
+    size_t left = conn_close_idle(loop, force);
+    if (left == 0 && loop->busy == 0 && loop->bound[0] == NULL)
+        event_base_loopbreak(loop->base);
+}
+
+static void loop_on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct loop *loop = arg;
+    (void)fd;
+    (void)what;
+    loop->ticking = false;
+    if (loop->paused)
+        loop_pause(loop, false);
+    conn_sweep(loop);
+    ingest_resume(loop);
+    ingest_expire(loop);
+    if (loop->draining)
+        loop_drain(loop);
+    if (loop->draining || !list_empty(&loop->conns))
+        loop_keep_ticking(loop);
+}
+
+static void loop_on_mail(evutil_socket_t fd, short what, void *arg)
+{
+    struct loop *loop = arg;
+    (void)fd;
+    (void)what;
+    (void)mailbox_open_all(loop->mailbox);
+    ingest_resume(loop);
+}
+
+static void loop_on_drain(struct mail *mail)
+{
+    struct loop *loop = LIST_OF(mail, struct loop, drain_mail);
+    loop->draining = true;
+    loop->drain_until_ms = clock_mono_ms() + loop->options->drain_ms;
+    loop_arm_tick(loop);
+}
+
+static int loop_listen(struct loop *loop, size_t n, struct error *err)
+{
+    int fd = fcntl(loop->sockets[n].fd, F_DUPFD_CLOEXEC, 0);
+    struct evconnlistener *listener =
+        fd < 0 ? NULL
+               : evconnlistener_new(loop->base, NULL, NULL,
+                                    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    if (listener != NULL) {
+        evconnlistener_set_error_cb(listener, loop_on_accept_error);
+        loop->bound[n] = evhttp_bind_listener(loop->http, listener);
+        if (loop->bound[n] != NULL)
+            return 0;
+        evconnlistener_free(listener);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+    error_set(err, "can't listen on %s: %s", loop->sockets[n].name, strerror(errno));
+    return -1;
+}
+
+static struct event_base *loop_base(void)
+{
+    struct event_config *config = event_config_new();
+    if (config == NULL)
+        return NULL;
+    /* One thread a base; other threads reach it through the mailbox alone. */
+    (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    (void)event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+static void loop_limits(struct loop *loop)
+{
+    const struct server_options *options = loop->options;
+    const struct timeval timeout = {options->timeout_ms / 1000,
+                                    (options->timeout_ms % 1000) * 1000};
+    /* conn.c keeps heads and declared lengths within our own limits; these are for what it can't
+     * see beforehand, chunked bodies above all. A chunked body between the two gets our 413. */
+    evhttp_set_max_headers_size(loop->http, (ev_ssize_t)options->max_header + 1024);
+    evhttp_set_max_body_size(loop->http, (ev_ssize_t)options->max_body * 2);
+    evhttp_set_timeout_tv(loop->http, &timeout);
+    evhttp_set_allowed_methods(loop->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
+                                               EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+                                               EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
+    evhttp_set_default_content_type(loop->http, NULL);
+    evhttp_set_bevcb(loop->http, conn_accept, loop);
+    evhttp_set_gencb(loop->http, exchange_begin, loop);
+}
+
+int loop_init(struct loop *loop, struct listen_socket *sockets, size_t count, struct error *err)
+{
+    list_init(&loop->conns);
+    list_init(&loop->held);
+    list_init(&loop->pending);
+    uuid_source_init(&loop->uuids);
+    loop->sockets = sockets;
+    loop->socket_count = count;
+    loop->drain_mail.open = loop_on_drain;
+    loop->bound = calloc(count, sizeof(struct evhttp_bound_socket *));
+    loop->mailbox = mailbox_new();
+    loop->base = loop_base();
+    loop->http = loop->base == NULL ? NULL : evhttp_new(loop->base);
+    if (loop->bound == NULL || loop->mailbox == NULL || loop->http == NULL)
+        goto memory;
+    loop->mail =
+        event_new(loop->base, mailbox_fd(loop->mailbox), EV_READ | EV_PERSIST, loop_on_mail, loop);
+    loop->tick = event_new(loop->base, -1, 0, loop_on_tick, loop);
+    if (loop->mail == NULL || loop->tick == NULL || event_add(loop->mail, NULL) != 0)
+        goto memory;
+    loop_limits(loop);
+    for (size_t i = 0; i < count; i++)
+        if (loop_listen(loop, i, err) != 0)
+            return -1;
+    return 0;
+memory:
+    error_set(err, "can't make a loop: out of memory or descriptors");
+    return -1;
+}
+
+static void *loop_main(void *arg)
+{
+    struct loop *loop = arg;
+    loop_here = loop;
+    (void)event_base_dispatch(loop->base);
+    /* libevent frees bufferevents in the turn after. */
+    (void)event_base_loop(loop->base, EVLOOP_NONBLOCK);
+    atomic_fetch_sub(loop->running, 1);
+    return NULL;
+}
+
+int loop_start(struct loop *loop, struct error *err)
+{
+    int code = pthread_create(&loop->thread, NULL, loop_main, loop);
+    if (code == 0)
+        return 0;
+    error_set(err, "can't start a loop thread: %s", strerror(code));
+    return -1;
+}
+
+void loop_clear(struct loop *loop)
+{
+    /* Readings given up while a reader thread was at them. */
+    if (loop->mailbox != NULL)
+        (void)mailbox_open_all(loop->mailbox);
+    if (loop->mail != NULL)
+        event_free(loop->mail);
+    if (loop->tick != NULL)
+        event_free(loop->tick);
+    if (loop->http != NULL)
+        evhttp_free(loop->http);
+    if (loop->base != NULL)
+        event_base_free(loop->base);
+    if (loop->mailbox != NULL)
+        mailbox_free(loop->mailbox);
+    free(loop->bound);
+    free(loop->by_fd);
+}

@@ -1,0 +1,66 @@
+/*
+ * loop.h: one thread that owns connections. See server.h.
+ *
+ * Everything in struct loop belongs to its thread once it runs, but for what is said otherwise.
+ */
+#ifndef BEACOND_SERVER_LOOP_H
+#define BEACOND_SERVER_LOOP_H
+
+#include <event2/event.h>
+#include <event2/http.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "base/mailbox.h"
+#include "contract/uuid.h"
+#include "server/listen.h"
+#include "server/server.h"
+
+/* How often a loop looks after what has waited too long, while it has connections. */
+#define LOOP_TICK_MS 100
+
+struct conn;
+
+struct loop {
+    const struct server_options *options;
+    const struct access *access;
+    struct engine *engine;
+
+    pthread_t thread;
+    struct event_base *base;
+    struct evhttp *http;
+    struct mailbox *mailbox; /* answers of the engine, and the order to drain */
+    struct event *mail;      /* its descriptor */
+    struct event *tick;      /* armed while there are connections, or draining */
+    bool ticking;
+    bool paused; /* listeners are off until the next tick: out of descriptors */
+    struct evhttp_bound_socket **bound; /* one a listening socket; NULL when closed */
+    struct listen_socket *sockets;      /* the server's */
+    size_t socket_count;
+
+    struct uuid_source uuids;
+    struct list conns;   /* all connections, struct conn */
+    struct conn **by_fd; /* those that have sent something, by descriptor */
+    size_t by_fd_size;
+    struct list held;    /* ingest requests that wait for room, struct exchange, oldest first */
+    struct list pending; /* ingest requests in the writer's hands, oldest first */
+    size_t busy;         /* exchanges that wait for the engine: no end before they are done */
+
+    struct mail drain_mail; /* server_drain posts it */
+    bool draining;
+    int64_t drain_until_ms; /* monotonic */
+    atomic_uint *running;   /* loops that have not ended, the server's */
+};
+
+/* Makes base, evhttp and mailbox and listens on dups of the sockets. 0, or -1 with err (loop_clear
+ * it all the same). */
+int loop_init(struct loop *loop, struct listen_socket *sockets, size_t count,
+              struct error *err) MUST_CHECK;
+int loop_start(struct loop *loop, struct error *err) MUST_CHECK; /* runs the thread */
+void loop_clear(struct loop *loop); /* after its thread has been joined, or was never started */
+
+/* A connection or a waiting request has come: the tick must run. */
+void loop_keep_ticking(struct loop *loop);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * route.h: from a path to what stands there, from a method to what is done. Pure.
+ */
+#ifndef BEACOND_SERVER_ROUTE_H
+#define BEACOND_SERVER_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum route_place {
+    ROUTE_NOWHERE,
+    ROUTE_ROOT,   /* <prefix>, <prefix>/ */
+    ROUTE_EVENTS, /* <prefix>/events, <prefix>/ingest */
+    ROUTE_KEYED,  /* <prefix>/k/KEY/events */
+    ROUTE_PING,   /* <prefix>/ping, /health */
+};
+
+enum route_action {
+    ROUTE_REFUSED, /* the place does not take the method: 405 */
+    ROUTE_INGEST,
+    ROUTE_READ,
+    ROUTE_TELL, /* ping */
+    ROUTE_OPTIONS,
+};
+
+enum route_method { METHOD_OTHER, METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_OPTIONS };
+
+/* The place of a path (without query string) under any of the prefixes. The KEY of a keyed place is
+ * put into key[0..key_size) with a NUL; one that does not fit or is made of other characters than
+ * letters, digits, '_' and '-' makes it nowhere. */
+enum route_place route_find(const char *path, size_t len, char *const *prefixes,
+                            size_t prefix_count, char *key, size_t key_size);
+
+enum route_action route_action(enum route_place place, enum route_method method);
+
+/* "GET, HEAD, OPTIONS": for Allow and Access-Control-Allow-Methods. */
+const char *route_methods(enum route_place place);
+
+/* Appends a request target to out with every key in it replaced by "…": for logs. out always ends
+ * in a NUL; what does not fit is cut. */
+void route_redact(const char *target, char *out, size_t size);
+
+#endif

@@ -1,0 +1,128 @@
+#include "server/server.h"
+
+#include <stdlib.h>
+
+#include <event2/event.h>
+
+#include "base/log.h"
+#include "server/listen.h"
+#include "server/loop.h"
+
+struct server {
+    struct listen_socket *sockets;
+    size_t socket_count;
+    struct loop *loops;
+    unsigned loop_count;
+    unsigned started;    /* threads */
+    atomic_uint running; /* loops that have not ended */
+};
+
+static void server_on_log(int severity, const char *text)
+{
+    if (severity >= EVENT_LOG_WARN)
+        log_warn("libevent: %s", text);
+    else
+        log_debug("libevent: %s", text);
+}
+
+static int server_listen(struct server *server, const struct server_options *options,
+                         struct error *err)
+{
+    server->sockets = calloc(options->listen_count, sizeof *server->sockets);
+    if (server->sockets == NULL) {
+        error_set(err, "out of memory");
+        return -1;
+    }
+    for (size_t i = 0; i < options->listen_count; i++) {
+        if (listen_open(&server->sockets[i], options->listen[i], err) != 0)
+            return -1;
+        server->socket_count++;
+    }
+    return 0;
+}
+
+static int server_loops(struct server *server, const struct server_options *options,
+                        const struct access *access, struct engine *engine, struct error *err)
+{
+    server->loops = calloc(options->threads, sizeof *server->loops);
+    if (server->loops == NULL) {
+        error_set(err, "out of memory");
+        return -1;
+    }
+    for (unsigned i = 0; i < options->threads; i++) {
+        struct loop *loop = &server->loops[i];
+        loop->options = options;
+        loop->access = access;
+        loop->engine = engine;
+        loop->running = &server->running;
+        server->loop_count++;
+        if (loop_init(loop, server->sockets, server->socket_count, err) != 0)
+            return -1;
+    }
+    for (unsigned i = 0; i < options->threads; i++) {
+        atomic_fetch_add(&server->running, 1);
+        if (loop_start(&server->loops[i], err) != 0) {
+            atomic_fetch_sub(&server->running, 1);
+            return -1;
+        }
+        server->started++;
+    }
+    return 0;
+}
+
+int server_start(struct server **out, const struct server_options *options,
+                 const struct access *access, struct engine *engine, struct error *err)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (server == NULL) {
+        error_set(err, "out of memory");
+        return -1;
+    }
+    event_set_log_callback(server_on_log);
+    atomic_init(&server->running, 0);
+    if (server_listen(server, options, err) != 0 ||
+        server_loops(server, options, access, engine, err) != 0) {
+        server_drain(server);
+        server_join(server);
+        server_free(server);
+        return -1;
+    }
+    for (size_t i = 0; i < server->socket_count; i++)
+        log_info("listening on %s", server->sockets[i].name);
+    *out = server;
+    return 0;
+}
+
+void server_drain(struct server *server)
+{
+    for (unsigned i = 0; i < server->started; i++)
+        mailbox_post(server->loops[i].mailbox, &server->loops[i].drain_mail);
+    /* The loops listen on descriptors of their own until the backlog is empty. */
+    for (size_t i = 0; i < server->socket_count; i++)
+        listen_close(&server->sockets[i]);
+}
+
+bool server_drained(struct server *server)
+{
+    return atomic_load(&server->running) == 0;
+}
+
+void server_join(struct server *server)
+{
+    for (unsigned i = 0; i < server->started; i++)
+        pthread_join(server->loops[i].thread, NULL);
+    server->started = 0;
+}
+
+void server_free(struct server *server)
+{
+    if (server == NULL)
+        return;
+    for (unsigned i = 0; i < server->loop_count; i++)
+        loop_clear(&server->loops[i]);
+    for (size_t i = 0; i < server->socket_count; i++)
+        listen_close(&server->sockets[i]);
+    free(server->loops);
+    free(server->sockets);
+    free(server);
+}

@@ -1,0 +1,61 @@
+/*
+ * server.h: HTTP in front of an engine.
+ *
+ * Each loop thread has an event_base and an evhttp of its own and owns the connections it accepted,
+ * all from the same listening sockets. Loops parse, check and answer; they never touch the store
+ * and never block.
+ */
+#ifndef BEACOND_SERVER_SERVER_H
+#define BEACOND_SERVER_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "contract/access.h"
+#include "contract/batch.h"
+#include "engine/engine.h"
+
+struct server_options {
+    char *const *listen; /* "HOST:PORT", "[v6]:PORT", "unix:PATH" */
+    size_t listen_count;
+    char *const *prefixes; /* "/_tracker" */
+    size_t prefix_count;
+    const char *app_id;  /* told by ping */
+    const char *version; /* likewise */
+
+    size_t max_header;          /* bytes of a request head */
+    size_t max_body;            /* bytes of a body on the wire */
+    size_t max_inflated;        /* bytes of a body once inflated */
+    struct batch_limits limits; /* of one event */
+    int64_t max_events;         /* in one answer */
+
+    unsigned threads;   /* loops, 1 or more */
+    int64_t hold_ms;    /* a request waits so long for a full queue or a sick disk before 503 */
+    int64_t drain_ms;   /* a shutdown waits so long for clients */
+    int64_t timeout_ms; /* silence after which a connection is closed */
+};
+
+struct server;
+
+/* Binds, then starts the loops; logs "listening on …" per address. options, access and engine must
+ * outlive the server. 0, or -1 with err. */
+int server_start(struct server **out, const struct server_options *options,
+                 const struct access *access, struct engine *engine, struct error *err) MUST_CHECK;
+
+/* Begins to end: what waits in the backlog is accepted, requests under way are finished, idle
+ * connections are closed, after drain_ms the rest. Returns at once. Any thread, once. */
+void server_drain(struct server *server);
+
+/* Whether all loops have ended. Any thread. */
+bool server_drained(struct server *server);
+
+/* Waits for the loops to end; server_drain must have been called. */
+void server_join(struct server *server);
+
+/* Frees all, after server_join, and after engine_close: readings that were given up while a reader
+ * thread was at them come home as late as that. NULL is fine. */
+void server_free(struct server *server);
+
+#endif

@@ -1,0 +1,286 @@
+#include "store/sqlite/fit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define FIT_HEADER_BYTES 100
+/* A file up to this size is checked page by page at start; it takes some milliseconds. */
+#define FIT_CHECK_BYTES (16 << 20)
+
+/* The path of the lock: one for all names (links, relative paths) of the same file. */
+static int fit_lock_path(const char *database, char out[PATH_MAX])
+{
+    char real[PATH_MAX];
+    if (realpath(database, real) == NULL) {
+        char copy[PATH_MAX], name[PATH_MAX], folder[PATH_MAX];
+        if (strlen(database) >= sizeof copy)
+            return -1;
+        strcpy(copy, database);
+        strcpy(name, database);
+        if (realpath(dirname(copy), folder) == NULL)
+            return -1;
+        if ((size_t)snprintf(real, sizeof real, "%s/%s", folder, basename(name)) >= sizeof real)
+            return -1;
+    }
+    return (size_t)snprintf(out, PATH_MAX, "%s.lock", real) < PATH_MAX ? 0 : -1;
+}
+
+int fit_lock(const char *database, struct error *err)
+{
+    char path[PATH_MAX], who[32] = "";
+    if (fit_lock_path(database, path) != 0) {
+        error_set(err, "%s: no such folder, or too long a path", database);
+        return STORE_UNFIT;
+    }
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        error_set(err, "%s: %s", path, strerror(errno));
+        return STORE_UNFIT;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        ssize_t n = errno == EWOULDBLOCK ? pread(fd, who, sizeof who - 1, 0) : -1;
+        if (n >= 0) {
+            who[strspn(who, "0123456789")] = '\0';
+            error_set(err, "%s is in use by process %s; stop it first", database,
+                      who[0] != '\0' ? who : "(unknown)");
+        } else {
+            error_set(err, "%s: %s", path, strerror(errno));
+        }
+        close(fd);
+        return STORE_UNFIT;
+    }
+    int len = snprintf(who, sizeof who, "%ld\n", (long)getpid());
+    /* The content only helps a person; the lock holds without it, on a full disk too. */
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, who, (size_t)len, 0) != len)
+        log_warn("%s: can't write the process number: %s", path, strerror(errno));
+    return fd;
+}
+
+static uint32_t fit_number(const unsigned char *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static int fit_verdict(const char *database, int64_t application, int64_t version,
+                       struct error *err)
+{
+    if (application != FIT_APPLICATION_ID) {
+        error_set(err, "%s is another program's database; name another file with --database",
+                  database);
+        return STORE_UNFIT;
+    }
+    if (version > SQL_MIGRATION_COUNT) {
+        error_set(err,
+                  "%s was written by a newer beacond (schema %lld, this one knows %d); run that "
+                  "one, or name another file",
+                  database, (long long)version, (int)SQL_MIGRATION_COUNT);
+        return STORE_UNFIT;
+    }
+    return STORE_OK;
+}
+
+int fit_header(const char *database, struct error *err)
+{
+    unsigned char header[FIT_HEADER_BYTES];
+    int status = STORE_UNFIT;
+    /* O_NONBLOCK: a FIFO of that name must not hang the start. */
+    int fd = open(database, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        if (errno == ENOENT)
+            return STORE_OK;
+        error_set(err, "%s: %s", database, strerror(errno));
+        return STORE_UNFIT;
+    }
+    struct stat info;
+    if (fstat(fd, &info) != 0) {
+        error_set(err, "%s: %s", database, strerror(errno));
+        goto out;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        error_set(err, "%s is no regular file", database);
+        goto out;
+    }
+    if (info.st_size == 0) {
+        status = STORE_OK;
+        goto out;
+    }
+    if (pread(fd, header, sizeof header, 0) != (ssize_t)sizeof header ||
+        memcmp(header, "SQLite format 3", 16) != 0) {
+        error_set(err,
+                  "%s is no SQLite database, or a damaged one; restore a backup, or name "
+                  "another file with --database",
+                  database);
+        goto out;
+    }
+    uint32_t application = fit_number(header + 68), version = fit_number(header + 60);
+    /* 0: perhaps not written back from the WAL yet; SQLite tells later. */
+    status = application == 0 ? STORE_OK : fit_verdict(database, application, version, err);
+out:
+    close(fd);
+    return status;
+}
+
+static int fit_damaged(const char *database, const char *what, struct error *err)
+{
+    error_set(
+        err, "%s is damaged (%s); restore a backup, or rescue what is left with sqlite3's .recover",
+        database, what);
+    return STORE_UNFIT;
+}
+
+/* Cheap looks at every b-tree's ends, and at all pages of a small file. What lies deep inside a big
+ * one shows when it is read. */
+static int fit_sound(struct db *db, const char *database, struct error *err)
+{
+    static const char *const probes[] = {
+        "SELECT seq, length(event) FROM events ORDER BY seq LIMIT 1",
+        "SELECT seq, length(event) FROM events ORDER BY seq DESC LIMIT 1",
+        "SELECT ts, length(event) FROM events ORDER BY ts LIMIT 1",
+        "SELECT ts, length(event) FROM events ORDER BY ts DESC LIMIT 1",
+        "SELECT max(at) FROM tally_second",
+        "SELECT sum(events) FROM tally_day",
+        "SELECT max(n) FROM rejects",
+        "SELECT 1 FROM meta WHERE name = 'last_seq'",
+    };
+    struct error why = {""};
+    int64_t number, pages = 0, page_bytes = 0;
+    for (size_t i = 0; i < sizeof probes / sizeof *probes; i++)
+        if (db_script_number(db, probes[i], &number, &why) != STORE_OK)
+            return fit_damaged(database, why.text, err);
+    if (db_script_number(db, "PRAGMA page_count", &pages, &why) != STORE_OK ||
+        db_script_number(db, "PRAGMA page_size", &page_bytes, &why) != STORE_OK)
+        return fit_damaged(database, why.text, err);
+    if (pages * page_bytes > FIT_CHECK_BYTES)
+        return STORE_OK;
+    sqlite3_stmt *check = NULL;
+    if (sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(1)", -1, &check, NULL) != SQLITE_OK ||
+        sqlite3_step(check) != SQLITE_ROW) {
+        error_set(&why, "%s", sqlite3_errmsg(db->handle));
+    } else if (strcmp((const char *)sqlite3_column_text(check, 0), "ok") != 0) {
+        error_set(&why, "%s", (const char *)sqlite3_column_text(check, 0));
+    }
+    sqlite3_finalize(check);
+    return why.text[0] == '\0' ? STORE_OK : fit_damaged(database, why.text, err);
+}
+
+/* A file that lost its end and has no WAL to make up for it. */
+static int fit_whole(struct db *db, const char *database, struct error *err)
+{
+    int64_t pages = 0, page_bytes = 0;
+    struct stat file, wal;
+    char path[PATH_MAX];
+    struct error why = {""};
+    if (db_script_number(db, "PRAGMA page_count", &pages, &why) != STORE_OK ||
+        db_script_number(db, "PRAGMA page_size", &page_bytes, &why) != STORE_OK)
+        return fit_damaged(database, why.text, err);
+    if ((size_t)snprintf(path, sizeof path, "%s-wal", database) >= sizeof path)
+        return STORE_OK;
+    if (stat(path, &wal) == 0 && wal.st_size > 0)
+        return STORE_OK;
+    if (stat(database, &file) == 0 && file.st_size < pages * page_bytes)
+        return fit_damaged(database, "its end is missing", err);
+    return STORE_OK;
+}
+
+static int fit_migrate(struct db *db, int64_t version, struct error *err)
+{
+    for (; version < SQL_MIGRATION_COUNT; version++) {
+        char bump[64];
+        snprintf(bump, sizeof bump, "PRAGMA user_version = %d", (int)version + 1);
+        int status = db_run(db, SQL_BEGIN, err);
+        if (status == STORE_OK)
+            status = db_script(db, sql_migrations[version], err);
+        if (status == STORE_OK)
+            status = db_script(db, bump, err);
+        if (status == STORE_OK)
+            status = db_run(db, SQL_COMMIT, err);
+        if (status != STORE_OK) {
+            db_abandon(db);
+            return status;
+        }
+        if (version > 0)
+            log_info("database migrated to schema %d", (int)version + 1);
+    }
+    return STORE_OK;
+}
+
+/* What must be set before the first table is made, and what lasts as long as the connection. */
+static int fit_pragmas(struct db *db, const struct store_options *options, struct error *err)
+{
+    static const char *const synchronous[] = {
+        [STORE_SYNC_FULL] = "PRAGMA synchronous = FULL",
+        [STORE_SYNC_NORMAL] = "PRAGMA synchronous = NORMAL",
+        [STORE_SYNC_OFF] = "PRAGMA synchronous = OFF",
+    };
+    int status = db_script(db,
+                           "PRAGMA page_size = 8192;"
+                           "PRAGMA auto_vacuum = INCREMENTAL;"
+                           "PRAGMA journal_mode = WAL;"
+                           /* The automatic checkpoint swallows errors; store_tend runs it. */
+                           "PRAGMA wal_autocheckpoint = 0;"
+                           "PRAGMA journal_size_limit = 67108864;"
+                           "PRAGMA secure_delete = ON;"
+                           "PRAGMA foreign_keys = OFF;"
+                           "PRAGMA mmap_size = 0;"
+                           "PRAGMA cache_size = -65536;",
+                           err);
+    return status == STORE_OK ? db_script(db, synchronous[options->synchronous], err) : status;
+}
+
+static int fit_examine(struct db *db, const char *database, int64_t *version, struct error *err)
+{
+    int64_t application = 0, objects = 0;
+    struct error why = {""};
+    *version = 0;
+    int status = db_script_number(db, "SELECT count(*) FROM sqlite_schema", &objects, &why);
+    if (status == STORE_OK)
+        status = db_script_number(db, "PRAGMA application_id", &application, &why);
+    if (status == STORE_OK)
+        status = db_script_number(db, "PRAGMA user_version", version, &why);
+    if (status == STORE_BUSY) {
+        error_set(err, "%s: %s", database, why.text);
+        return status;
+    }
+    if (status != STORE_OK)
+        return fit_damaged(database, why.text, err);
+    if (application == 0 && objects == 0 && *version == 0)
+        return STORE_OK;
+    status = fit_verdict(database, application, *version, err);
+    if (status == STORE_OK)
+        status = fit_whole(db, database, err);
+    if (status == STORE_OK && *version == SQL_MIGRATION_COUNT)
+        status = fit_sound(db, database, err);
+    return status;
+}
+
+int fit_open(struct db *db, const struct store_options *options, struct error *err)
+{
+    struct error why = {""};
+    int64_t version = 0;
+    int status = db_open(db, options->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &why);
+    if (status != STORE_OK) {
+        error_set(err, "%s: %s", options->database, why.text);
+        return status;
+    }
+    status = fit_examine(db, options->database, &version, err);
+    if (status == STORE_OK) {
+        status = fit_pragmas(db, options, &why);
+        if (status == STORE_OK)
+            status = fit_migrate(db, version, &why);
+        if (status != STORE_OK)
+            error_set(err, "%s: %s", options->database, why.text);
+    }
+    if (status != STORE_OK)
+        db_close(db);
+    return status;
+}

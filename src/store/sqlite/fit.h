@@ -1,0 +1,24 @@
+/*
+ * fit.h: is this file ours to open? Start-up only; blocks.
+ */
+#ifndef BEACOND_STORE_SQLITE_FIT_H
+#define BEACOND_STORE_SQLITE_FIT_H
+
+#include "store/sqlite/db.h"
+
+#define FIT_APPLICATION_ID 0x4245434e /* "BECN" */
+
+/* Takes the lock file beside the database, which says by content and by flock who holds it. The
+ * descriptor (close it to let go; the file stays) or STORE_UNFIT, STORE_BUSY with err. The kernel
+ * lets go when the process dies, however it dies. */
+int fit_lock(const char *database, struct error *err) MUST_CHECK;
+
+/* Looks at the file before SQLite does, reading alone: absent and empty are fine; something that is
+ * no SQLite database, another program's, or a newer beacond's is STORE_UNFIT. */
+int fit_header(const char *database, struct error *err) MUST_CHECK;
+
+/* Opens the writing connection, refuses what is foreign, newer or damaged without having changed
+ * it, creates or migrates what is not. STORE_OK, STORE_UNFIT or STORE_BUSY; db is closed then. */
+int fit_open(struct db *db, const struct store_options *options, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * sqlite_reader.h: the reading half of the SQLite store. See store.h for what each call promises.
+ *
+ * A reader has a read-only connection of its own. No statement stays open between calls: an open
+ * one would keep the WAL from being reset.
+ */
+#ifndef BEACOND_STORE_SQLITE_READER_H
+#define BEACOND_STORE_SQLITE_READER_H
+
+#include "store/store.h"
+
+/* ops: put into the reader, for store.c. */
+int sqlite_reader_open(const char *database, const struct store_ops *ops, struct store_reader **out,
+                       struct error *err) MUST_CHECK;
+void sqlite_reader_close(struct store_reader *reader);
+int sqlite_reader_survey(struct store_reader *reader, int64_t since, int64_t until, int64_t skip,
+                         struct store_survey *out, struct error *err) MUST_CHECK;
+int sqlite_reader_page(struct store_reader *reader, int64_t since, int64_t max_seq,
+                       struct range_place place, store_row_fn *row, void *arg, bool *more,
+                       struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,387 @@
+#include "store/sqlite/sqlite_store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/sqlite/db.h"
+#include "store/sqlite/fit.h"
+#include "store/sqlite/rejects.h"
+#include "store/sqlite/sqlite_reader.h"
+#include "store/tally.h"
+
+/* Pages (of 8 KiB) in the WAL after which it is checkpointed between two commits. */
+#define STORE_CHECKPOINT_PAGES 4000
+/* A WAL this long means that something keeps a read transaction open. */
+#define STORE_WAL_WARN_PAGES (10 * STORE_CHECKPOINT_PAGES)
+#define STORE_WAL_WARN_MS 60000
+
+/*
+ * last_seq and rejects say what is committed, and what the open transaction adds; after a rollback
+ * they are read anew (stale). So a failed group can't leave a wrong bound or a number used twice
+ * behind.
+ */
+struct sqlite_store {
+    struct store base;
+    struct db db;
+    char *database;
+    int lock;             /* descriptor of the lock file */
+    bool stale;           /* the numbers below must be read from the database */
+    int64_t last_seq;     /* the highest seq in use, or ever used */
+    int64_t data_version; /* changes when another connection has committed */
+    int64_t seen_version; /* what the open transaction saw; data_version once it is committed */
+    struct rejects rejects;
+    struct tally tally; /* of the open transaction */
+    int wal_pages;      /* in the WAL after the last commit */
+    int tried_pages;    /* of them when a checkpoint was last tried in vain */
+    int64_t warned_ms;  /* when a long WAL was last complained about */
+};
+
+static int store_on_commit(void *arg, sqlite3 *handle, const char *name, int pages)
+{
+    (void)handle;
+    (void)name;
+    ((struct sqlite_store *)arg)->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static int store_load(struct sqlite_store *store, struct error *err)
+{
+    sqlite3_stmt *last = db_statement(&store->db, SQL_LAST_SEQ);
+    if (last == NULL)
+        return db_failure(&store->db, err);
+    int status = db_number(&store->db, last, &store->last_seq, err);
+    if (status == STORE_OK)
+        status = rejects_load(&store->rejects, &store->db, err);
+    store->stale = status != STORE_OK;
+    return status;
+}
+
+/* Makes the tally anew from the events. Part of the open transaction. */
+static int store_recount(struct sqlite_store *store, struct error *err)
+{
+    static const enum sql_statement names[] = {
+        SQL_RECOUNT_CLEAR_SECOND, SQL_RECOUNT_CLEAR_MINUTE, SQL_RECOUNT_CLEAR_HOUR,
+        SQL_RECOUNT_CLEAR_DAY,    SQL_RECOUNT_SECOND,       SQL_RECOUNT_MINUTE,
+        SQL_RECOUNT_HOUR,         SQL_RECOUNT_DAY,
+    };
+    int status = STORE_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names && status == STORE_OK; i++)
+        status = db_run(&store->db, names[i], err);
+    return status;
+}
+
+static int store_read_version(struct sqlite_store *store, int64_t *version, struct error *err)
+{
+    sqlite3_stmt *statement = db_statement(&store->db, SQL_DATA_VERSION);
+    return statement == NULL ? db_failure(&store->db, err)
+                             : db_number(&store->db, statement, version, err);
+}
+
+/* A person with the sqlite3 shell may have changed rows: this process alone writes otherwise. */
+static int store_notice(struct sqlite_store *store, struct error *err)
+{
+    int status = store_read_version(store, &store->seen_version, err);
+    if (status != STORE_OK || store->seen_version == store->data_version)
+        return status;
+    log_warn("%s was changed by another program; counting its events anew", store->database);
+    store->stale = true;
+    return store_recount(store, err);
+}
+
+static int store_begin(struct sqlite_store *store, struct error *err)
+{
+    tally_reset(&store->tally);
+    int status = db_run(&store->db, SQL_BEGIN, err);
+    if (status == STORE_OK)
+        status = store_notice(store, err);
+    if (status == STORE_OK && store->stale)
+        status = store_load(store, err);
+    return status;
+}
+
+static int store_flush_tally(struct sqlite_store *store, struct error *err)
+{
+    static const enum sql_statement names[STEP_COUNT] = {
+        [STEP_SECOND] = SQL_TALLY_SECOND,
+        [STEP_MINUTE] = SQL_TALLY_MINUTE,
+        [STEP_HOUR] = SQL_TALLY_HOUR,
+        [STEP_DAY] = SQL_TALLY_DAY,
+    };
+    for (int step = 0; step < STEP_COUNT; step++) {
+        tally_fold(&store->tally, (enum step)step);
+        sqlite3_stmt *statement = db_statement(&store->db, names[step]);
+        if (statement == NULL)
+            return db_failure(&store->db, err);
+        for (size_t i = 0; i < store->tally.count; i++) {
+            db_bind_int(statement, ":at", store->tally.steps[i].at);
+            db_bind_int(statement, ":events", store->tally.steps[i].events);
+            int status = db_finish(&store->db, statement, err);
+            if (status != STORE_OK)
+                return status;
+        }
+    }
+    return STORE_OK;
+}
+
+/* Ends the transaction that was begun: commits when status is STORE_OK, else rolls back. */
+static int store_end(struct sqlite_store *store, int status, struct error *err)
+{
+    if (status == STORE_OK)
+        status = store_flush_tally(store, err);
+    if (status == STORE_OK)
+        status = db_run(&store->db, SQL_COMMIT, err);
+    if (status != STORE_OK) {
+        db_abandon(&store->db);
+        store->stale = true;
+        /* Damage found while running is not ours to judge: answer 503, let a person look. */
+        if (status == STORE_UNFIT)
+            status = STORE_BUSY;
+        return status;
+    }
+    store->data_version = store->seen_version;
+    return STORE_OK;
+}
+
+/* Parameters of insert_event and insert_given, numbered as they first appear there. */
+enum { INSERT_SEQ = 1, INSERT_TS, INSERT_RECEIVED, INSERT_ID, INSERT_EVENT };
+
+static int store_insert(struct sqlite_store *store, struct batch_event *event, int64_t received,
+                        bool *stored, struct error *err)
+{
+    sqlite3_stmt *insert =
+        db_statement(&store->db, event->given ? SQL_INSERT_GIVEN : SQL_INSERT_EVENT);
+    if (insert == NULL)
+        return db_failure(&store->db, err);
+    event->seq = 0;
+    *stored = false;
+    if (sqlite3_bind_int64(insert, INSERT_SEQ, store->last_seq + 1) != SQLITE_OK ||
+        sqlite3_bind_int64(insert, INSERT_TS, event->ts) != SQLITE_OK ||
+        sqlite3_bind_int64(insert, INSERT_RECEIVED, received) != SQLITE_OK ||
+        sqlite3_bind_text64(insert, INSERT_ID, event->id, event->id_len, SQLITE_STATIC,
+                            SQLITE_UTF8) != SQLITE_OK ||
+        sqlite3_bind_text64(insert, INSERT_EVENT, event->text, event->text_len, SQLITE_STATIC,
+                            SQLITE_UTF8) != SQLITE_OK) {
+        return db_failure(&store->db, err);
+    }
+    int status = db_finish(&store->db, insert, err);
+    if (status != STORE_OK)
+        return status;
+    *stored = !event->given || sqlite3_changes(store->db.handle) > 0;
+    if (!*stored)
+        return STORE_OK;
+    event->seq = ++store->last_seq;
+    if (tally_add(&store->tally, event->ts) != 0) {
+        error_set(err, "out of memory");
+        return STORE_BUSY;
+    }
+    return STORE_OK;
+}
+
+static int store_append_item(struct sqlite_store *store, struct store_item *item, struct error *err)
+{
+    struct batch *batch = item->batch;
+    item->saved = item->duplicate = item->refused = 0;
+    for (size_t i = 0; i < batch->event_count; i++) {
+        bool stored;
+        int status = store_insert(store, &batch->events[i], batch->received_ms, &stored, err);
+        if (status != STORE_OK)
+            return status;
+        item->saved++;
+        if (!stored)
+            item->duplicate++;
+    }
+    return rejects_add_batch(&store->rejects, &store->db, batch, err);
+}
+
+static int sqlite_store_append(struct store *base, struct store_item *items, size_t count,
+                               struct error *err)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    int status = store_begin(store, err);
+    for (size_t i = 0; i < count && status == STORE_OK; i++)
+        status = store_append_item(store, &items[i], err);
+    return store_end(store, status, err);
+}
+
+/* One event within a savepoint, so that a statement undone half-way takes nothing else along. */
+static int store_insert_apart(struct sqlite_store *store, struct store_item *item, size_t n,
+                              struct error *err)
+{
+    struct batch_event *event = &item->batch->events[n];
+    struct error why = {""};
+    bool stored = false;
+    int status = db_run(&store->db, SQL_SAVEPOINT, err);
+    if (status != STORE_OK)
+        return status;
+    status = store_insert(store, event, item->batch->received_ms, &stored, &why);
+    if (status == STORE_REFUSED) {
+        char reason[sizeof why.text + 32];
+        snprintf(reason, sizeof reason, "refused by the database: %s", why.text);
+        status = db_run(&store->db, SQL_ROLLBACK_TO, err);
+        if (status == STORE_OK)
+            status = rejects_add(&store->rejects, &store->db, item->batch->received_ms, reason,
+                                 event->text, event->text_len, err);
+        item->refused++;
+    } else {
+        if (err != NULL)
+            *err = why;
+        item->saved++;
+        if (!stored)
+            item->duplicate++;
+    }
+    return status == STORE_OK ? db_run(&store->db, SQL_RELEASE, err) : status;
+}
+
+static int sqlite_store_append_apart(struct store *base, struct store_item *item, struct error *err)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    item->saved = item->duplicate = item->refused = 0;
+    int status = store_begin(store, err);
+    for (size_t i = 0; i < item->batch->event_count && status == STORE_OK; i++)
+        status = store_insert_apart(store, item, i, err);
+    if (status == STORE_OK)
+        status = rejects_add_batch(&store->rejects, &store->db, item->batch, err);
+    status = store_end(store, status, err);
+    /* Not even a reject can be written: nothing of this is the batch's fault. */
+    return status == STORE_REFUSED ? STORE_BUSY : status;
+}
+
+static void store_complain(struct sqlite_store *store)
+{
+    int64_t now = clock_mono_ms();
+    if (store->wal_pages < STORE_WAL_WARN_PAGES || now - store->warned_ms < STORE_WAL_WARN_MS)
+        return;
+    store->warned_ms = now;
+    log_warn("%s-wal holds %d pages and can't be put back: another program keeps a read "
+             "transaction open",
+             store->database, store->wal_pages);
+}
+
+static bool sqlite_store_tend(struct store *base, bool idle)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    int log = 0, done = 0;
+    if (store->wal_pages == 0)
+        return false;
+    if (!idle && store->wal_pages < store->tried_pages + STORE_CHECKPOINT_PAGES)
+        return true;
+    /* Not idle: whatever can be copied without waiting for anyone. */
+    int code = sqlite3_wal_checkpoint_v2(
+        store->db.handle, NULL, idle ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, &log,
+        &done);
+    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
+        log_warn("%s: checkpoint failed: %s", store->database, sqlite3_errmsg(store->db.handle));
+    if (code == SQLITE_OK && (idle || log == done)) {
+        store->wal_pages = 0;
+        store->tried_pages = 0;
+        return !idle;
+    }
+    store->tried_pages = store->wal_pages;
+    store_complain(store);
+    return true;
+}
+
+static void sqlite_store_close(struct store *base)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    if (store->db.handle != NULL) {
+        if (sqlite3_wal_checkpoint_v2(store->db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+                                      NULL) != SQLITE_OK)
+            log_warn("%s: the last checkpoint failed (%s); nothing is lost, the next start makes "
+                     "up for it",
+                     store->database, sqlite3_errmsg(store->db.handle));
+        else /* takes the empty WAL away, so that the one file is all there is */
+            sqlite3_db_config(store->db.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, (int *)NULL);
+        db_close(&store->db);
+    }
+    tally_clear(&store->tally);
+    free(store->database);
+    if (store->lock >= 0)
+        close(store->lock);
+    free(store);
+}
+
+static int sqlite_store_reader_open(struct store *base, struct store_reader **out,
+                                    struct error *err)
+{
+    return sqlite_reader_open(((struct sqlite_store *)base)->database, base->ops, out, err);
+}
+
+static const struct store_ops sqlite_store_ops = {
+    .close = sqlite_store_close,
+    .append = sqlite_store_append,
+    .append_apart = sqlite_store_append_apart,
+    .tend = sqlite_store_tend,
+    .reader_open = sqlite_store_reader_open,
+    .reader_close = sqlite_reader_close,
+    .survey = sqlite_reader_survey,
+    .page = sqlite_reader_page,
+};
+
+static int store_read_secret(struct sqlite_store *store, struct error *err)
+{
+    sqlite3_stmt *statement = db_statement(&store->db, SQL_SECRET);
+    if (statement == NULL)
+        return db_failure(&store->db, err);
+    int code = sqlite3_step(statement), status = STORE_OK;
+    if (code == SQLITE_ROW && sqlite3_column_bytes(statement, 0) == SIPHASH_KEY_BYTES) {
+        memcpy(store->base.secret, sqlite3_column_blob(statement, 0), SIPHASH_KEY_BYTES);
+    } else if (code == SQLITE_ROW || code == SQLITE_DONE) {
+        error_set(err, "%s: its table meta holds no secret of 16 bytes", store->database);
+        status = STORE_UNFIT;
+    } else {
+        status = db_failure(&store->db, err);
+    }
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
+int sqlite_store_open(struct store **out, const struct store_options *options, struct error *err)
+{
+    /* The statistics cost a mutex shared by all connections. Too late is no harm. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    struct sqlite_store *store = calloc(1, sizeof *store);
+    if (store == NULL) {
+        error_set(err, "out of memory");
+        return STORE_BUSY;
+    }
+    store->base.ops = &sqlite_store_ops;
+    store->lock = -1;
+    store->stale = true;
+    store->rejects.max_rows = options->max_rejects;
+    store->rejects.max_bytes = options->max_rejects_bytes;
+    tally_init(&store->tally);
+    int status = STORE_BUSY;
+    store->database = strdup(options->database);
+    if (store->database == NULL) {
+        error_set(err, "out of memory");
+        goto out;
+    }
+    status = fit_header(options->database, err);
+    if (status != STORE_OK)
+        goto out;
+    store->lock = fit_lock(options->database, err);
+    if (store->lock < 0) {
+        status = store->lock;
+        goto out;
+    }
+    status = fit_open(&store->db, options, err);
+    if (status != STORE_OK)
+        goto out;
+    (void)sqlite3_wal_hook(store->db.handle, store_on_commit, store);
+    status = store_read_secret(store, err);
+    if (status == STORE_OK)
+        status = store_load(store, err);
+    if (status == STORE_OK)
+        status = store_read_version(store, &store->data_version, err);
+out:
+    if (status == STORE_OK)
+        *out = &store->base;
+    else
+        sqlite_store_close(&store->base);
+    return status;
+}

@@ -1,0 +1,58 @@
+#include "store/store.h"
+
+#include "store/sqlite/sqlite_store.h"
+
+int store_open(struct store **out, const struct store_options *options, struct error *err)
+{
+    return sqlite_store_open(out, options, err);
+}
+
+void store_close(struct store *store)
+{
+    if (store != NULL)
+        store->ops->close(store);
+}
+
+int store_append(struct store *store, struct store_item *items, size_t count, struct error *err)
+{
+    return store->ops->append(store, items, count, err);
+}
+
+int store_append_apart(struct store *store, struct store_item *item, struct error *err)
+{
+    return store->ops->append_apart(store, item, err);
+}
+
+bool store_tend(struct store *store, bool idle)
+{
+    return store->ops->tend(store, idle);
+}
+
+const unsigned char *store_secret(const struct store *store)
+{
+    return store->secret;
+}
+
+int store_reader_open(struct store *store, struct store_reader **out, struct error *err)
+{
+    return store->ops->reader_open(store, out, err);
+}
+
+void store_reader_close(struct store_reader *reader)
+{
+    if (reader != NULL)
+        reader->ops->reader_close(reader);
+}
+
+int store_survey(struct store_reader *reader, int64_t since, int64_t until, int64_t skip,
+                 struct store_survey *out, struct error *err)
+{
+    return reader->ops->survey(reader, since, until, skip, out, err);
+}
+
+int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,
+               struct range_place place, store_row_fn *row, void *arg, bool *more,
+               struct error *err)
+{
+    return reader->ops->page(reader, since, max_seq, place, row, arg, more, err);
+}

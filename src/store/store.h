@@ -1,0 +1,123 @@
+/*
+ * store.h: where events are kept, whatever keeps them.
+ *
+ * A store has one writing side and any number of readers. The writing side (everything that takes
+ * a struct store) belongs to one thread, the engine's writer; store_open and store_close run before
+ * it starts and after it has ended. Each reader belongs to one thread. All calls block.
+ *
+ * Order: events are kept in the order (ts, seq). seq numbers the commits' events, ascending, and no
+ * number is used twice in a database's life, so "seq <= max_seq" is what was there at one moment.
+ */
+#ifndef BEACOND_STORE_STORE_H
+#define BEACOND_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/siphash.h"
+#include "contract/batch.h"
+#include "contract/range.h"
+
+enum store_status {
+    STORE_OK = 0,
+    STORE_BUSY = -1,    /* full disk, I/O error, locked, out of memory: may work later */
+    STORE_REFUSED = -2, /* this content can't be stored; trying again is no use */
+    STORE_UNFIT = -3,   /* open: foreign, newer, damaged or in use; nothing was changed */
+};
+
+enum store_synchronous { STORE_SYNC_FULL, STORE_SYNC_NORMAL, STORE_SYNC_OFF };
+
+struct store_options {
+    const char *database;               /* path */
+    enum store_synchronous synchronous; /* FULL: what append has returned survives a power loss */
+    int64_t max_rejects;                /* rows of rejects kept */
+    int64_t max_rejects_bytes;          /* their bytes */
+};
+
+/* One batch to append and what became of it. */
+struct store_item {
+    struct batch *batch; /* the caller's; append sets seq in its events (0: not stored anew) */
+    size_t saved;        /* events of it that are stored now, duplicates included */
+    size_t duplicate;    /* of those, how many had been stored before */
+    size_t refused;      /* by store_append_apart alone: put among the rejects by it */
+};
+
+struct store;
+struct store_reader;
+
+/* Opens or creates. STORE_OK and *out, STORE_UNFIT, or STORE_BUSY; err says what and what to do. */
+int store_open(struct store **out, const struct store_options *options,
+               struct error *err) MUST_CHECK;
+
+/* Puts everything in its lasting place and closes. The readers must be closed. NULL is fine. */
+void store_close(struct store *store);
+
+/* Appends all batches, their rejects too, in one transaction: all or nothing. STORE_OK when it is
+ * committed, STORE_BUSY, or STORE_REFUSED when a statement failed for what is in one of them. */
+int store_append(struct store *store, struct store_item *items, size_t count,
+                 struct error *err) MUST_CHECK;
+
+/* Appends one batch, putting each event that the store refuses among the rejects. STORE_OK or
+ * STORE_BUSY. Slow: for the batch that store_append refused. */
+int store_append_apart(struct store *store, struct store_item *item, struct error *err) MUST_CHECK;
+
+/* Housekeeping between appends: checkpoints when due; idle says that nothing waits. Returns whether
+ * there is more to do once idle. */
+bool store_tend(struct store *store, bool idle);
+
+/* 16 secret bytes of this database, constant while it is open; any thread. */
+const unsigned char *store_secret(const struct store *store);
+
+/* STORE_OK or STORE_BUSY. Called on the thread that will own the reader. */
+int store_reader_open(struct store *store, struct store_reader **out, struct error *err) MUST_CHECK;
+void store_reader_close(struct store_reader *reader); /* NULL is fine */
+
+struct store_survey {
+    int64_t total;            /* events in the window */
+    int64_t max_seq;          /* the newest event's; 0 when the store is empty */
+    struct range_place start; /* pages begin strictly behind it */
+};
+
+/* Counts [since, until] and finds the place behind the first skip events of it, all in one moment.
+ * The cost does not grow with the window. STORE_OK or STORE_BUSY. */
+int store_survey(struct store_reader *reader, int64_t since, int64_t until, int64_t skip,
+                 struct store_survey *out, struct error *err) MUST_CHECK;
+
+/* One event of a page; non-zero ends the page, this event taken. text is valid during the call. */
+typedef int store_row_fn(void *arg, struct range_place place, const char *text, size_t len);
+
+/* Hands out the events of [since, place] strictly behind place with seq <= max_seq, newest first,
+ * until there is none left (*more false) or row ends it (*more true, though possibly none follows).
+ * STORE_OK or STORE_BUSY. */
+int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,
+               struct range_place place, store_row_fn *row, void *arg, bool *more,
+               struct error *err) MUST_CHECK;
+
+/* What an implementation provides; only store.c and the implementations look in here. */
+struct store_ops {
+    void (*close)(struct store *store);
+    int (*append)(struct store *store, struct store_item *items, size_t count, struct error *err);
+    int (*append_apart)(struct store *store, struct store_item *item, struct error *err);
+    bool (*tend)(struct store *store, bool idle);
+    int (*reader_open)(struct store *store, struct store_reader **out, struct error *err);
+    void (*reader_close)(struct store_reader *reader);
+    int (*survey)(struct store_reader *reader, int64_t since, int64_t until, int64_t skip,
+                  struct store_survey *out, struct error *err);
+    int (*page)(struct store_reader *reader, int64_t since, int64_t max_seq,
+                struct range_place place, store_row_fn *row, void *arg, bool *more,
+                struct error *err);
+};
+
+/* An implementation embeds these as its first member. */
+struct store {
+    const struct store_ops *ops;
+    unsigned char secret[SIPHASH_KEY_BYTES];
+};
+
+struct store_reader {
+    const struct store_ops *ops;
+};
+
+#endif

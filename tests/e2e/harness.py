@@ -1,0 +1,721 @@
+"""What the end-to-end tests share: a runner, a real daemon, HTTP down to the byte.
+
+Each tests/e2e/x.py stands alone: `python3 tests/e2e/x.py` from the build tree runs it, with words
+behind it only the cases whose names hold one of them. Python's standard library is all it needs.
+
+  BEACOND       the binary, default ./src/beacond
+  BEACOND_SLOW  1: the daemon runs under a sanitizer or valgrind. Sizes go down (scale()), deadlines
+                up, and resident memory is not judged
+
+Output is TAP. A case is a function under @case; its name, underscores as spaces, is the sentence.
+It fails by an exception, and can't run by raising Skip. What a case has started is stopped behind
+it by SIGTERM, and the case fails if that does not end with exit code 0, if the daemon had died by
+itself, or if a sanitizer reported anything. Whatever happens, no process outlives the tests.
+
+Nothing here sleeps to synchronise: wait for a line of the log (Daemon.wait_log), or poll a fact
+with a deadline (poll()).
+
+The parts: case/main, Skip, Rows · Daemon · Response, Wire (exact bytes over a socket) · event(),
+batch(), sliced() (the raw texts of the events of an answer), original() · poll, scale.
+"""
+
+import atexit
+import contextlib
+import ctypes
+import gzip
+import http.client
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+SLOW = os.environ.get("BEACOND_SLOW", "") not in ("", "0")
+BINARY = os.path.abspath(os.environ.get("BEACOND", "./src/beacond"))
+DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
+PATIENCE = 120 if SLOW else 20  # seconds until something that must happen has not happened
+
+sys.setrecursionlimit(20000)
+if hasattr(sys, "set_int_max_str_digits"):
+    sys.set_int_max_str_digits(0)
+
+
+class Skip(Exception):
+    """Raised by a case that can't run here; the text says why."""
+
+
+def scale(normal, slow):
+    return slow if SLOW else normal
+
+
+def poll(fact, what, patience=None):
+    """Calls fact() until it returns something true, which is returned."""
+    deadline = time.monotonic() + (patience or PATIENCE)
+    while True:
+        value = fact()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError("waited in vain for: " + what)
+        time.sleep(0.005)
+
+
+def equal(got, expected, what=""):
+    if got != expected:
+        raise AssertionError("%s: got %s, expected %s" % (what, short(got), short(expected)))
+
+
+class Rows:
+    """Goes through a table to its end and fails once, with every row that failed:
+    `with rows(name): …` around each."""
+
+    def __init__(self):
+        self.failed = []
+
+    @contextlib.contextmanager
+    def __call__(self, name):
+        try:
+            yield
+        except Exception as error:
+            self.failed.append("%s: %s" % (name, error or type(error).__name__))
+
+    def check(self):
+        if self.failed:
+            shown = self.failed[:40]
+            raise AssertionError("%d rows:\n%s" % (len(self.failed), "\n".join(shown)))
+
+
+def short(value):
+    text = repr(value)
+    return text if len(text) <= 600 else text[:400] + " … " + text[-150:]
+
+
+# --- the runner -------------------------------------------------------------------------------
+
+_cases = []
+_daemons = []      # started in the current case
+_directories = []
+
+
+def case(function):
+    _cases.append(function)
+    return function
+
+
+def main():
+    """Runs the cases. Exits 0 when none failed, 1 otherwise."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
+    if not os.access(BINARY, os.X_OK):
+        print("Bail out! no binary at %s (set BEACOND)" % BINARY, flush=True)
+        sys.exit(1)
+    words = sys.argv[1:]
+    chosen = [f for f in _cases if not words or any(w in f.__name__ for w in words)]
+    print("1..%d" % len(chosen), flush=True)
+    failed = 0
+    for number, function in enumerate(chosen, 1):
+        verdict, why = _run(function)
+        failed += verdict == "not ok"
+        name = function.__name__.replace("_", " ")
+        print("%s %d - %s%s" % (verdict, number, name, " # SKIP " + why if why else ""), flush=True)
+    sys.exit(1 if failed else 0)
+
+
+def _run(function):
+    trouble, skip = [], ""
+    try:
+        function()
+    except Skip as reason:
+        skip = str(reason)
+    except Exception:
+        trouble.append(traceback.format_exc())
+    for daemon in list(_daemons):
+        try:
+            daemon.finish()
+        except Exception as error:
+            trouble.append("at the end: %s" % error)
+        if trouble:
+            trouble.append("log of %s:\n%s" % (daemon.pid, daemon.log_tail()))
+    _clean()
+    if trouble:
+        for line in "\n".join(trouble).splitlines():
+            print("# " + line.encode("ascii", "backslashreplace").decode())
+        return "not ok", ""
+    return "ok", skip
+
+
+@atexit.register
+def _clean():
+    for daemon in _daemons:
+        daemon.kill()
+    del _daemons[:]
+    for directory in _directories:
+        shutil.rmtree(directory, ignore_errors=True)
+    del _directories[:]
+
+
+def directory():
+    """A directory of this case's own."""
+    path = tempfile.mkdtemp(prefix="beacond-e2e-")
+    _directories.append(path)
+    return path
+
+
+# --- the daemon -------------------------------------------------------------------------------
+
+_libc = ctypes.CDLL(None, use_errno=True)
+SANITIZERS = re.compile(rb"AddressSanitizer|LeakSanitizer|ThreadSanitizer|MemorySanitizer|"
+                        rb"UndefinedBehaviorSanitizer|runtime error:|==\d+==ERROR")
+
+
+def _environment(extra):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("BEACOND")}
+    env.update(extra or {})
+    return env
+
+
+def run(*arguments, env=None, cwd=None, patience=None):
+    """Runs the binary to its end. Returns an object with returncode, stdout, stderr (bytes)."""
+    return subprocess.run([BINARY, *arguments], env=_environment(env), cwd=cwd or directory(),
+                          stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=patience or PATIENCE)
+
+
+class Daemon:
+    """A running beacond. Its database is `database`, in a directory of its own unless given.
+
+    listen: what --listen gets (a list for several). keyed tests pass key=[…]. options become flags:
+    max_body="64K" is --max-body 64K, a list repeats the flag. ready=False: don't wait for it."""
+
+    def __init__(self, *arguments, listen="127.0.0.1:0", database=None, env=None, ready=True,
+                 preexec=None, **options):
+        self.directory = directory()
+        self.database = database or os.path.join(self.directory, "beacond.db")
+        options = dict(options, database=self.database, listen=listen)
+        flags = []
+        for name, value in options.items():
+            for one in value if isinstance(value, (list, tuple)) else [value]:
+                flags += ["--" + name.replace("_", "-")] + ([] if one is True else [str(one)])
+
+        def prepare():
+            _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: not even a killed test leaves one
+            if preexec:
+                preexec()
+
+        self.lines = []
+        self._changed = threading.Condition()
+        self._ended = False
+        self.expected_exit = 0
+        self._done = False
+        self.process = subprocess.Popen([BINARY, *arguments, *flags], env=_environment(env),
+                                        cwd=self.directory, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                        preexec_fn=prepare)
+        self.pid = self.process.pid
+        _daemons.append(self)
+        threading.Thread(target=self._follow, daemon=True).start()
+        if ready:
+            self.wait_log(r" ready$")
+            self.addresses = [m.group(1) for m in (re.search(r" listening on (\S+)$", line)
+                                                   for line in self.log()) if m]
+            assert self.addresses, "ready without listening"
+            self.address = self.addresses[0]
+
+    def _follow(self):
+        for line in self.process.stderr:
+            with self._changed:
+                self.lines.append(line.rstrip(b"\n"))
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def log(self):
+        with self._changed:
+            return [line.decode("utf-8", "backslashreplace") for line in self.lines]
+
+    def log_tail(self):
+        return "\n".join(self.log()[-40:])
+
+    def wait_log(self, pattern, patience=None):
+        """Waits for a line that the pattern matches; returns it."""
+        compiled, deadline, seen = re.compile(pattern), time.monotonic() + (patience or PATIENCE), 0
+        while True:
+            lines = self.log()
+            for line in lines[seen:]:
+                if compiled.search(line):
+                    return line
+            seen = len(lines)
+            with self._changed:
+                if len(self.lines) == seen:
+                    if self._ended or not self._changed.wait(deadline - time.monotonic()):
+                        raise AssertionError("no line %r in the log:\n%s" % (pattern, "\n".join(lines)))
+
+    # Ends.
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def signal(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+
+    def wait(self, patience=None):
+        """Waits for the end; returns the exit code with the log complete."""
+        code = self.process.wait(patience or PATIENCE)
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended, PATIENCE)
+        return code
+
+    def stop(self):
+        """SIGTERM, and everything about the end must be right."""
+        if not self._done:
+            self._done = True
+            if not self.alive():
+                code = self.wait()
+                self._check_sanitizers()
+                raise AssertionError("the daemon ended by itself, exit code %d" % code)
+            self.signal()
+            code = self.wait()
+            self._check_sanitizers()
+            equal(code, 0, "exit code after SIGTERM")
+
+    def ended(self, code=None):
+        """For a daemon that ends by the test's own doing: waits, and returns the exit code."""
+        self._done = True
+        got = self.wait()
+        self._check_sanitizers()
+        if code is not None:
+            equal(got, code, "exit code")
+        return got
+
+    def crash(self):
+        """kill -9."""
+        self._done = True
+        self.signal(signal.SIGKILL)
+        self.wait()
+        self._check_sanitizers()
+
+    def finish(self):
+        self.stop()
+
+    def kill(self):
+        if self.alive():
+            self.process.kill()
+            self.process.wait()
+
+    def _check_sanitizers(self):
+        with self._changed:
+            for line in self.lines:
+                if SANITIZERS.search(line):
+                    raise AssertionError("sanitizer: " + line.decode("utf-8", "replace"))
+
+    # Talks.
+
+    def connect(self, address=None, patience=None):
+        """A connected socket."""
+        kind, place = parse_address(address or self.address)
+        sock = socket.socket(kind, socket.SOCK_STREAM)
+        sock.settimeout(patience or PATIENCE)
+        sock.connect(place)
+        if kind != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+
+    def wire(self, address=None):
+        return Wire(self.connect(address))
+
+    def host(self, address=None):
+        """What a browser would put into Host."""
+        kind, place = parse_address(address or self.address)
+        if kind == socket.AF_UNIX:
+            return "localhost"
+        return "[%s]:%d" % place[:2] if kind == socket.AF_INET6 else "%s:%d" % place
+
+    def request(self, method, target, headers=None, body=None, address=None, connection=None):
+        """One request by http.client. headers: a dict or list of pairs; Host is put in unless it
+        is there ("Host": None sends none). Returns a Response."""
+        own = connection is None
+        connection = connection or Connection(self, address)
+        try:
+            return connection.request(method, target, headers, body)
+        finally:
+            if own:
+                connection.close()
+
+    def connection(self, address=None):
+        """An object whose request() keeps the connection alive."""
+        return Connection(self, address)
+
+    def get(self, target, **headers):
+        return self.request("GET", target, {k.replace("_", "-"): v for k, v in headers.items()})
+
+    def post(self, texts, target="/_tracker/events", headers=None, connection=None, packed=False):
+        """Sends events (their raw texts); returns the Response."""
+        body, headers = batch(texts), dict(headers or {})
+        headers.setdefault("Content-Type", "application/json")
+        if packed:
+            body, headers["Content-Encoding"] = gzip.compress(body, 1), "gzip"
+        return self.request("POST", target, headers, body, connection=connection)
+
+    def save(self, texts, **more):
+        """As post, and all of them must be saved."""
+        texts = list(texts)
+        response = self.post(texts, **more)
+        equal(response.status, 200, "ingest: %r" % response.body[:300])
+        equal(response.json(), {"ok": True, "saved": len(texts), "rejected": 0, "duplicate": 0})
+        return response
+
+    def read(self, query="", **headers):
+        """The parsed answer of a read that must succeed."""
+        response = self.get("/_tracker" + ("?" + query if query else ""), **headers)
+        equal(response.status, 200, "read %s: %r" % (query, response.body[:300]))
+        return response.json()
+
+    def total(self):
+        return self.read("limit=0")["total"]
+
+    # Looks.
+
+    def sql(self, statement, *values):
+        """Rows of a query by a read-only connection of our own. Texts come as bytes."""
+        return sql(self.database, statement, *values)
+
+    def rss(self):
+        """Resident bytes now."""
+        return self._status("VmRSS")
+
+    def peak(self):
+        """Resident bytes at the highest since reset_peak."""
+        return self._status("VmHWM")
+
+    def reset_peak(self):
+        with open("/proc/%d/clear_refs" % self.pid, "w") as file:
+            file.write("5")
+
+    def _status(self, name):
+        with open("/proc/%d/status" % self.pid) as file:
+            return int(re.search(name + r":\s*(\d+) kB", file.read()).group(1)) * 1024
+
+    def cpu_ns(self):
+        """Processor time that all its threads have used."""
+        total = 0
+        for task in os.listdir("/proc/%d/task" % self.pid):
+            with open("/proc/%d/task/%s/schedstat" % (self.pid, task)) as file:
+                total += int(file.read().split()[0])
+        return total
+
+    def unread(self):
+        """Bytes that wait in its TCP sockets for it to read them, unaccepted ones included."""
+        port = "%04X" % parse_address(self.address)[1][1]
+        waiting = 0
+        with open("/proc/net/tcp") as file:
+            for line in list(file)[1:]:
+                fields = line.split()
+                if fields[1].endswith(":" + port):
+                    waiting += int(fields[4].split(":")[1], 16)
+        return waiting
+
+
+def parse_address(text):
+    """("127.0.0.1:80") → family and what connect() wants."""
+    if text.startswith("unix:"):
+        return socket.AF_UNIX, text[5:]
+    host, port = text.rsplit(":", 1)
+    if host.startswith("["):
+        return socket.AF_INET6, (host[1:-1], int(port))
+    return socket.AF_INET, (host, int(port))
+
+
+def sql(database, statement, *values):
+    connection = sqlite3.connect("file:%s?mode=ro" % database, uri=True, timeout=PATIENCE)
+    connection.text_factory = bytes
+    try:
+        return connection.execute(statement, values).fetchall()
+    finally:
+        connection.close()
+
+
+def shell(database, script):
+    """Changes a database behind the daemon's back. In autocommit, as the sqlite3 shell does."""
+    connection = sqlite3.connect(database, timeout=PATIENCE, isolation_level=None)
+    try:
+        connection.executescript(script)
+    finally:
+        connection.close()
+
+
+class WriteLock:
+    """Holds the database's write lock while in it, as a person in the sqlite3 shell may."""
+
+    def __init__(self, database):
+        self.connection = sqlite3.connect(database, timeout=PATIENCE, isolation_level=None,
+                                          check_same_thread=False)
+
+    def __enter__(self):
+        self.connection.execute("begin immediate")
+        return self
+
+    def release(self):
+        if self.connection.in_transaction:
+            self.connection.execute("rollback")
+
+    def __exit__(self, *_):
+        self.release()
+        self.connection.close()
+
+
+# --- HTTP -------------------------------------------------------------------------------------
+
+class Response:
+    """status, headers (pairs as they came), body (chunks joined, nothing unzipped)."""
+
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    def all(self, name):
+        return [v for k, v in self.headers if k.lower() == name.lower()]
+
+    def header(self, name):
+        values = self.all(name)
+        assert len(values) <= 1, "%s more than once: %r" % (name, values)
+        return values[0] if values else None
+
+    def vary(self):
+        return {part.strip().lower() for v in self.all("Vary") for part in v.split(",")}
+
+    def plain(self):
+        """The body, unzipped if it says so; a gzip body must be one single member."""
+        if self.header("Content-Encoding") != "gzip":
+            return self.body
+        import zlib
+        unpacker = zlib.decompressobj(31)
+        text = unpacker.decompress(self.body)
+        assert unpacker.eof and not unpacker.unused_data, "not one whole gzip member"
+        return text
+
+    def json(self):
+        kind = self.header("Content-Type") or ""
+        assert kind.split(";")[0] == "application/json", "Content-Type: %r" % kind
+        return json.loads(self.plain())
+
+    def error(self):
+        """The text of an error answer, which must have its form."""
+        assert self.status >= 400, "no error: %d %r" % (self.status, self.body[:200])
+        parsed = self.json()
+        assert list(parsed) == ["error"] and isinstance(parsed["error"], str) and parsed["error"], \
+            "not {\"error\":\"…\"}: %r" % self.body[:300]
+        return parsed["error"]
+
+    def __repr__(self):
+        return "%d %r %s" % (self.status, self.headers, short(self.body))
+
+
+class Connection:
+    """A kept-alive http.client connection."""
+
+    def __init__(self, daemon, address=None):
+        self.daemon, self.address, self.client = daemon, address, None
+        self.open()
+
+    def open(self):
+        self.client = http.client.HTTPConnection("localhost", timeout=PATIENCE)
+        self.client.sock = self.daemon.connect(self.address)
+
+    def request(self, method, target, headers=None, body=None):
+        if self.client.sock is None:
+            self.open()
+        pairs = list(headers.items() if isinstance(headers, dict) else headers or [])
+        names = {k.lower() for k, v in pairs}
+        if "host" not in names:
+            pairs.insert(0, ("Host", self.daemon.host(self.address)))
+        if body is not None and not names & {"content-length", "transfer-encoding"}:
+            pairs.append(("Content-Length", str(len(body))))
+        self.client.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        for name, value in pairs:
+            if value is not None:
+                self.client.putheader(name, value)
+        self.client.endheaders()
+        if body:
+            try:
+                self.client.send(body)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # refused before all of it was sent: the answer tells
+        answer = self.client.getresponse()
+        return Response(answer.status, answer.getheaders(), answer.read())
+
+    def close(self):
+        self.client.close()
+
+
+class Closed(Exception):
+    """The peer closed where a response should have begun."""
+
+
+class Wire:
+    """A socket for exact bytes, and a reader of responses that trusts nothing."""
+
+    def __init__(self, sock):
+        self.sock, self.buffer = sock, b""
+
+    def send(self, data):
+        """Sends; a peer that has closed already is no error here, reading will tell."""
+        try:
+            self.sock.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        return self
+
+    def half_close(self):
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        return self
+
+    def close(self):
+        self.sock.close()
+
+    def _more(self):
+        try:
+            data = self.sock.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        self.buffer += data
+        return bool(data)
+
+    def _until(self, mark):
+        while mark not in self.buffer:
+            if not self._more():
+                if not self.buffer:
+                    raise Closed()
+                raise AssertionError("cut short: %r" % self.buffer[:300])
+        line, self.buffer = self.buffer.split(mark, 1)
+        return line
+
+    def _exactly(self, count):
+        while len(self.buffer) < count:
+            if not self._more():
+                raise AssertionError("body cut short, %d of %d" % (len(self.buffer), count))
+        data, self.buffer = self.buffer[:count], self.buffer[count:]
+        return data
+
+    def response(self, method="GET"):
+        """The next response; Closed when there is none."""
+        head = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
+        match = re.fullmatch(r"HTTP/1\.[01] (\d{3}) [^\r\n]*", head[0])
+        assert match, "status line %r" % head[0]
+        status = int(match.group(1))
+        headers = []
+        for line in head[1:]:
+            name, colon, value = line.partition(":")
+            assert colon and re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name), "header %r" % line
+            headers.append((name, value.strip()))
+        found = Response(status, headers, b"")
+        length, coding = found.header("Content-Length"), found.header("Transfer-Encoding")
+        assert not (length and coding), "both Content-Length and Transfer-Encoding"
+        if method == "HEAD" or status in (204, 304) or status < 200:
+            pass
+        elif coding:
+            equal(coding.lower(), "chunked")
+            found.body = self._chunks()
+        elif length is not None:
+            found.body = self._exactly(int(length))
+        else:
+            while self._more():
+                pass
+            found.body, self.buffer = self.buffer, b""
+        return found
+
+    def _chunks(self):
+        parts = []
+        while True:
+            size = int(self._until(b"\r\n").split(b";")[0], 16)
+            if size == 0:
+                equal(self._until(b"\r\n"), b"", "trailer")
+                return b"".join(parts)
+            parts.append(self._exactly(size))
+            equal(self._exactly(2), b"\r\n", "end of chunk")
+
+    def at_end(self):
+        """Waits until the peer closes; true when nothing came before that."""
+        while self._more():
+            pass
+        return not self.buffer
+
+    def silent(self):
+        """True when at this moment nothing has come and nobody closed."""
+        return not self.buffer and not select.select([self.sock], [], [], 0)[0]
+
+
+# --- events -----------------------------------------------------------------------------------
+
+def stamp(ms):
+    """Milliseconds since 1970 as the stock client writes them; any year from 0000 to 9999."""
+    days, rest = divmod(ms, 86400000)
+    z = days + 719468
+    era, doe = divmod(z, 146097)
+    yoe = (doe - doe // 1460 + doe // 36524 - doe // 146096) // 365
+    doy = doe - (365 * yoe + yoe // 4 - yoe // 100)
+    mp = (5 * doy + 2) // 153
+    day, month = doy - (153 * mp + 2) // 5 + 1, mp + 3 if mp < 10 else mp - 9
+    year = yoe + era * 400 + (month <= 2)
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (
+        year, month, day, rest // 3600000, rest // 60000 % 60, rest // 1000 % 60, rest % 1000)
+
+
+NOW = 1795233600000  # 2026-11-21T04:00:00Z, an arbitrary moment for tests
+
+
+def event(ms=NOW, n=0, id="", payload="{}"):
+    """The raw text of an event (bytes) like the stock client's; payload is raw text too."""
+    text = ('{"id":%s,"timestamp":"%s","level":"info","type":"custom","appId":"shop","n":%d,'
+            '"payload":%s}' % (json.dumps(id), stamp(ms), n, payload))
+    return text.encode()
+
+
+def batch(texts):
+    return b'{"type":"ingest","events":[' + b",".join(texts) + b"]}"
+
+
+_decoder = json.JSONDecoder()
+
+
+def sliced(body):
+    """The raw texts (bytes) of the events of a read's answer, in its order."""
+    text = body.decode("utf-8")
+    match = re.match(r'\{"events":\[', text)
+    assert match, "an answer begins with its events: %r" % text[:80]
+    at, out = match.end(), []
+    if text[at] == "]":
+        return out
+    while True:
+        _, end = _decoder.raw_decode(text, at)
+        out.append(text[at:end].encode())
+        if text[end] == "]":
+            return out
+        equal(text[end], ",", "between events")
+        at = end + 1
+
+
+UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def original(stored, was):
+    """A stored text with the assigned id taken back: `was` is the raw text that stood in its place
+    (b'""', b"null", …), or None when there was no id member."""
+    given = json.loads(stored)["id"]
+    assert UUID7.fullmatch(given), "no UUIDv7: %r" % given
+    mark = b'"' + given.encode() + b'"'
+    if was is None:
+        mark, was = b'"id":' + mark + b",", b""
+    equal(stored.count(mark), 1, "places of the assigned id in %r" % stored)
+    return stored.replace(mark, was)

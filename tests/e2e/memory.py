@@ -1,0 +1,203 @@
+"""Flat memory: large windows, readers that dawdle, and the WAL meanwhile (DESIGN.md 1, 4)."""
+
+import os
+import select
+import socket
+import zlib
+
+from harness import (NOW, SLOW, Daemon, case, directory, equal, event, main, poll, scale, stamp)
+
+COUNT = scale(2000000, 60000)
+ROOM = 16 << 20
+MARK = b'"timestamp"'  # once in each event
+
+_seeded = []
+
+
+def seeded():
+    """A daemon over a database of COUNT events, made once."""
+    if not _seeded:
+        _seeded.append(_seed())
+    return Daemon(database=_seeded[0], max_events=5000000, timeout="1h", drain="0s")
+
+
+def _seed():
+    # The directories of a case go with it; this one stays until the end.
+    import atexit
+    import shutil
+    import tempfile
+    home = tempfile.mkdtemp(prefix="beacond-e2e-")
+    atexit.register(shutil.rmtree, home, True)
+    daemon = Daemon(database=os.path.join(home, "beacond.db"), synchronous="off")
+    connection, step = daemon.connection(), 100000
+    for start in range(0, COUNT, step):
+        count = min(step, COUNT - start)
+        daemon.save([b'{"timestamp":"%s","n":%d}' % (stamp(NOW + n // 50).encode(), n)
+                     for n in range(start, start + count)], packed=True, connection=connection)
+    connection.close()
+    equal(daemon.total(), COUNT)
+    daemon.stop()
+    return daemon.database
+
+
+def warm(daemon):
+    """Lets it allocate what it always needs, and returns its resident bytes."""
+    for _ in range(6):
+        for headers in ({}, {"Accept-Encoding": "gzip"}):
+            equal(daemon.request("GET", "/_tracker?limit=20000", headers).status, 200)
+    daemon.save([event(NOW - 1000000, n) for n in range(100)])
+    daemon.reset_peak()
+    return daemon.rss()
+
+
+def check_grown(daemon, before, what):
+    grown = daemon.peak() - before
+    if not SLOW:  # a sanitizer's own memory is not the daemon's
+        assert grown <= ROOM, "%s raised resident memory by %.1f MiB" % (what, grown / 1048576)
+
+
+class Reader:
+    """Reads one whole window and counts its events, keeping nothing."""
+
+    def __init__(self, daemon, packed=False, small=False):
+        self.sock = socket.socket()
+        if small:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.sock.settimeout(120)
+        self.sock.connect(("127.0.0.1", int(daemon.address.rsplit(":", 1)[1])))
+        # HTTP/1.0 has no chunks: what comes is the document.
+        self.sock.sendall(b"GET /_tracker HTTP/1.0\r\nHost: localhost\r\n%s\r\n"
+                          % (b"Accept-Encoding: gzip\r\n" if packed else b""))
+        self.events, self.tail, self.unpacker, self.head = 0, b"", None, b""
+        while b"\r\n\r\n" not in self.head:
+            self.head += self.sock.recv(1)
+        assert self.head.startswith(b"HTTP/1.") and b" 200 " in self.head.split(b"\r\n")[0], self.head
+        assert b"chunked" not in self.head.lower()
+        if b"content-encoding: gzip" in self.head.lower():
+            self.unpacker = zlib.decompressobj(31)
+
+    def take(self, size=1 << 18):
+        """Reads a piece; false at the end."""
+        data = self.sock.recv(size)
+        if not data:
+            return False
+        if self.unpacker:
+            data = self.unpacker.decompress(data)
+        text = self.tail + data
+        self.events += text.count(MARK)
+        cut = text.rfind(MARK)
+        self.tail = text[max(cut + 1, len(text) - len(MARK) - 200):] if cut >= 0 else text[-200:]
+        return True
+
+    def rest(self):
+        while self.take():
+            pass
+        self.sock.close()
+        if self.unpacker:
+            assert self.unpacker.eof, "the gzip stream is cut short"
+        assert self.tail.rstrip().endswith(b"}"), "cut short: %r" % self.tail
+        return self.events
+
+
+@case
+def a_large_window_does_not_raise_memory():
+    daemon = seeded()
+    before = warm(daemon)
+    total = daemon.total()
+    for packed in (False, True):
+        equal(Reader(daemon, packed).rest(), total)
+        check_grown(daemon, before, "a window of %d events, %s" % (total, "gzip" if packed else "plain"))
+
+
+def quiet(daemon):
+    """Waits until the daemon does nothing any more: its clients have stalled it."""
+    last = [daemon.cpu_ns(), 0]
+
+    def still():
+        now = daemon.cpu_ns()
+        last[1] = last[1] + 1 if now - last[0] < 100000 else 0
+        last[0] = now
+        return last[1] >= 20
+
+    poll(still, "the daemon to come to rest")
+
+
+@case
+def slow_readers_neither_raise_memory_nor_keep_the_wal():
+    daemon = seeded()
+    before = warm(daemon)
+    total, wal = daemon.total(), daemon.database + "-wal"
+    readers = [Reader(daemon, packed, small=True) for packed in (False, True, False, False)]
+    for reader in readers:
+        reader.take(10000)
+    quiet(daemon)
+    check_grown(daemon, before, "stalled readers")
+    # Enough is written to have the WAL checkpointed while they stall, again and again.
+    sizes = []
+    for round in range(3):
+        for n in range(scale(40, 10)):
+            daemon.save([event(NOW - 5000000 - n, k, payload='"%s"' % ("w" * 400)) for k in range(100)])
+            sizes.append(os.path.getsize(wal))
+        poll(lambda: os.path.getsize(wal) == 0, "the WAL to be reset while readers are stalled "
+             "(it has %d bytes)" % os.path.getsize(wal))
+    assert max(sizes) > 0, "nothing went through the WAL"
+    check_grown(daemon, before, "stalled readers and ingest")
+    for reader in readers[:2]:
+        while reader.events < 3000 and reader.take(2000):
+            pass
+        equal(reader.rest(), total, "events of a reader that was slow")
+    check_grown(daemon, before, "slow readers")
+    for reader in readers[2:]:
+        reader.sock.close()
+    equal(daemon.get("/health").status, 200)
+
+
+@case
+def a_client_that_sends_while_it_is_answered_is_not_buffered():
+    daemon = seeded()
+    before = warm(daemon)
+    reader = Reader(daemon, small=True)
+    reader.sock.setblocking(False)
+    sent, junk = 0, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 10000
+    while sent < 100 << 20:
+        if not select.select([], [reader.sock], [], 0.5)[1]:
+            break
+        try:
+            sent += reader.sock.send(junk)
+        except OSError:
+            break
+    check_grown(daemon, before, "%d bytes sent behind a request" % sent)
+    reader.sock.close()
+    equal(daemon.get("/health").status, 200)
+
+
+@case
+def readers_that_go_away_leave_nothing_behind():
+    daemon = seeded()
+    before = warm(daemon)
+    for n in range(scale(100, 20)):
+        reader = Reader(daemon, packed=n % 2 == 0, small=True)
+        reader.take(5000)
+        reader.sock.close()
+    quiet(daemon)
+    check_grown(daemon, before, "readers that went away")
+    equal(daemon.request("GET", "/_tracker?limit=1").status, 200)
+
+
+@case
+def ingest_of_many_batches_does_not_raise_memory_for_ever():
+    daemon = Daemon(queue_size="8M")
+    texts = [event(NOW, n, payload='"%s"' % ("m" * 300)) for n in range(1000)]
+    connection = daemon.connection()
+    for _ in range(scale(60, 10)):
+        daemon.save(texts, connection=connection)
+    daemon.reset_peak()
+    before = daemon.rss()
+    for _ in range(scale(120, 10)):
+        daemon.save(texts, connection=connection)
+    # The database's page cache may still be filling: it has its own bound of 64 MiB.
+    grown = daemon.peak() - before
+    assert SLOW or grown < 80 << 20, "%.1f MiB" % (grown / 1048576)
+
+
+main()

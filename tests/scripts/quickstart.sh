@@ -1,0 +1,22 @@
+#!/bin/bash
+# contrib/quickstart starts a daemon, and the lines it tells people to try work and can be repeated.
+# It is given the beacond that is built already.
+. "${srcdir:-.}/tests/scripts/daemon.bash"
+needs curl
+
+export BEACOND="$beacond" BEACOND_LISTEN=127.0.0.1:0 BEACOND_DATABASE=./beacond.db
+
+# line N: the N-th curl line that quickstart printed, with the port it really got.
+line() { sed -n 's/^ *\(curl .*\)/\1/p' "$scratch/out" | sed -n "$1p" | sed "s/127[.]0[.]0[.]1:0/$address/"; }
+send() { [[ $(eval "$(line 1)" 2>/dev/null) == *'"ok":true,"saved":1,'* ]]; }
+read_back() { [[ $(eval "$(line 2)" 2>/dev/null) == *'"name":"hello"'*'"name":"hello"'*'"total":2'* ]]; }
+
+ok 'quickstart runs the daemon' daemon_start "$source_dir/contrib/quickstart"
+ok 'where it said the data is, it is' [ -s "$scratch/beacond.db" ]
+ok 'its curl line sends an event' send
+ok 'it can be repeated' send
+ok 'the events come back' read_back
+daemon_end
+ok 'it stops in good order' [ "$daemon_status" = 0 ]
+
+echo "1..$test_count"

@@ -1,0 +1,24 @@
+#!/bin/bash
+# Every script of the tree parses, and shellcheck, where there is one, finds no error or warning.
+cd "${srcdir:-.}" || exit 1
+shopt -s nullglob
+
+n=0
+for file in contrib/* .ci/run tests/*.sh tests/scripts/*.sh; do
+    shell=$(sed -n '1s|^#! *\(/usr\)\{0,1\}/bin/\(env \)\{0,1\}||p' "$file")
+    case $shell in
+    sh | bash) ;;
+    *) continue ;;
+    esac
+    n=$((n + 1))
+    if ! said=$("$shell" -n "$file" 2>&1); then
+        echo "$said" | sed 's/^/# /'
+        echo "not ok $n - $file"
+    elif command -v shellcheck >/dev/null && ! said=$(shellcheck -x -S warning "$file" 2>&1); then
+        echo "$said" | sed 's/^/# /'
+        echo "not ok $n - $file: shellcheck"
+    else
+        echo "ok $n - $file"
+    fi
+done
+echo "1..$n"

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Every source, test and SQL file of the tree stands in Makefile.am: what does not is neither built,
+# run nor shipped.
+cd "${srcdir:-.}" || exit 1
+
+listed()
+{
+    # unit tests stand there as programs, without .c
+    grep -Eq "(^|[[:space:]])$(printf '%s' "${1%.c}" | sed 's/[.]/[.]/g')([.]c)?([[:space:]]|\$)" \
+        Makefile.am
+}
+
+n=0
+for file in $(find src tests/unit tests/e2e tests/scripts sql man -type f \
+    \( -name '*.[ch]' -o -name '*.sh' -o -name '*.py' -o -name '*.sql' -o -name '*.awk' \
+    -o -name '*.[1-9]' \) ! -path src/store/sqlite/sql.h | sort); do
+    n=$((n + 1))
+    if listed "$file"; then
+        echo "ok $n - $file"
+    else
+        echo "not ok $n - $file is not in Makefile.am"
+    fi
+done
+echo "1..$n"

@@ -1,0 +1,27 @@
+/*
+ * unit.h: the one main of a unit test program: runs a suite and writes TAP to standard output.
+ */
+#ifndef BEACOND_TESTS_UNIT_H
+#define BEACOND_TESTS_UNIT_H
+
+#include <check.h>
+#include <stdlib.h>
+
+static inline int unit_main(Suite *suite)
+{
+    SRunner *runner = srunner_create(suite);
+    srunner_set_tap(runner, "-");
+    srunner_run_all(runner, CK_SILENT);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Where the source tree is; automake tells in a VPATH build. */
+static inline const char *unit_srcdir(void)
+{
+    const char *dir = getenv("srcdir");
+    return dir != NULL ? dir : ".";
+}
+
+#endif
