@@ -235,6 +235,21 @@ static bool range_name_matches(const char *at, const char *end, const char *name
     return at == end && *name == '\0';
 }
 
+static int range_value(const char *at, const char *end, char *out, size_t size)
+{
+    for (size_t len = 0; len < size; len++) {
+        if (at == end) {
+            out[len] = '\0';
+            return 1;
+        }
+        int c = range_decode(&at);
+        if (c <= 0)
+            return -1;
+        out[len] = (char)c;
+    }
+    return -1;
+}
+
 int range_parameter(const char *query, const char *name, char *out, size_t size)
 {
     const char *at = query != NULL ? query : "";
@@ -244,18 +259,10 @@ int range_parameter(const char *query, const char *name, char *out, size_t size)
         const char *name_end = at + strcspn(at, "=&");
         if (at != end && range_name_matches(at, name_end, name)) {
             at = name_end < end ? name_end + 1 : end;
-            for (size_t len = 0;; len++) {
-                if (len == size)
-                    return -1;
-                if (at == end) {
-                    out[len] = '\0';
-                    return 1;
-                }
-                int c = range_decode(&at);
-                if (c <= 0)
-                    return -1;
-                out[len] = (char)c;
-            }
+            int found = range_value(at, end, out, size);
+            if (found < 0)
+                out[0] = '\0';
+            return found;
         }
         if (*end == '\0')
             return 0;

@@ -71,6 +71,8 @@ def request_of(path, method, key, keyed):
         target += "?key=" + KEY_VALUES[query]
     headers = {"X-Tracker-Key": KEY_VALUES[header]} if header else {}
     body = batch([event(NOW, 1, payload=json.dumps(SECRET))]) if method == "POST" else None
+    if method in ("PUT", "PATCH"):
+        body = b""  # as browsers do: Content-Length: 0
     if method.startswith("preflight"):
         headers["Access-Control-Request-Method"] = method.split()[1]
         headers["Access-Control-Request-Headers"] = "content-type,x-tracker-key,content-encoding"
@@ -83,8 +85,7 @@ def expected(route, method, key, keyed, allowed):
     if not needs:
         return 404
     if method == "OPTIONS" or method.startswith("preflight"):
-        closed = not allowed and "free" not in needs.values()
-        return 403 if closed else 204
+        return 204  # to an origin that may not: without the headers that would let it go on
     if method not in needs:
         return 405
     need = needs[method]
@@ -245,7 +246,7 @@ ORIGINS = [
     ("http://evil/localhost", False), ("http://localhost@evil", False), ("http://evil@localhost", False),
     ("http://localhost:80:90", False), ("http://localhost:x", False), ("http://[::2]", False),
     ("http://[::1", False), ("ftp://localhost", False), ("localhost", False), ("//localhost", False),
-    ("http://", False), ("http://127.0.0.256", False), ("Null", False), ("*", False), ("file://", False),
+    ("http://", False), ("http://127.0.0.256", False), ("*", False), ("file://", False),
     ("http://localhost https://shop.example", False), ("chrome-extension://localhost", False),
 ]
 

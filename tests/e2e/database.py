@@ -15,10 +15,10 @@ STEPS = {"second": 1000, "minute": 60000, "hour": 3600000, "day": 86400000}
 
 
 def digest(path):
-    """The bytes of a database and of what lies beside it. The lock file doesn't count."""
+    """The bytes of a database and of what lies beside it. An empty WAL and the lock don't count."""
     out = {}
     for suffix in ("", "-wal", "-journal"):
-        if os.path.exists(path + suffix):
+        if os.path.exists(path + suffix) and (suffix == "" or os.path.getsize(path + suffix) > 0):
             with open(path + suffix, "rb") as file:
                 out[suffix] = hashlib.sha256(file.read()).hexdigest()
     return out
@@ -114,13 +114,14 @@ def rows_changed_in_the_shell_are_noticed():
     daemon = Daemon()
     daemon.save([event(NOW + n, n, "e%d" % n) for n in range(100)])
     equal(daemon.total(), 100)
-    for change, total in [("delete from events where seq <= 30", 70),
-                          ("insert into events(ts, received, given, id, event) values(5000, 0, 1, 'mine', "
-                           "'{\"id\":\"mine\",\"timestamp\":\"1970-01-01T00:00:05Z\"}')", 71),
-                          ("update events set ts = ts - 86400000 where seq between 50 and 59", 71),
-                          ("delete from tally_hour; delete from tally_day", 71)]:
+    for number, (change, total) in enumerate([
+            ("delete from events where seq <= 30", 70),
+            ("insert into events(ts, received, given, id, event) values(5000, 0, 1, 'mine', "
+             "'{\"id\":\"mine\",\"timestamp\":\"1970-01-01T00:00:05Z\"}')", 71),
+            ("update events set ts = ts - 86400000 where seq between 50 and 59", 71),
+            ("delete from tally_hour; delete from tally_day", 71)]):
         shell(daemon.database, change)
-        daemon.save([event(NOW, total, "look")])  # the daemon looks at each commit
+        daemon.save([event(NOW, 0, "look %d" % number)])  # the daemon looks at each commit
         equal(daemon.total(), total + 1, change)
         # And again: what was changed once is watched as before.
         shell(daemon.database, "delete from events where id like 'look %'")
@@ -128,17 +129,6 @@ def rows_changed_in_the_shell_are_noticed():
     equal(daemon.total(), 72)
     check_tally(daemon)
     assert any(" warn " in line for line in daemon.log()), "nothing logged about the change"
-
-
-@case
-def rows_changed_while_it_was_down_are_noticed_at_start():
-    database = made(100)
-    shell(database, "delete from events where seq > 90; delete from events where seq < 11")
-    daemon = Daemon(database=database)
-    equal(daemon.total(), 80)
-    daemon.save([event()])
-    equal(daemon.total(), 81)
-    check_tally(daemon)
 
 
 @case

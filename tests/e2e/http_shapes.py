@@ -132,8 +132,8 @@ ANSWERED = [
      % (len(SMUGGLED), SMUGGLED), {200, 400}),
     ("a GET with a chunked body", b"GET /_tracker/ping HTTP/1.1\r\nHost: localhost\r\n" + CHUNKED
      + b"%x\r\n%s\r\n0\r\n\r\n" % (len(SMUGGLED), SMUGGLED), {200, 400}),
-    ("the absolute form", get(target=b"http://localhost/_tracker/ping"), {200}),
-    ("the absolute form with a port", get(target=b"http://localhost:4242/_tracker/ping?x=1"), {200}),
+    ("the absolute form", get(target=b"http://localhost/_tracker/ping"), {200, 400}),
+    ("the absolute form with a port", get(target=b"http://localhost:4242/_tracker/ping?x=1"), {200, 400}),
     ("a fragment", get(target=b"/_tracker/ping#x"), {200, 400, 404}),
     ("an escaped slash", get(target=b"/_tracker%2Fping"), {400, 404}),
     ("an escaped letter", get(target=b"/_tracker/pin%67"), {200, 404}),

@@ -7,6 +7,8 @@ if [ ! -x "$beacond" ]; then
     exit 1
 fi
 beacond=$(cd "$(dirname "$beacond")" && pwd)/$(basename "$beacond")
+# To the daemon every BEACOND_… in the environment is an option.
+unset BEACOND "${!BEACOND_@}"
 source_dir=$(cd "${srcdir:-.}" && pwd)
 scratch=$(mktemp -d)
 daemon_pid=

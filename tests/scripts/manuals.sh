@@ -9,8 +9,10 @@ command -v mandoc >/dev/null || {
 n=0
 for file in man/*.[1-9]; do
     n=$((n + 1))
-    # The system's name and base release are not ours to state: -Ios keeps that quiet.
-    if said=$(mandoc -Tlint -Wstyle -Ios=beacond "$file" 2>&1); then
+    # Whether the manuals it refers to are installed here is no fault of it.
+    said=$(mandoc -Tlint -Wstyle "$file" 2>&1 |
+        grep -Ev 'referenced manual not found|outdated mandoc.db|lacks .* entry')
+    if [ -z "$said" ]; then
         echo "ok $n - $file"
     else
         echo "$said" | sed 's/^/# /'

@@ -20,7 +20,7 @@ run()
     local command
     command=$(example "$1")
     [ -n "$command" ] || return 1
-    said=$(cd "$scratch" && eval "${command//127.0.0.1:4242/$address}" 2>&1)
+    said=$(cd "$scratch" && eval "${command//127.0.0.1:4242/$address}" 2>/dev/null)
     local status=$?
     echo "${said//$'\n'/$'\n'# }" | sed '1s/^/# /'
     return $status
@@ -38,7 +38,7 @@ ok 'sqlite3 shows them while the daemon runs' look
 daemon_end
 ok 'and stops in good order' [ "$daemon_status" = 0 ]
 
-example '# keys:' >"$scratch/keys"
+(umask 077 && example "# keys:" >"$scratch/keys")
 example 'listen = ' >"$scratch/beacond.conf"
 check_config() { (cd "$scratch" && "$beacond" check-config --config beacond.conf); }
 ok 'beacond.conf of the README is right' check_config

@@ -18,7 +18,7 @@ check() # check FILE: one line of TAP without its number
 {
     local stamp=$stamps/${1//\//_}.stamp said flags
     # Spelled for a shell: -DPACKAGE_NAME=\"beacond\" and so on.
-    eval "flags=($BEACOND_CPPFLAGS -std=gnu11)"
+    eval "flags=($TEST_CPPFLAGS -std=gnu11)"
     if [ "$stamp" -nt "$srcdir/$1" ] && [ "$stamp" -nt "$newest" ]; then
         echo "ok - $1 (as before)"
     elif said=$(clang-tidy --quiet "$srcdir/$1" -- "${flags[@]}" 2>&1); then

@@ -262,6 +262,7 @@ static const struct {
     {"http://127.0.0.1@evil.example", false},
     {"http://127.0.0", false},
     {"http://127.0.0.256", false},
+    {"http://4294967423.0.0.1", false}, /* 2^32 + 127 */
     {"http://127.0.0.1.1", false},
     {"http://127.0.0.01", false},
     {"http://127.0.0.", false},

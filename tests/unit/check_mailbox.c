@@ -18,6 +18,11 @@ static struct mailbox *box;
 static int opened_numbers[16];
 static size_t opened;
 
+static void mailbox_setup(void)
+{
+    opened = 0;
+}
+
 static bool mailbox_is_readable(int timeout_ms)
 {
     struct pollfd waiting = {.fd = mailbox_fd(box), .events = POLLIN};
@@ -134,6 +139,7 @@ int main(void)
     Suite *suite = suite_create("mailbox");
     TCase *tests = tcase_create("mailbox");
     tcase_set_timeout(tests, 60);
+    tcase_add_checked_fixture(tests, mailbox_setup, NULL);
     tcase_add_test(tests, mailbox_opens_in_the_order_of_posting);
     tcase_add_test(tests, mailbox_leaves_what_mails_post_to_the_next_call);
     tcase_add_test(tests, mailbox_lets_a_mail_free_itself);

@@ -354,6 +354,7 @@ static const char *const bad_forms[] = {
     "--prefix=/a%20b",
     "--prefix=/\xc3\xa4",
     "--prefix=/health",
+    "--prefix=/" A256,
     "--app-id=\x7f",
     "--app-id=\xc2\x9f",
     "--app-id=\xff",

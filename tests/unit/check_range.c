@@ -27,6 +27,7 @@ static const struct {
     {NULL, "a", 0, NULL},
     {"", "a", 0, NULL},
     {"&&", "a", 0, NULL},
+    {"&&", "", 0, NULL},
     {"=x", "a", 0, NULL},
     {"=x", "", 1, "x"},
     {"a=x", "a", 1, "x"},

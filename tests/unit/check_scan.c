@@ -340,6 +340,7 @@ START_TEST(scan_stops_when_the_sink_says_so)
     seen.stop_at = 2;
     ck_assert_int_eq(walk("{\"events\":[{},{},{}]}"), SCAN_STOPPED);
     ck_assert_uint_eq(seen.count, 2);
+    seen.stop_at = 0;
 }
 END_TEST
 

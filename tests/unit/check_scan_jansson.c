@@ -12,7 +12,9 @@
 #include "dice.h"
 #include "unit.h"
 
+#ifndef ROUNDS
 #define ROUNDS 20000
+#endif
 #define MUTANTS 12 /* of each body */
 #define MOST_EVENTS 4096
 

@@ -29,6 +29,7 @@ struct sqlite_store {
     struct db db;
     char *database;
     int lock;             /* descriptor of the lock file */
+    bool open;            /* the file is fit, and ours to write to */
     bool stale;           /* the numbers below must be read from the database */
     int64_t last_seq;     /* the highest seq in use, or ever used */
     int64_t data_version; /* changes when another connection has committed */
@@ -288,7 +289,7 @@ static bool sqlite_store_tend(struct store *base, bool idle)
 static void sqlite_store_close(struct store *base)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
-    if (store->db.handle != NULL) {
+    if (store->open) {
         if (sqlite3_wal_checkpoint_v2(store->db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
                                       NULL) != SQLITE_OK)
             log_warn("%s: the last checkpoint failed (%s); nothing is lost, the next start makes "
@@ -296,8 +297,9 @@ static void sqlite_store_close(struct store *base)
                      store->database, sqlite3_errmsg(store->db.handle));
         else /* takes the empty WAL away, so that the one file is all there is */
             sqlite3_db_config(store->db.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, (int *)NULL);
-        db_close(&store->db);
     }
+    if (store->db.handle != NULL)
+        db_close(&store->db);
     tally_clear(&store->tally);
     free(store->database);
     if (store->lock >= 0)
@@ -379,7 +381,8 @@ int sqlite_store_open(struct store **out, const struct store_options *options, s
     if (status == STORE_OK)
         status = store_read_version(store, &store->data_version, err);
 out:
-    if (status == STORE_OK)
+    store->open = status == STORE_OK;
+    if (store->open)
         *out = &store->base;
     else
         sqlite_store_close(&store->base);

@@ -1,0 +1,420 @@
+/* The engine without a socket: a real store, real threads, a mailbox opened by the test. */
+
+#include <jansson.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "base/clock.h"
+#include "contract/inflate.h"
+#include "engine/engine.h"
+#include "engine/reading.h"
+#include "folder.h"
+
+#define LONG_MS 30000 /* a test that waits longer has failed */
+
+static struct folder folder;
+static char database[PATH_MAX];
+static struct engine_options options;
+static struct engine *engine;
+static struct mailbox *mailbox;
+static sqlite3 *shell; /* a person with the sqlite3 shell */
+
+static void engine_up(void)
+{
+    struct error err = {""};
+    int status = engine_open(&engine, &options, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+}
+
+static void setup(void)
+{
+    folder_make(&folder);
+    options = (struct engine_options){
+        .store = {.database = folder_file(&folder, database, "t.db"),
+                  .synchronous = STORE_SYNC_OFF,
+                  .max_rejects = 100,
+                  .max_rejects_bytes = 100000},
+        .queue_bytes = 1 << 20,
+        .readers = 2,
+    };
+    mailbox = mailbox_new();
+    ck_assert_ptr_nonnull(mailbox);
+    engine_up();
+    ck_assert_int_eq(sqlite3_open(database, &shell), SQLITE_OK);
+}
+
+static void teardown(void)
+{
+    sqlite3_close(shell);
+    engine_close(engine);
+    (void)mailbox_open_all(mailbox);
+    mailbox_free(mailbox);
+    folder_remove(&folder);
+}
+
+static void shell_run(const char *sql)
+{
+    ck_assert_msg(sqlite3_exec(shell, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql,
+                  sqlite3_errmsg(shell));
+}
+
+static int64_t shell_number(const char *sql)
+{
+    sqlite3_stmt *statement;
+    ck_assert_int_eq(sqlite3_prepare_v2(shell, sql, -1, &statement, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+    int64_t number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return number;
+}
+
+struct order {
+    struct submission submission;
+    bool answered;
+};
+
+static void order_open(struct mail *mail)
+{
+    ((struct order *)mail)->answered = true;
+}
+
+/* count events of the day n, each with number and text of its own. */
+static struct batch *batch_of(unsigned n, unsigned count, const char *text)
+{
+    struct uuid_source uuids;
+    struct bytes body;
+    struct batch *batch = NULL;
+    const struct batch_limits limits = {1 << 20, 512};
+    bytes_init(&body);
+    uuid_source_init(&uuids);
+    ck_assert_int_eq(bytes_append_text(&body, "{\"events\":["), 0);
+    for (unsigned i = 0; i < count; i++)
+        ck_assert_int_eq(
+            bytes_append_format(&body,
+                                "%s{\"timestamp\":\"2024-01-%02uT00:00:%02uZ\",\"n\":%u,"
+                                "\"text\":\"%s\"}",
+                                i > 0 ? "," : "", n % 28 + 1, i % 60, i, text),
+            0);
+    ck_assert_int_eq(bytes_append_text(&body, "]}"), 0);
+    ck_assert_int_eq(batch_read(body.data, body.len, &limits, &uuids, 0, &batch, NULL), BATCH_OK);
+    bytes_clear(&body);
+    return batch;
+}
+
+static void order_submit(struct order *order, struct mailbox *box, struct batch *batch)
+{
+    *order = (struct order){
+        .submission = {.mail = {.open = order_open}, .reply_to = box, .batch = batch}};
+    engine_submit(engine, &order->submission);
+}
+
+static void wait_for_mail(struct mailbox *box)
+{
+    struct pollfd poll_fd = {.fd = mailbox_fd(box), .events = POLLIN};
+    ck_assert_int_eq(poll(&poll_fd, 1, LONG_MS), 1);
+    (void)mailbox_open_all(box);
+}
+
+static void order_wait(struct order *order, struct mailbox *box)
+{
+    while (!order->answered)
+        wait_for_mail(box);
+}
+
+START_TEST(engine_answers_after_the_commit)
+{
+    struct order order;
+    order_submit(&order, mailbox, batch_of(1, 25, "a"));
+    order_wait(&order, mailbox);
+    ck_assert(order.submission.stored);
+    ck_assert_uint_eq(order.submission.saved, 25);
+    ck_assert_uint_eq(order.submission.rejected, 0);
+    ck_assert_int_eq(shell_number("SELECT count(*) FROM events"), 25);
+    batch_free(order.submission.batch);
+}
+END_TEST
+
+enum { CROWD_THREADS = 4, CROWD_BATCHES = 50 };
+
+static void *crowd_main(void *arg)
+{
+    static struct order orders[CROWD_THREADS][CROWD_BATCHES];
+    struct order *mine = orders[*(int *)arg];
+    struct mailbox *box = mailbox_new();
+    for (int i = 0; i < CROWD_BATCHES; i++)
+        order_submit(&mine[i], box, batch_of((unsigned)i, 10, "crowd"));
+    for (int i = 0; i < CROWD_BATCHES; i++) {
+        while (!mine[i].answered) {
+            struct pollfd poll_fd = {.fd = mailbox_fd(box), .events = POLLIN};
+            if (poll(&poll_fd, 1, LONG_MS) != 1)
+                return "an answer is missing";
+            (void)mailbox_open_all(box);
+        }
+        if (!mine[i].submission.stored || mine[i].submission.saved != 10)
+            return "a batch was not stored";
+        batch_free(mine[i].submission.batch);
+    }
+    mailbox_free(box);
+    return NULL;
+}
+
+START_TEST(engine_answers_each_of_many_submitters)
+{
+    pthread_t threads[CROWD_THREADS];
+    int numbers[CROWD_THREADS];
+    for (int i = 0; i < CROWD_THREADS; i++) {
+        numbers[i] = i;
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, crowd_main, &numbers[i]), 0);
+    }
+    for (int i = 0; i < CROWD_THREADS; i++) {
+        void *trouble = NULL;
+        ck_assert_int_eq(pthread_join(threads[i], &trouble), 0);
+        ck_assert_msg(trouble == NULL, "%s", (const char *)trouble);
+    }
+    ck_assert_int_eq(shell_number("SELECT count(*) FROM events"),
+                     CROWD_THREADS * CROWD_BATCHES * 10);
+    ck_assert_int_eq(shell_number("SELECT sum(events) FROM tally_hour"),
+                     CROWD_THREADS * CROWD_BATCHES * 10);
+}
+END_TEST
+
+START_TEST(engine_tries_again_until_the_database_is_free)
+{
+    struct order order;
+    shell_run("BEGIN IMMEDIATE");
+    order_submit(&order, mailbox, batch_of(1, 3, "a"));
+    while (engine_healthy(engine))
+        (void)poll(NULL, 0, 1);
+    ck_assert(!order.answered);
+    shell_run("COMMIT");
+    order_wait(&order, mailbox);
+    ck_assert(order.submission.stored);
+    ck_assert(engine_healthy(engine));
+    ck_assert_int_eq(shell_number("SELECT count(*) FROM events"), 3);
+    batch_free(order.submission.batch);
+}
+END_TEST
+
+START_TEST(engine_gives_back_what_it_can_not_commit)
+{
+    struct order order;
+    int64_t until = clock_mono_ms() + LONG_MS;
+    shell_run("BEGIN IMMEDIATE");
+    order_submit(&order, mailbox, batch_of(1, 3, "a"));
+    while (!engine_withdraw(engine, &order.submission))
+        ck_assert_int_lt(clock_mono_ms(), until);
+    shell_run("COMMIT");
+    batch_free(order.submission.batch);
+    /* The next commit tells that the first never came. */
+    order_submit(&order, mailbox, batch_of(1, 1, "b"));
+    order_wait(&order, mailbox);
+    ck_assert_int_eq(shell_number("SELECT count(*) FROM events"), 1);
+    batch_free(order.submission.batch);
+}
+END_TEST
+
+START_TEST(engine_has_no_room_while_its_queue_is_full)
+{
+    struct order orders[2];
+    engine_close(engine);
+    options.queue_bytes = 1;
+    engine_up();
+    ck_assert(engine_has_room(engine));
+    shell_run("BEGIN IMMEDIATE");
+    for (int i = 0; i < 2; i++) {
+        order_submit(&orders[i], mailbox, batch_of(1, 3, "a"));
+        ck_assert(!engine_has_room(engine));
+    }
+    shell_run("COMMIT");
+    for (int i = 0; i < 2; i++) {
+        order_wait(&orders[i], mailbox);
+        ck_assert(orders[i].submission.stored);
+        batch_free(orders[i].submission.batch);
+    }
+    ck_assert(engine_has_room(engine));
+}
+END_TEST
+
+START_TEST(engine_puts_a_culprit_aside_and_stores_the_rest_of_the_group)
+{
+    struct order orders[3];
+    static const char *const texts[] = {"good", "bad", "fine"};
+    shell_run("CREATE TRIGGER picky BEFORE INSERT ON events WHEN new.event LIKE '%bad%' "
+              "BEGIN SELECT RAISE(ABORT, 'picky'); END");
+    /* While the lock is held they gather into one group. */
+    shell_run("BEGIN IMMEDIATE");
+    for (int i = 0; i < 3; i++)
+        order_submit(&orders[i], mailbox, batch_of(1, 2, texts[i]));
+    shell_run("COMMIT");
+    for (int i = 0; i < 3; i++) {
+        order_wait(&orders[i], mailbox);
+        ck_assert(orders[i].submission.stored);
+        ck_assert_uint_eq(orders[i].submission.saved, i == 1 ? 0 : 2);
+        ck_assert_uint_eq(orders[i].submission.rejected, i == 1 ? 2 : 0);
+        batch_free(orders[i].submission.batch);
+    }
+    ck_assert_int_eq(shell_number("SELECT count(*) FROM events"), 4);
+    ck_assert_int_eq(shell_number("SELECT count(*) FROM rejects"), 2);
+}
+END_TEST
+
+START_TEST(engine_that_closes_says_of_each_batch_whether_it_was_stored)
+{
+    struct order kept, lost;
+    order_submit(&kept, mailbox, batch_of(1, 1, "kept"));
+    order_wait(&kept, mailbox);
+    shell_run("BEGIN IMMEDIATE");
+    order_submit(&lost, mailbox, batch_of(1, 1, "lost"));
+    engine_close(engine);
+    engine = NULL;
+    order_wait(&lost, mailbox);
+    ck_assert(kept.submission.stored);
+    ck_assert(!lost.submission.stored);
+    shell_run("COMMIT");
+    ck_assert_int_eq(shell_number("SELECT count(*) FROM events"), 1);
+    batch_free(kept.submission.batch);
+    batch_free(lost.submission.batch);
+}
+END_TEST
+
+/* One answer, read to its end. */
+struct listener {
+    struct reading *reading;
+    struct bytes text;
+    unsigned chunks;
+    unsigned most; /* chunks after which it is given up; 0 for never */
+    bool done;
+    bool failed;
+};
+
+static void listener_hear(void *arg, enum reading_state state, struct bytes *chunk)
+{
+    struct listener *listener = arg;
+    listener->chunks++;
+    listener->failed = state == READING_FAILED;
+    if (!listener->failed)
+        ck_assert_int_eq(bytes_append(&listener->text, chunk->data, chunk->len), 0);
+    if (state == READING_MORE)
+        reading_next(listener->reading);
+    listener->done = state != READING_MORE || listener->chunks == listener->most;
+    if (listener->done)
+        reading_free(listener->reading);
+}
+
+static void listener_read(struct listener *listener, const char *query, bool gzip)
+{
+    struct range range;
+    struct error err = {""};
+    ck_assert_msg(range_parse(&range, query, 500000, engine_secret(engine), &err) == 0, "%s",
+                  err.text);
+    bytes_init(&listener->text);
+    listener->reading = reading_new(engine, &range, gzip, mailbox, listener_hear, listener);
+    ck_assert_ptr_nonnull(listener->reading);
+    while (!listener->done)
+        wait_for_mail(mailbox);
+    ck_assert(!listener->failed);
+}
+
+static void fill(unsigned batches)
+{
+    for (unsigned i = 0; i < batches; i++) {
+        struct order order;
+        order_submit(&order, mailbox, batch_of(i, 100, "0123456789 0123456789 0123456789"));
+        order_wait(&order, mailbox);
+        batch_free(order.submission.batch);
+    }
+}
+
+START_TEST(reading_gives_one_document_in_many_chunks)
+{
+    struct listener plain = {0}, packed = {0};
+    struct bytes inflated;
+    fill(50);
+    listener_read(&plain, NULL, false);
+    ck_assert_uint_gt(plain.chunks, 3);
+    json_t *document = json_loadb(plain.text.data, plain.text.len, 0, NULL);
+    ck_assert_ptr_nonnull(document);
+    ck_assert_int_eq(json_integer_value(json_object_get(document, "total")), 5000);
+    ck_assert_uint_eq(json_array_size(json_object_get(document, "events")), 5000);
+    ck_assert_ptr_null(json_object_get(document, "nextCursor"));
+    json_decref(document);
+
+    listener_read(&packed, NULL, true);
+    bytes_init(&inflated);
+    ck_assert_int_eq(inflate_gzip(packed.text.data, packed.text.len, 1 << 30, &inflated),
+                     INFLATE_OK);
+    ck_assert_uint_eq(inflated.len, plain.text.len);
+    ck_assert_mem_eq(inflated.data, plain.text.data, inflated.len);
+    bytes_clear(&inflated);
+    bytes_clear(&plain.text);
+    bytes_clear(&packed.text);
+}
+END_TEST
+
+START_TEST(reading_goes_on_where_the_cursor_says_whatever_arrives)
+{
+    char query[512] = "limit=7";
+    size_t seen = 0;
+    char last[64] = "z";
+    fill(3);
+    for (;;) {
+        struct listener page = {0};
+        listener_read(&page, query, false);
+        json_t *document = json_loadb(page.text.data, page.text.len, 0, NULL);
+        json_t *events = json_object_get(document, "events"), *event;
+        size_t i;
+        ck_assert_int_eq(json_integer_value(json_object_get(document, "total")), 300);
+        json_array_foreach(events, i, event)
+        {
+            const char *stamp = json_string_value(json_object_get(event, "timestamp"));
+            ck_assert_int_le(strcmp(stamp, last), 0);
+            snprintf(last, sizeof last, "%s", stamp);
+        }
+        seen += json_array_size(events);
+        json_t *cursor = json_object_get(document, "nextCursor");
+        if (cursor != NULL)
+            snprintf(query, sizeof query, "limit=7&cursor=%s", json_string_value(cursor));
+        bool end = cursor == NULL;
+        json_decref(document);
+        bytes_clear(&page.text);
+        if (end)
+            break;
+        if (seen % 5 == 0)
+            fill(1);
+    }
+    ck_assert_uint_eq(seen, 300);
+}
+END_TEST
+
+START_TEST(reading_may_be_given_up_while_a_chunk_is_under_way)
+{
+    fill(50);
+    for (unsigned most = 1; most < 4; most++) {
+        struct listener listener = {.most = most};
+        listener_read(&listener, NULL, most % 2 == 0);
+        ck_assert_uint_eq(listener.chunks, most);
+        bytes_clear(&listener.text);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("engine");
+    TCase *tcase = tcase_create("engine");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, engine_answers_after_the_commit);
+    tcase_add_test(tcase, engine_answers_each_of_many_submitters);
+    tcase_add_test(tcase, engine_tries_again_until_the_database_is_free);
+    tcase_add_test(tcase, engine_gives_back_what_it_can_not_commit);
+    tcase_add_test(tcase, engine_has_no_room_while_its_queue_is_full);
+    tcase_add_test(tcase, engine_puts_a_culprit_aside_and_stores_the_rest_of_the_group);
+    tcase_add_test(tcase, engine_that_closes_says_of_each_batch_whether_it_was_stored);
+    tcase_add_test(tcase, reading_gives_one_document_in_many_chunks);
+    tcase_add_test(tcase, reading_goes_on_where_the_cursor_says_whatever_arrives);
+    tcase_add_test(tcase, reading_may_be_given_up_while_a_chunk_is_under_way);
+    suite_add_tcase(suite, tcase);
+    return unit_main(suite);
+}
