@@ -80,7 +80,7 @@ int gzip_piece(struct gzip_pieces *pieces, const void *plain, size_t len, struct
     *crc = (uint32_t)crc32_z(0, plain, len);
     if (len == 0) /* no bytes are a piece as well */
         return 0;
-    /* The piece before is not to be referred to: it may stand elsewhere, or nowhere. */
+    /* The flush has left nothing of the piece before, unless that one failed half-way. */
     deflateReset(&pieces->stream);
     const unsigned char *at = plain;
     for (; len > GZIP_PART_BYTES; len -= GZIP_PART_BYTES, at += GZIP_PART_BYTES)

@@ -9,8 +9,6 @@
 
 #include <jansson.h>
 
-#include "config.h"
-
 #include "base/log.h"
 #include "contract/access.h"
 #include "engine/engine.h"

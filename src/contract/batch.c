@@ -154,8 +154,8 @@ static char *batch_put_with_id(struct batch_builder *b, const struct scan_event 
     out += UUID_LEN;
     if (event->id_kind != SCAN_STRING)
         *out++ = '"';
-    if (event->id_kind == SCAN_ABSENT && event->has_members)
-        *out++ = ',';
+    if (event->id_kind == SCAN_ABSENT)
+        *out++ = ','; /* something follows: without a timestamp no event comes here */
     return batch_put(out, rest, (size_t)(raw_end - rest));
 }
 
@@ -234,15 +234,24 @@ static void batch_on_restart(void *arg)
     b->arena_used = 0;
 }
 
-/* Gives back what the arena does not need, and counts what is held. */
+/* Gives back what was asked for too much, and counts what is held. Without memory for the smaller
+ * the larger stays. */
 static void batch_finish(struct batch_builder *b)
 {
     struct batch *batch = b->batch;
     size_t wasted = b->arena_size - b->arena_used;
     if (wasted > BATCH_SLACK_BYTES && wasted > b->arena_size / 4) {
-        /* Without memory for the smaller one the larger one stays. */
         int moved = batch_arena_move(b, b->arena_used > 0 ? b->arena_used : 1);
         (void)moved;
+    }
+    size_t spare = b->event_room - batch->event_count;
+    if (spare * sizeof *batch->events > BATCH_SLACK_BYTES && batch->event_count > 0) {
+        struct batch_event *events =
+            realloc(batch->events, batch->event_count * sizeof *batch->events);
+        if (events != NULL) {
+            batch->events = events;
+            b->event_room = batch->event_count;
+        }
     }
     batch->memory = sizeof *batch + b->arena_size + b->event_room * sizeof *batch->events +
                     b->reject_room * sizeof *batch->rejects;

@@ -60,8 +60,8 @@ void range_cursor_write(char out[RANGE_CURSOR_SIZE], const struct range *range, 
                         const unsigned char key[SIPHASH_KEY_BYTES]);
 
 /* The value of a parameter of a query string, percent-decoded, '+' as space, into out (cut is an
- * error). 1 when found, 0 when absent, -1 when longer than size - 1 or holding %00 or a bad escape.
- */
+ * error). 1 when found, 0 when absent, -1 (and out is the empty text) when longer than size - 1 or
+ * holding %00 or a bad escape. */
 int range_parameter(const char *query, const char *name, char *out, size_t size) MUST_CHECK;
 
 #endif

@@ -20,6 +20,8 @@ _Static_assert(sizeof(enum log_format) == sizeof(unsigned), "choices are stored 
 #define GI (1024 * MI)
 #define SECOND 1000LL
 #define HOUR (3600 * SECOND)
+/* What is held in memory as a whole: a size_t, with room to reckon. */
+#define MOST_MEMORY (SIZE_MAX > UINT32_MAX ? 64 * GI : GI)
 #define AT(member) offsetof(struct options, member)
 
 /* clang-format off */
@@ -83,7 +85,7 @@ static const struct options_row options_table[] = {
      .fallback = "2", .least = 1, .most = 64,
      .help = "threads that read the database"},
     {.name = "queue-size", .kind = OPTIONS_SIZE, .offset = AT(queue_size), .takes = "SIZE",
-     .fallback = "64M", .least = KI, .most = 64 * GI,
+     .fallback = "64M", .least = KI, .most = MOST_MEMORY,
      .help = "batches waiting to be committed"},
     {.name = "hold", .kind = OPTIONS_DURATION, .offset = AT(hold_ms), .takes = "DURATION",
      .fallback = "2s", .least = 0, .most = HOUR,

@@ -9,11 +9,7 @@
 
 #include "base/clock.h"
 #include "server/exchange.h"
-#include "server/head.h"
 
-/* Of a body over the limit so many times the limit are read and thrown away, so that the client has
- * sent all of it and reads the answer; beyond, the connection is closed in its face. */
-#define CONN_DISCARD_TIMES 4
 /* While draining, a connection just accepted may still send its first request. */
 #define CONN_GRACE_MS 1000
 
@@ -28,7 +24,7 @@ static void conn_free(struct conn *conn)
     /* The input outlives the conn until libevent finalizes it. */
     (void)evbuffer_remove_cb(bufferevent_get_input(conn->bev), conn_on_input, conn);
     bufferevent_decref(conn->bev);
-    free(conn->stand_in);
+    guard_clear(&conn->guard);
     free(conn);
 }
 
@@ -74,149 +70,21 @@ static int conn_greet(struct conn *conn)
     return 0;
 }
 
-static void conn_drain_input(struct conn *conn, size_t len)
+/* Without memory for what the guard must keep, nothing may be served on the connection. */
+static void conn_fail(struct conn *conn)
 {
-    conn->touching = true;
-    (void)evbuffer_drain(bufferevent_get_input(conn->bev), len);
-    conn->touching = false;
-}
-
-static const char conn_plain_stand_in[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-/* A line "Name: value" of the stand-in, or nothing. */
-static size_t conn_line(char *out, const char *name, struct head_slice value)
-{
-    if (value.at == NULL)
-        return 0;
-    size_t n = strlen(name);
-    memcpy(out, name, n);
-    memcpy(out + n, value.at, value.len);
-    memcpy(out + n + value.len, "\r\n", 2);
-    return n + value.len + 2;
-}
-
-/* Builds the stand-in of a bad head into conn->stand_in. */
-static void conn_prepare_stand_in(struct conn *conn, const struct head *head)
-{
-    struct head_slice target = head->target;
-    if (target.at == NULL)
-        target = (struct head_slice){"/", 1};
-    char *text = malloc(target.len + head->origin.len + head->host.len + 64);
-    if (text == NULL)
-        return;
-    size_t n = 4;
-    memcpy(text, "GET ", n);
-    memcpy(text + n, target.at, target.len);
-    n += target.len;
-    memcpy(text + n, " HTTP/1.1\r\n", 11);
-    n += 11;
-    n += conn_line(text + n, "Host: ", head->host);
-    n += conn_line(text + n, "Origin: ", head->origin);
-    memcpy(text + n, "\r\n", 2);
-    conn->stand_in = text;
-    conn->stand_in_len = n + 2;
-}
-
-/* Puts the stand-in where evhttp reads it next. */
-static void conn_stand_in(struct conn *conn)
-{
-    struct evbuffer *input = bufferevent_get_input(conn->bev);
-    bool made = conn->stand_in != NULL;
-    conn->touching = true;
-    /* libevent keeps the end of an input frozen but while it reads into it itself. */
-    (void)evbuffer_unfreeze(input, 0);
-    (void)evbuffer_add(input, made ? conn->stand_in : conn_plain_stand_in,
-                       made ? conn->stand_in_len : sizeof conn_plain_stand_in - 1);
-    (void)evbuffer_freeze(input, 0);
-    conn->touching = false;
-    free(conn->stand_in);
-    conn->stand_in = NULL;
-    conn->phase = CONN_REFUSED;
-}
-
-/* Throws away what has come of a body over the limit; answers when that was all of it. */
-static void conn_discard(struct conn *conn)
-{
-    size_t have = evbuffer_get_length(bufferevent_get_input(conn->bev));
-    size_t take = have < conn->discard ? have : (size_t)conn->discard;
-    conn_drain_input(conn, take);
-    conn->discard -= take;
-    if (conn->discard > 0)
-        return;
-    conn_drain_input(conn, have - take);
-    conn_stand_in(conn);
-}
-
-/* Takes the bad head out of the input; the slices of head point into it. */
-static void conn_refuse(struct conn *conn, const struct head *head, size_t len)
-{
-    uint64_t most = (uint64_t)conn->loop->options->max_body * CONN_DISCARD_TIMES;
-    conn->refuse = head->refuse;
-    conn->why = head->why;
-    conn->phase = CONN_DISCARD;
-    conn->discard = 0;
-    conn_prepare_stand_in(conn, head);
-    if (head->refuse == 413 && head->content_length <= most)
-        conn->discard = head->content_length;
-    conn_drain_input(conn, len);
-    conn_discard(conn);
-}
-
-static void conn_refuse_long(struct conn *conn)
-{
-    struct head head = {.refuse = 431, .why = "request head over the limit"};
-    conn_refuse(conn, &head, 0);
-}
-
-/* Looks at the head at the front of the input, if it is there as a whole. */
-static void conn_look(struct conn *conn)
-{
-    struct evbuffer *input = bufferevent_get_input(conn->bev);
-    size_t have = evbuffer_get_length(input), most = conn->loop->options->max_header;
-    /* One byte over the limit is enough to know. */
-    size_t view = have < most + 1 ? have : most + 1;
-    if (view == 0)
-        return;
-    conn->touching = true;
-    const char *text = (const char *)evbuffer_pullup(input, (ev_ssize_t)view);
-    conn->touching = false;
-    /* Empty lines before a request line are to be ignored (RFC 9112, 2.2); evhttp would not. */
-    if (text != NULL && conn->seen == 0 && (text[0] == '\r' || text[0] == '\n')) {
-        size_t empty = 1;
-        while (empty < view && (text[empty] == '\r' || text[empty] == '\n'))
-            empty++;
-        conn_drain_input(conn, empty);
-        conn_look(conn); /* once: it begins with something else now, or is empty */
-        return;
-    }
-    size_t len = text == NULL ? 0 : head_end(text, view, &conn->seen);
-    if (len == 0 && (view > most || text == NULL)) {
-        conn_refuse_long(conn);
-    } else if (len > 0) {
-        struct head head;
-        head_check(text, len, conn->loop->options->max_body, &head);
-        conn->phase = CONN_BODY;
-        if (head.refuse != 0)
-            conn_refuse(conn, &head, len);
-    }
+    bufferevent_trigger_event(conn->bev, BEV_EVENT_ERROR | BEV_EVENT_READING,
+                              BEV_TRIG_DEFER_CALLBACKS);
 }
 
 static void conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
 {
     struct conn *conn = arg;
     (void)input;
-    if (conn->touching || info->n_added == 0)
+    if (info->n_added == 0)
         return;
-    if (conn->evcon == NULL && conn_greet(conn) != 0) {
-        /* Out of memory: without a conn nothing may be served on it. */
-        bufferevent_trigger_event(conn->bev, BEV_EVENT_ERROR | BEV_EVENT_READING,
-                                  BEV_TRIG_DEFER_CALLBACKS);
-        return;
-    }
-    if (conn->phase == CONN_HEAD)
-        conn_look(conn);
-    else if (conn->phase == CONN_DISCARD)
-        conn_discard(conn);
+    if ((conn->evcon == NULL && conn_greet(conn) != 0) || guard_input(&conn->guard) != 0)
+        conn_fail(conn);
 }
 
 struct bufferevent *conn_accept(struct event_base *base, void *arg)
@@ -236,6 +104,7 @@ struct bufferevent *conn_accept(struct event_base *base, void *arg)
     }
     struct bufferevent *bev = conn->bev;
     bufferevent_incref(bev);
+    guard_init(&conn->guard, bev, loop->options->max_header, loop->options->max_body);
     conn->loop = loop;
     conn->fd = -1;
     conn->fresh = true;
@@ -264,11 +133,9 @@ void conn_quiet(struct conn *conn)
 
 void conn_next(struct conn *conn)
 {
-    conn->phase = CONN_HEAD;
-    conn->seen = 0;
     conn->fresh = false;
-    /* What was pipelined behind the last request is in the input already. */
-    conn_look(conn);
+    if (guard_next(&conn->guard) != 0)
+        conn_fail(conn);
 }
 
 /* Whether evhttp has freed its side: it takes its callbacks off first. */
@@ -294,7 +161,7 @@ void conn_sweep(struct loop *loop)
 static bool conn_idle(struct conn *conn)
 {
     int waiting = 0;
-    if (conn->phase != CONN_HEAD || evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
+    if (!guard_idle(&conn->guard))
         return false;
     if (conn->fresh && clock_mono_ms() - conn->since_ms < CONN_GRACE_MS)
         return false;

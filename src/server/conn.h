@@ -1,12 +1,8 @@
 /*
  * conn.h: a connection, beside evhttp's own idea of it.
  *
- * evhttp 2.1 tells nothing of a connection before its first whole request, reads heads leniently,
- * and has no hook to answer a bad one. So the bufferevent is made here, a reference to it is kept,
- * and a callback on its input looks at each head before evhttp does (head.h). A head that fails is
- * taken out of the input and replaced by a plain GET, so that evhttp hands the request out like any
- * other and it is answered, as JSON with CORS headers, by the same code; the connection is closed
- * behind it.
+ * evhttp 2.1 tells nothing of a connection before its first whole request. So the bufferevent is
+ * made here, a reference to it is kept, and a guard sits on its input.
  *
  * The conn is freed when evhttp frees the connection (conn_of is NULL from then on).
  */
@@ -17,16 +13,10 @@
 #include <event2/http.h>
 
 #include "base/list.h"
+#include "server/guard.h"
 #include "server/loop.h"
 
 struct exchange;
-
-enum conn_phase {
-    CONN_HEAD,    /* a head is awaited or coming in */
-    CONN_BODY,    /* evhttp has the head: body and answer of a request */
-    CONN_DISCARD, /* a body over the limit is thrown away before it is answered */
-    CONN_REFUSED, /* the stand-in for a bad head is in the input or with evhttp */
-};
 
 struct conn {
     struct list node; /* in loop->conns */
@@ -34,15 +24,8 @@ struct conn {
     struct bufferevent *bev;         /* our reference */
     struct evhttp_connection *evcon; /* NULL until the first byte came */
     int fd;                          /* -1 until then */
-    enum conn_phase phase;
-    bool touching;    /* the input is being changed by us: the callback looks away */
-    bool fresh;       /* no request has been answered on it yet */
-    size_t seen;      /* of the head: bytes searched for its end */
-    uint64_t discard; /* bytes of the body still to be thrown away */
-    int refuse;       /* HTTP status of the refusal, 0 for none */
-    const char *why;  /* its sentence */
-    char *stand_in;   /* the head to put in once discard is 0, malloc'ed */
-    size_t stand_in_len;
+    struct guard guard;
+    bool fresh;                /* no request has been answered on it yet */
     int64_t since_ms;          /* accepted; monotonic */
     struct exchange *exchange; /* the streamed answer under way, NULL for none */
 };

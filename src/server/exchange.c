@@ -248,23 +248,33 @@ static void exchange_act(struct exchange *exchange)
     }
 }
 
+/* What the guard found wrong. A method that nobody takes is told as one that is not taken here. */
+static void exchange_refuse(struct exchange *exchange)
+{
+    const struct guard *guard = &exchange->conn->guard;
+    struct exchange_extra extra = {.close = true};
+    if (guard->refuse != 405) {
+        exchange_error(exchange, guard->refuse, guard->why, &extra);
+    } else if (exchange->place == ROUTE_NOWHERE) {
+        exchange_error(exchange, 404, "nothing here", &extra);
+    } else {
+        extra.allow = route_methods(exchange->place);
+        exchange_error(exchange, 405, guard->why, &extra);
+    }
+}
+
 static void exchange_dispatch(struct exchange *exchange)
 {
     struct exchange_extra extra = {.allow = route_methods(exchange->place)};
-    struct conn *conn = exchange->conn;
-    if (!access_host_allowed(exchange->loop->access, exchange_header(exchange, "Host"))) {
+    if (exchange->conn->guard.refuse != 0) {
+        exchange_refuse(exchange);
+    } else if (!access_host_allowed(exchange->loop->access, exchange_header(exchange, "Host"))) {
         exchange->origin_allowed = false;
-        extra = (struct exchange_extra){.close = conn->refuse != 0};
-        exchange_error(exchange, 403, access_verdict_text(ACCESS_BAD_HOST), &extra);
-    } else if (conn->refuse != 0 && (conn->refuse != 405 || exchange->place == ROUTE_NOWHERE)) {
-        extra = (struct exchange_extra){.close = true};
-        exchange_error(exchange, conn->refuse == 405 ? 404 : conn->refuse,
-                       conn->refuse == 405 ? "nothing here" : conn->why, &extra);
+        exchange_error(exchange, 403, access_verdict_text(ACCESS_BAD_HOST), NULL);
     } else if (exchange->place == ROUTE_NOWHERE) {
         exchange_error(exchange, 404, "nothing here", NULL);
-    } else if (conn->refuse != 0 || exchange->action == ROUTE_REFUSED) {
-        extra.close = conn->refuse != 0;
-        exchange_error(exchange, 405, "method not allowed here", &extra);
+    } else if (exchange->action == ROUTE_REFUSED) {
+        exchange_error(exchange, 405, "method not allowed", &extra);
     } else if (exchange->action == ROUTE_OPTIONS) {
         exchange_reply(exchange, 204, NULL, &extra);
     } else if (exchange_access(exchange) == ACCESS_OK) {

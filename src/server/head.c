@@ -4,6 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* No registered method is longer; beyond, it is noise rather than a method. */
+#define HEAD_METHOD_BYTES 20
+
 /* Facts about the framing, gathered line by line. */
 struct head_facts {
     bool body_allowed; /* POST, PUT, PATCH */
@@ -58,11 +61,12 @@ static void head_method(struct head *head, struct head_facts *facts, struct head
     for (size_t i = 0; known[i] != NULL; i++) {
         if (method.len == strlen(known[i]) && memcmp(method.at, known[i], method.len) == 0) {
             facts->body_allowed = known[i][0] == 'P';
+            head->head_method = known[i][0] == 'H';
             return;
         }
     }
     for (size_t i = 0; i < method.len; i++)
-        if (!head_is_token((unsigned char)method.at[i]))
+        if (i >= HEAD_METHOD_BYTES || !head_is_token((unsigned char)method.at[i]))
             head_refuse(head, 400, "malformed request line");
     head_refuse(head, method.len == 0 ? 400 : 405, "method not allowed");
 }
@@ -128,6 +132,7 @@ static void head_field(struct head *head, struct head_facts *facts, struct head_
     } else if (head_is(name, "expect")) {
         if (!head_is(value, "100-continue"))
             head_refuse(head, 417, "expectation not supported");
+        head->expects = true;
     } else if (head_is(name, "host")) {
         facts->hosts++;
         head->host = value;
@@ -183,6 +188,7 @@ static void head_together(struct head *head, const struct head_facts *facts, uin
         head_refuse(head, 400, "no body: neither Content-Length nor Transfer-Encoding");
     if (head->content_length > max_body)
         head_refuse(head, 413, "body over the limit");
+    head->chunked = facts->has_coding;
     if (facts->origins != 1)
         head->origin = (struct head_slice){NULL, 0};
     if (facts->hosts != 1)
@@ -209,4 +215,19 @@ void head_check(const char *text, size_t len, uint64_t max_body, struct head *he
         line = lf + 1;
     }
     head_together(head, &facts, max_body);
+}
+
+int head_with_length(const char *text, size_t len, size_t body_len, struct bytes *out)
+{
+    const char *line = text, *end = text + len - 2; /* without the empty line */
+    while (line < end) {
+        const char *next = (const char *)memchr(line, '\n', (size_t)(end - line)) + 1;
+        const char *colon = memchr(line, ':', (size_t)(next - line));
+        struct head_slice name = {line, colon != NULL ? (size_t)(colon - line) : 0};
+        if (!head_is(name, "transfer-encoding") && !head_is(name, "expect") &&
+            bytes_append(out, line, (size_t)(next - line)) != 0)
+            return -1;
+        line = next;
+    }
+    return bytes_append_format(out, "Content-Length: %zu\r\n\r\n", body_len);
 }

@@ -9,8 +9,11 @@
 #ifndef BEACOND_SERVER_HEAD_H
 #define BEACOND_SERVER_HEAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/bytes.h"
 
 struct head_slice {
     const char *at; /* NULL when absent */
@@ -21,6 +24,9 @@ struct head {
     int refuse;               /* 0, or the HTTP status to answer: 400, 405, 413, 417, 505 */
     const char *why;          /* a sentence, when refused */
     uint64_t content_length;  /* of the body, 0 for none or a chunked one; known for 413 too */
+    bool chunked;             /* the body is */
+    bool expects;             /* the client waits for 100 Continue before it sends the body */
+    bool head_method;         /* the method is HEAD */
     struct head_slice target; /* set when the request line was fit */
     struct head_slice origin; /* set when fit, also when something else was not */
     struct head_slice host;
@@ -33,5 +39,9 @@ size_t head_end(const char *text, size_t len, size_t *seen);
 /* Judges text[0..len), a head as head_end measured it. max_body: bytes a body may have. The slices
  * point into text. */
 void head_check(const char *text, size_t len, uint64_t max_body, struct head *head);
+
+/* Writes the fit head of a chunked request as one whose body has that length (and that expects
+ * nothing any more). 0, or -1 when out of memory. */
+int head_with_length(const char *text, size_t len, size_t body_len, struct bytes *out) MUST_CHECK;
 
 #endif

@@ -139,11 +139,8 @@ static void ingest_submit(struct exchange *exchange)
 void ingest_begin(struct exchange *exchange)
 {
     struct loop *loop = exchange->loop;
-    size_t len = evbuffer_get_length(evhttp_request_get_input_buffer(exchange->request));
     if (ingest_coding(exchange->request) == INGEST_UNKNOWN) {
         exchange_error(exchange, 415, "Content-Encoding: only gzip is understood", NULL);
-    } else if (len > loop->options->max_body) {
-        exchange_error(exchange, 413, "body over the limit", NULL);
     } else if (list_empty(&loop->held) && engine_has_room(loop->engine)) {
         ingest_submit(exchange);
     } else {

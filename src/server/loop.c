@@ -170,10 +170,9 @@ static void loop_limits(struct loop *loop)
     const struct server_options *options = loop->options;
     const struct timeval timeout = {options->timeout_ms / 1000,
                                     (options->timeout_ms % 1000) * 1000};
-    /* conn.c keeps heads and declared lengths within our own limits; these are for what it can't
-     * see beforehand, chunked bodies above all. A chunked body between the two gets our 413. */
+    /* The guard keeps both within our own limits; these only stand behind it. */
     evhttp_set_max_headers_size(loop->http, (ev_ssize_t)options->max_header + 1024);
-    evhttp_set_max_body_size(loop->http, (ev_ssize_t)options->max_body * 2);
+    evhttp_set_max_body_size(loop->http, (ev_ssize_t)options->max_body);
     evhttp_set_timeout_tv(loop->http, &timeout);
     evhttp_set_allowed_methods(loop->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
                                                EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |

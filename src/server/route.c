@@ -57,6 +57,8 @@ enum route_action route_action(enum route_place place, enum route_method method)
     bool reads = method == METHOD_GET || method == METHOD_HEAD;
     if (method == METHOD_OPTIONS)
         return ROUTE_OPTIONS;
+    if (place == ROUTE_NOWHERE)
+        return ROUTE_REFUSED;
     if (place == ROUTE_PING)
         return reads ? ROUTE_TELL : ROUTE_REFUSED;
     if (reads && place != ROUTE_KEYED)

@@ -318,7 +318,7 @@ def provoke(daemon):
                            "/_tracker/events?key=tk%5Fsecret%5Fenc", "/_tracker/k/%s/nowhere" % key,
                            "/_tracker?limit=x&key=" + key, "/_tracker/events?x&k%65y=" + key + "&z",
                            "/_tracker/events?a=b?key=" + key, "http://localhost/_tracker/k/%s/events" % key,
-                           "/_tracker/k/%s" % key, "/_tracker/k/%s/" % key, "/_tracker/%%6B/%s/events" % key,
+                           "/_tracker/k/%s" % key, "/_tracker/k/%s/" % key,
                            "//_tracker/k/%s/events" % key, "/_tracker/k/%s/events?x=y" % key):
                 body = b"{" if method == "POST" else None
                 daemon.request(method, target, {"X-Tracker-Key": key}, body)

@@ -238,6 +238,26 @@ START_TEST(batch_forgets_an_earlier_events_member)
 }
 END_TEST
 
+START_TEST(batch_holds_nothing_of_what_it_forgot)
+{
+    struct bytes body;
+    bytes_init(&body);
+    int failed = bytes_append_text(&body, "{");
+    for (int i = 0; i < 100; i++) {
+        failed |= bytes_append_text(&body, "\"events\":[{" STAMP ",\"a\":\"");
+        failed |= bytes_append_format(&body, "%9000d", i);
+        failed |= bytes_append_text(&body, "\"}],");
+    }
+    failed |= bytes_append_text(&body, "\"events\":[{" STAMP "}]}");
+    ck_assert_int_eq(failed, 0);
+    ck_assert_int_eq(read_bytes(body.data, body.len), BATCH_OK);
+    bytes_clear(&body);
+    ck_assert_uint_eq(batch->event_count, 1);
+    check_text(0, "{\"id\":\"#\"," STAMP "}");
+    ck_assert_uint_lt(batch->memory, 8192);
+}
+END_TEST
+
 START_TEST(batch_ids_are_distinct_and_ascending)
 {
     struct bytes body;
@@ -345,6 +365,7 @@ int main(void)
     tcase_add_test(tests, batch_reads_an_escaped_timestamp);
     tcase_add_test(tests, batch_refuses_bodies_without_events);
     tcase_add_test(tests, batch_forgets_an_earlier_events_member);
+    tcase_add_test(tests, batch_holds_nothing_of_what_it_forgot);
     tcase_add_test(tests, batch_ids_are_distinct_and_ascending);
     tcase_add_test(tests, batch_of_millions_of_zeros_costs_next_to_nothing);
     tcase_add_test(tests, batch_tells_the_memory_it_holds);

@@ -79,6 +79,7 @@ static const struct head_case head_cases[] = {
     {"TRACE", "TRACE / HTTP/1.1\r\n" HOST "\r\n", 405},
     {"methods are compared with case", "get / HTTP/1.1\r\n" HOST "\r\n", 405},
     {"a method of odd characters", "G@T / HTTP/1.1\r\n" HOST "\r\n", 400},
+    {"a method past all reason", "ABCDEFGHIJKLMNOPQRSTU / HTTP/1.1\r\n" HOST "\r\n", 400},
     {"no method", " / HTTP/1.1\r\n" HOST "\r\n", 400},
     {"an absolute target", "GET http://h/ HTTP/1.1\r\n" HOST "\r\n", 400},
     {"a fragment", "GET /#x HTTP/1.1\r\n" HOST "\r\n", 400},
@@ -143,6 +144,28 @@ START_TEST(head_tells_nothing_that_is_ambiguous)
 }
 END_TEST
 
+START_TEST(head_of_a_chunked_body_is_rewritten_with_its_length)
+{
+    static const char text[] =
+        "POST /e HTTP/1.1\r\nHost: h\r\nTRANSFER-encoding: chunked\r\nExpect: "
+        "100-continue\r\nX-Tracker-Key: k\r\n\r\n";
+    static const char expected[] =
+        "POST /e HTTP/1.1\r\nHost: h\r\nX-Tracker-Key: k\r\nContent-Length: 42\r\n\r\n";
+    struct bytes out;
+    struct head head;
+    bytes_init(&out);
+    head_check(text, sizeof text - 1, MAX_BODY, &head);
+    ck_assert(head.refuse == 0 && head.chunked && head.expects && !head.head_method);
+    ck_assert_int_eq(head_with_length(text, sizeof text - 1, 42, &out), 0);
+    ck_assert_uint_eq(out.len, sizeof expected - 1);
+    ck_assert_mem_eq(out.data, expected, out.len);
+    head_check(out.data, out.len, MAX_BODY, &head);
+    ck_assert(head.refuse == 0 && !head.chunked && !head.expects);
+    ck_assert_uint_eq(head.content_length, 42);
+    bytes_clear(&out);
+}
+END_TEST
+
 START_TEST(head_end_is_found_however_the_bytes_come)
 {
     static const char text[] = "GET / HTTP/1.1\r\nHost: h\r\n\r\nbody\n\n";
@@ -169,6 +192,7 @@ int main(void)
     tcase_add_test(tcase, head_with_a_nul_is_refused);
     tcase_add_test(tcase, head_tells_target_origin_and_host_of_what_it_refuses);
     tcase_add_test(tcase, head_tells_nothing_that_is_ambiguous);
+    tcase_add_test(tcase, head_of_a_chunked_body_is_rewritten_with_its_length);
     tcase_add_test(tcase, head_end_is_found_however_the_bytes_come);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);

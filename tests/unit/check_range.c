@@ -68,6 +68,8 @@ START_TEST(parameters_are_found_and_decoded)
     ck_assert_msg(found == parameters[_i].found, "%s: %d", parameters[_i].query, found);
     if (found == 1)
         ck_assert_str_eq(value, parameters[_i].value);
+    if (found == -1)
+        ck_assert_str_eq(value, "");
 }
 END_TEST
 

@@ -221,7 +221,8 @@ static void put_body(struct bytes *out)
  * One to three bytes put in, taken out or replaced, or the end cut off. */
 static void mutate(struct bytes *body)
 {
-    static const char bytes[] = "{}[]:,\"\\ \n\t0123456789-+.eEtfnu/abdrs\x80\xbf\xc3\xe2\xff\x01";
+    static const char bytes[] =
+        "{}[]:,\"\\ \n\t0123456789-+.eEtfnu/abdrs\x80\xbf\xc3\xe2\xff\x01\x1f";
     for (size_t count = 1 + dice_roll(&dice, 3); count > 0 && body->len > 0; count--) {
         size_t at = dice_roll(&dice, body->len);
         char c = bytes[dice_roll(&dice, sizeof bytes - 1)];

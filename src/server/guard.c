@@ -1,0 +1,252 @@
+#include "server/guard.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <event2/buffer.h>
+
+#include "server/head.h"
+
+/* Of a body over the limit so many times the limit are read and thrown away, so that the client has
+ * sent all of it and reads the answer; beyond, the connection is closed in its face. */
+#define GUARD_DISCARD_TIMES 4
+
+void guard_init(struct guard *guard, struct bufferevent *bev, size_t max_header, size_t max_body)
+{
+    *guard = (struct guard){.bev = bev, .max_header = max_header, .max_body = max_body};
+    bytes_init(&guard->head);
+    bytes_init(&guard->body);
+}
+
+void guard_clear(struct guard *guard)
+{
+    if (guard->stash != NULL)
+        evbuffer_free(guard->stash);
+    bytes_clear(&guard->head);
+    bytes_clear(&guard->body);
+}
+
+/* Takes all of the input into the stash. */
+static int guard_take(struct guard *guard)
+{
+    if (guard->stash == NULL)
+        guard->stash = evbuffer_new();
+    if (guard->stash == NULL)
+        return -1;
+    guard->touching = true;
+    int status = evbuffer_add_buffer(guard->stash, bufferevent_get_input(guard->bev));
+    guard->touching = false;
+    return status;
+}
+
+static void guard_release(const void *data, size_t len, void *arg)
+{
+    (void)data;
+    (void)len;
+    free(arg);
+}
+
+/* Gives evhttp head and body (both may be empty), then what is in the stash. */
+static int guard_give(struct guard *guard)
+{
+    struct evbuffer *input = bufferevent_get_input(guard->bev);
+    size_t len = 0;
+    char *body = bytes_steal(&guard->body, &len);
+    guard->touching = true;
+    /* libevent keeps the end of an input frozen but while it reads into it itself. */
+    (void)evbuffer_unfreeze(input, 0);
+    int status = evbuffer_add(input, guard->head.data, guard->head.len);
+    if (status == 0 && body != NULL) {
+        status = evbuffer_add_reference(input, body, len, guard_release, body);
+        body = status == 0 ? NULL : body;
+    }
+    if (status == 0)
+        status = evbuffer_add_buffer(input, guard->stash);
+    (void)evbuffer_freeze(input, 0);
+    guard->touching = false;
+    free(body);
+    guard->head.len = 0;
+    guard->phase = GUARD_PASS;
+    return status;
+}
+
+static int guard_line(struct bytes *out, const char *name, struct head_slice value)
+{
+    if (value.at == NULL)
+        return 0;
+    return bytes_append_format(out, "%s: %.*s\r\n", name, (int)value.len, value.at);
+}
+
+/* Hands evhttp a plain request that stands for the one refused. What else has come is dropped: the
+ * connection closes behind the answer. */
+static int guard_stand_in(struct guard *guard)
+{
+    struct head head = {0};
+    struct bytes text;
+    bytes_init(&text);
+    if (guard->head.len > 0)
+        head_check(guard->head.data, guard->head.len, guard->max_body, &head);
+    if (head.target.at == NULL)
+        head.target = (struct head_slice){"/", 1};
+    if (bytes_append_format(&text, "%s %.*s HTTP/1.1\r\n", head.head_method ? "HEAD" : "GET",
+                            (int)head.target.len, head.target.at) != 0 ||
+        guard_line(&text, "Host", head.host) != 0 ||
+        guard_line(&text, "Origin", head.origin) != 0 || bytes_append(&text, "\r\n", 2) != 0) {
+        bytes_clear(&text);
+        return -1;
+    }
+    bytes_clear(&guard->head);
+    bytes_clear(&guard->body);
+    guard->head = text;
+    (void)evbuffer_drain(guard->stash, evbuffer_get_length(guard->stash));
+    return guard_give(guard);
+}
+
+static int guard_refuse(struct guard *guard, int status, const char *why)
+{
+    guard->refuse = status;
+    guard->why = why;
+    return guard_stand_in(guard);
+}
+
+/* Throws away what has come of a body over the limit; answers when that was all of it. */
+static int guard_discard(struct guard *guard)
+{
+    size_t have = evbuffer_get_length(guard->stash);
+    size_t take = have < guard->discard ? have : (size_t)guard->discard;
+    (void)evbuffer_drain(guard->stash, take);
+    guard->discard -= take;
+    return guard->discard > 0 ? 0 : guard_stand_in(guard);
+}
+
+static int guard_chunks(struct guard *guard)
+{
+    int status = CHUNKED_MORE;
+    struct bytes head;
+    while (status == CHUNKED_MORE && evbuffer_get_length(guard->stash) > 0) {
+        size_t run = evbuffer_get_contiguous_space(guard->stash), used = 0;
+        const char *data = (const char *)evbuffer_pullup(guard->stash, (ev_ssize_t)run);
+        status = chunked_read(&guard->chunked, data, run, guard->max_body, &guard->body, &used);
+        (void)evbuffer_drain(guard->stash, used);
+    }
+    switch (status) {
+    case CHUNKED_MORE:
+        return 0;
+    case CHUNKED_BAD:
+        return guard_refuse(guard, 400, "malformed chunked body");
+    case CHUNKED_TOO_LARGE:
+        return guard_refuse(guard, 413, "body over the limit");
+    case CHUNKED_NO_MEMORY:
+        return guard_refuse(guard, 503, "out of memory");
+    default:
+        break;
+    }
+    bytes_init(&head);
+    if (head_with_length(guard->head.data, guard->head.len, guard->body.len, &head) != 0)
+        return -1;
+    bytes_clear(&guard->head);
+    guard->head = head;
+    return guard_give(guard);
+}
+
+/* evhttp would say so, but it does not see the head before the body is here. */
+static void guard_continue(struct guard *guard)
+{
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    /* Nothing is on its way out between two requests, so there is room; a client that does not hear
+     * it sends all the same after a while. */
+    (void)send(bufferevent_getfd(guard->bev), text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* A whole head of len bytes is at the front of the stash. */
+static int guard_judge(struct guard *guard, const char *text, size_t len)
+{
+    struct head head;
+    head_check(text, len, guard->max_body, &head);
+    if (head.refuse == 0 && !head.chunked)
+        return guard_give(guard);
+    guard->head.len = 0;
+    if (bytes_append(&guard->head, text, len) != 0)
+        return -1;
+    (void)evbuffer_drain(guard->stash, len);
+    if (head.refuse == 0) {
+        guard->phase = GUARD_CHUNKS;
+        guard->chunked = (struct chunked){0};
+        if (head.expects && evbuffer_get_length(guard->stash) == 0)
+            guard_continue(guard);
+        return guard_chunks(guard);
+    }
+    guard->refuse = head.refuse;
+    guard->why = head.why;
+    /* Who asks first does not send it. */
+    if (head.refuse == 413 && !head.expects &&
+        head.content_length <= (uint64_t)guard->max_body * GUARD_DISCARD_TIMES)
+        guard->discard = head.content_length;
+    guard->phase = GUARD_DISCARD;
+    return guard_discard(guard);
+}
+
+/* Empty lines before a request line are to be ignored (RFC 9112, 2.2); evhttp would not. */
+static size_t guard_skip_lines(struct guard *guard)
+{
+    char c;
+    while (guard->seen == 0 && evbuffer_copyout(guard->stash, &c, 1) == 1 &&
+           (c == '\r' || c == '\n'))
+        (void)evbuffer_drain(guard->stash, 1);
+    return evbuffer_get_length(guard->stash);
+}
+
+static int guard_look(struct guard *guard)
+{
+    size_t have = guard_skip_lines(guard);
+    if (have == 0)
+        return 0;
+    /* One byte over the limit is enough to know. */
+    size_t view = have < guard->max_header + 1 ? have : guard->max_header + 1;
+    const char *text = (const char *)evbuffer_pullup(guard->stash, (ev_ssize_t)view);
+    if (text == NULL)
+        return -1;
+    size_t len = head_end(text, view, &guard->seen);
+    if (len > 0 && len <= guard->max_header)
+        return guard_judge(guard, text, len);
+    if (view <= guard->max_header)
+        return 0;
+    guard->head.len = 0;
+    return guard_refuse(guard, 431, "request head over the limit");
+}
+
+static int guard_proceed(struct guard *guard)
+{
+    if (guard->phase == GUARD_PASS)
+        return 0;
+    if (guard_take(guard) != 0)
+        return -1;
+    switch (guard->phase) {
+    case GUARD_HEAD:
+        return guard_look(guard);
+    case GUARD_CHUNKS:
+        return guard_chunks(guard);
+    default:
+        return guard_discard(guard);
+    }
+}
+
+int guard_input(struct guard *guard)
+{
+    return guard->touching ? 0 : guard_proceed(guard);
+}
+
+int guard_next(struct guard *guard)
+{
+    guard->phase = GUARD_HEAD;
+    guard->seen = 0;
+    /* What was pipelined behind the last request is in the input already. */
+    return evbuffer_get_length(bufferevent_get_input(guard->bev)) > 0 ? guard_proceed(guard) : 0;
+}
+
+bool guard_idle(const struct guard *guard)
+{
+    return guard->phase == GUARD_HEAD &&
+           (guard->stash == NULL || evbuffer_get_length(guard->stash) == 0);
+}

@@ -1,0 +1,59 @@
+/*
+ * guard.h: stands between a connection's input and evhttp.
+ *
+ * evhttp 2.1 parses heads line by line as they come, leniently, and answers what it refuses with
+ * HTML and no CORS headers; there is no hook before the first whole request. So the guard keeps the
+ * input to itself until a head is whole, and judges it (head.h). A fit one is put back for evhttp
+ * to read. One that is not is replaced by a plain request for the same path, so that it comes out
+ * of evhttp like any other and is answered, with refuse and why, by the same code as everything
+ * else. Chunked bodies are decoded here and handed on with a length. So evhttp sees well-formed
+ * requests with bodies within the limit, and nothing else.
+ *
+ * The guard acts in a callback on the bufferevent's input, which runs before evhttp is told of it.
+ */
+#ifndef BEACOND_SERVER_GUARD_H
+#define BEACOND_SERVER_GUARD_H
+
+#include <event2/bufferevent.h>
+#include <stdbool.h>
+
+#include "base/bytes.h"
+#include "server/chunked.h"
+
+enum guard_phase {
+    GUARD_HEAD,    /* a head is awaited or coming in */
+    GUARD_CHUNKS,  /* a chunked body is coming in */
+    GUARD_DISCARD, /* a body over the limit is thrown away before it is answered */
+    GUARD_PASS,    /* the request is evhttp's: body, answer */
+};
+
+struct guard {
+    struct bufferevent *bev; /* the owner's */
+    size_t max_header;       /* bytes of a head */
+    size_t max_body;         /* bytes of a body */
+    enum guard_phase phase;
+    bool touching;          /* the input is being changed by the guard itself */
+    struct evbuffer *stash; /* what evhttp may not see yet; NULL until needed */
+    size_t seen;            /* of the stash: bytes searched for the end of the head */
+    struct bytes head;      /* a head taken out of the stash: chunked, or refused */
+    struct chunked chunked;
+    struct bytes body; /* decoded so far */
+    uint64_t discard;  /* bytes still to be thrown away */
+    int refuse;        /* the status to answer the request with, 0 for none */
+    const char *why;   /* its sentence */
+};
+
+void guard_init(struct guard *guard, struct bufferevent *bev, size_t max_header, size_t max_body);
+void guard_clear(struct guard *guard);
+
+/* New bytes are in the input. 0, or -1 when out of memory: the connection must end. */
+int guard_input(struct guard *guard) MUST_CHECK;
+
+/* The request is answered: the next head may come, and may be in the input already. As guard_input.
+ */
+int guard_next(struct guard *guard) MUST_CHECK;
+
+/* Whether nothing of a request has come. */
+bool guard_idle(const struct guard *guard);
+
+#endif
