@@ -150,7 +150,7 @@ static int guard_chunks(struct guard *guard)
     return guard_give(guard);
 }
 
-/* evhttp would say so, but it does not see the head before the body is here. */
+/* evhttp would say so, but it does not see a head before its body is here. */
 static void guard_continue(struct guard *guard)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -159,13 +159,23 @@ static void guard_continue(struct guard *guard)
     (void)send(bufferevent_getfd(guard->bev), text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+static int guard_body(struct guard *guard)
+{
+    return evbuffer_get_length(guard->stash) < guard->need ? 0 : guard_give(guard);
+}
+
 /* A whole head of len bytes is at the front of the stash. */
 static int guard_judge(struct guard *guard, const char *text, size_t len)
 {
     struct head head;
     head_check(text, len, guard->max_body, &head);
-    if (head.refuse == 0 && !head.chunked)
-        return guard_give(guard);
+    if (head.refuse == 0 && !head.chunked) {
+        guard->need = len + (size_t)head.content_length;
+        guard->phase = GUARD_BODY;
+        if (head.expects && evbuffer_get_length(guard->stash) == len)
+            guard_continue(guard);
+        return guard_body(guard);
+    }
     guard->head.len = 0;
     if (bytes_append(&guard->head, text, len) != 0)
         return -1;
@@ -202,12 +212,21 @@ static int guard_look(struct guard *guard)
     size_t have = guard_skip_lines(guard);
     if (have == 0)
         return 0;
-    /* One byte over the limit is enough to know. */
-    size_t view = have < guard->max_header + 1 ? have : guard->max_header + 1;
-    const char *text = (const char *)evbuffer_pullup(guard->stash, (ev_ssize_t)view);
-    if (text == NULL)
-        return -1;
-    size_t len = head_end(text, view, &guard->seen);
+    /* Mostly the head is in the first run of memory, and nothing need be moved to look at it. One
+     * byte over the limit is enough to know. */
+    size_t most = have < guard->max_header + 1 ? have : guard->max_header + 1;
+    size_t run = evbuffer_get_contiguous_space(guard->stash), view = run < most ? run : most,
+           len = 0;
+    const char *text;
+    for (;;) {
+        text = (const char *)evbuffer_pullup(guard->stash, (ev_ssize_t)view);
+        if (text == NULL)
+            return -1;
+        len = head_end(text, view, &guard->seen);
+        if (len > 0 || view == most)
+            break;
+        view = most;
+    }
     if (len > 0 && len <= guard->max_header)
         return guard_judge(guard, text, len);
     if (view <= guard->max_header)
@@ -225,6 +244,8 @@ static int guard_proceed(struct guard *guard)
     switch (guard->phase) {
     case GUARD_HEAD:
         return guard_look(guard);
+    case GUARD_BODY:
+        return guard_body(guard);
     case GUARD_CHUNKS:
         return guard_chunks(guard);
     default:

@@ -3,11 +3,11 @@
  *
  * evhttp 2.1 parses heads line by line as they come, leniently, and answers what it refuses with
  * HTML and no CORS headers; there is no hook before the first whole request. So the guard keeps the
- * input to itself until a head is whole, and judges it (head.h). A fit one is put back for evhttp
- * to read. One that is not is replaced by a plain request for the same path, so that it comes out
- * of evhttp like any other and is answered, with refuse and why, by the same code as everything
- * else. Chunked bodies are decoded here and handed on with a length. So evhttp sees well-formed
- * requests with bodies within the limit, and nothing else.
+ * input to itself until a request is whole, and judges its head (head.h). A fit one is put back for
+ * evhttp to read. One that is not is replaced by a plain request for the same path, so that it
+ * comes out of evhttp like any other and is answered, with refuse and why, by the same code as
+ * everything else. Chunked bodies are decoded here and handed on with a length. So evhttp sees
+ * well-formed requests with bodies within the limit, and nothing else.
  *
  * The guard acts in a callback on the bufferevent's input, which runs before evhttp is told of it.
  */
@@ -22,6 +22,7 @@
 
 enum guard_phase {
     GUARD_HEAD,    /* a head is awaited or coming in */
+    GUARD_BODY,    /* a body of known length is coming in */
     GUARD_CHUNKS,  /* a chunked body is coming in */
     GUARD_DISCARD, /* a body over the limit is thrown away before it is answered */
     GUARD_PASS,    /* the request is evhttp's: body, answer */
@@ -35,6 +36,7 @@ struct guard {
     bool touching;          /* the input is being changed by the guard itself */
     struct evbuffer *stash; /* what evhttp may not see yet; NULL until needed */
     size_t seen;            /* of the stash: bytes searched for the end of the head */
+    size_t need;            /* bytes of the stash that make the request, once known */
     struct bytes head;      /* a head taken out of the stash: chunked, or refused */
     struct chunked chunked;
     struct bytes body; /* decoded so far */

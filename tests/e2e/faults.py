@@ -303,9 +303,12 @@ def a_trigger_that_ignores_or_changes_rows_does_not_falsify_the_totals():
     daemon = Daemon()
     shell(daemon.database, """create trigger shy before insert on events when new.event like '%SHY%'
                               begin select raise(ignore); end""")
-    answer = daemon.post([event(NOW, 1, "a"), event(NOW, 2, "b", '"SHY"'), event(NOW, 3, "c")])
-    equal(answer.status, 200)
-    equal(daemon.total(), daemon.sql("select count(*) from events")[0][0])
+    for names in ("abc", ["", "", ""]):
+        a, b, c = names
+        answer = daemon.post([event(NOW, 1, a), event(NOW, 2, b, '"SHY"'), event(NOW, 3, c)])
+        equal(answer.status, 200)
+        equal(daemon.total(), daemon.sql("select count(*) from events")[0][0])
+        equal(len(daemon.read()["events"]), daemon.total())
 
 
 main()

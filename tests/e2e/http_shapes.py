@@ -174,7 +174,7 @@ def first_answer(wire, method="GET"):
 
 def refused(daemon, name, data, allowed, pieces=()):
     wire = daemon.wire()
-    wire.sock.settimeout(scale(5, 60))
+    wire.sock.settimeout(scale(3, 10))
     for piece in pieces:  # each arrives alone
         wire.send(data[:piece])
         data = data[piece:]
@@ -254,7 +254,7 @@ def errors_about_the_form_of_a_request_carry_cors_headers_where_the_head_was_rea
 
 def answered(daemon, data, allowed):
     wire = daemon.wire()
-    wire.sock.settimeout(scale(5, 60))
+    wire.sock.settimeout(scale(3, 10))
     wire.send(data)
     answer = wire.response()
     assert answer.status in allowed, "%r, expected %s" % (answer, allowed)
