@@ -65,8 +65,19 @@ CREATE TABLE rejects (
     event    BLOB NOT NULL
 ) STRICT;
 
+-- What is known of the bodies that were stored, so that one sent again is not stored twice: one row
+-- a commit, dropped after seven days or when there are too many. Keyed hashes, nothing of the events.
+CREATE TABLE receipts (
+    n        INTEGER PRIMARY KEY,
+    -- When the commit was made.
+    at       INTEGER NOT NULL,
+    -- A version byte, then for each body its number of elements (4 bytes) and the running hash
+    -- behind each of them (8 bytes), lowest byte first.
+    receipts BLOB NOT NULL
+) STRICT;
+
 -- Single values that belong to the database.
---   secret   16 random bytes: cursors are signed with it
+--   secret   16 random bytes: cursors are signed and receipts hashed with it
 --   last_seq the highest seq ever used, written when rows at the top are erased
 CREATE TABLE meta (
     name  TEXT PRIMARY KEY,

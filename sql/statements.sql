@@ -59,6 +59,15 @@ SELECT n, length(event) FROM rejects ORDER BY n LIMIT 1;
 -- @reject_drop
 DELETE FROM rejects WHERE n = :n;
 
+-- @insert_receipts
+INSERT INTO receipts(n, at, receipts) VALUES (:n, :at, :receipts);
+
+-- @drop_receipts
+DELETE FROM receipts WHERE n < :before;
+
+-- @all_receipts
+SELECT n, at, receipts FROM receipts ORDER BY n;
+
 -- @last_seq
 SELECT max(coalesce((SELECT max(seq) FROM events), 0),
            (SELECT value FROM meta WHERE name = 'last_seq'));

@@ -29,6 +29,8 @@ static struct access *serve_access(const struct options *options, struct error *
         status = access_add_key(access, options->key.items[i], err);
     for (size_t i = 0; i < options->allow_origin.count && status == 0; i++)
         status = access_add_origin(access, options->allow_origin.items[i], err);
+    for (size_t i = 0; i < options->beacon_origin.count && status == 0; i++)
+        status = access_add_beacon_origin(access, options->beacon_origin.items[i], err);
     if (options->allow_keyless)
         access_allow_keyless(access);
     if (status == 0)
@@ -50,6 +52,7 @@ static struct engine_options serve_engine(const struct options *options)
                   .max_rejects = options->max_rejects,
                   .max_rejects_bytes = options->max_rejects_size},
         .queue_bytes = (size_t)options->queue_size,
+        .receipts_bytes = (size_t)options->receipts_size,
         .readers = (unsigned)options->readers,
     };
 }
@@ -62,8 +65,31 @@ static unsigned serve_threads(const struct options *options)
     return cpus < 1 ? 1 : cpus > SERVE_MOST_THREADS ? SERVE_MOST_THREADS : (unsigned)cpus;
 }
 
-static struct server_options serve_server(const struct options *options)
+/* The networks of trusted-proxy, to be freed. NULL when there is none, or no memory (err is set).
+ */
+static struct address_net *serve_proxies(const struct options *options, struct error *err)
 {
+    size_t count = options->trusted_proxy.count;
+    struct address_net *nets = count == 0 ? NULL : calloc(count, sizeof *nets);
+    if (count > 0 && nets == NULL)
+        error_set(err, "out of memory");
+    for (size_t i = 0; nets != NULL && i < count; i++) {
+        if (address_net_parse(&nets[i], options->trusted_proxy.items[i], err) == 0)
+            continue;
+        free(nets);
+        nets = NULL;
+    }
+    return nets;
+}
+
+static struct server_options serve_server(const struct options *options,
+                                          const struct address_net *proxies)
+{
+    static const enum address_header headers[] = {
+        [OPTIONS_PROXY_NONE] = ADDRESS_HEADER_NONE,
+        [OPTIONS_PROXY_X_FORWARDED_FOR] = ADDRESS_X_FORWARDED_FOR,
+        [OPTIONS_PROXY_FORWARDED] = ADDRESS_FORWARDED,
+    };
     return (struct server_options){
         .listen = options->listen.items,
         .listen_count = options->listen.count,
@@ -81,6 +107,16 @@ static struct server_options serve_server(const struct options *options)
         .hold_ms = options->hold_ms,
         .drain_ms = options->drain_ms,
         .timeout_ms = options->timeout_ms,
+        .head_timeout_ms = options->head_timeout_ms,
+        .body_timeout_ms = options->body_timeout_ms,
+        .max_connections = (size_t)options->max_connections,
+        .max_receiving = options->max_receiving,
+        .max_reads = (size_t)options->max_reads,
+        .limit_events = options->limit_events,
+        .limit_bytes = options->limit_bytes,
+        .proxy_header = headers[options->proxy_header],
+        .proxies = proxies,
+        .proxy_count = options->trusted_proxy.count,
     };
 }
 
@@ -115,6 +151,10 @@ static void serve_until_signal(struct server *server, const sigset_t *set)
         _exit(COMMAND_FAILED);
     }
     server_join(server);
+    /* What is left is the last commit and the checkpoint; a second signal ends that too. */
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)signal(SIGINT, SIG_DFL);
+    (void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
 }
 
 int command_serve(const struct options *options)
@@ -123,15 +163,17 @@ int command_serve(const struct options *options)
     struct engine *engine = NULL;
     struct server *server = NULL;
     struct engine_options engine_options = serve_engine(options);
-    struct server_options server_options = serve_server(options);
+    struct address_net *proxies = serve_proxies(options, &err);
+    struct server_options server_options = serve_server(options, proxies);
     int code = COMMAND_FAILED, status;
     sigset_t signals = serve_block_signals();
     /* Database, WAL and lock are nobody else's business. */
     (void)umask(077);
     json_object_seed(0);
-    struct access *access = serve_access(options, &err);
+    struct access *access = err.text[0] == '\0' ? serve_access(options, &err) : NULL;
     if (access == NULL) {
         log_error("%s", err.text);
+        free(proxies);
         return COMMAND_CONFIG;
     }
     status = engine_open(&engine, &engine_options, &err);
@@ -151,6 +193,7 @@ out:
     engine_close(engine);
     server_free(server);
     access_free(access);
+    free(proxies);
     if (code == COMMAND_OK)
         log_info("stopped");
     return code;

@@ -13,12 +13,20 @@ struct access_key {
     unsigned scopes; /* enum access_scope bits, never 0 */
 };
 
+/* Origins as browsers write them, lower case and without the scheme's default port; or patterns
+ * with
+ * "*" in place of the first labels of the host, with or without a scheme in front. */
+struct access_origins {
+    char **items;
+    size_t count;
+};
+
 struct access {
     struct access_key *keys;
     size_t key_count;
-    char **origins; /* as browsers write them: lower case, without the scheme's default port */
-    size_t origin_count;
-    bool keyless; /* serve any Host although there is no key */
+    struct access_origins origins; /* that are allowed */
+    struct access_origins beacons; /* that may ingest without a key; allowed, too */
+    bool keyless;                  /* serve any Host although there is no key */
 };
 
 struct access *access_new(void)
@@ -26,13 +34,19 @@ struct access *access_new(void)
     return calloc(1, sizeof(struct access));
 }
 
+static void access_free_origins(struct access_origins *origins)
+{
+    for (size_t i = 0; i < origins->count; i++)
+        free(origins->items[i]);
+    free(origins->items);
+}
+
 void access_free(struct access *access)
 {
     if (access == NULL)
         return;
-    for (size_t i = 0; i < access->origin_count; i++)
-        free(access->origins[i]);
-    free(access->origins);
+    access_free_origins(&access->origins);
+    access_free_origins(&access->beacons);
     free(access->keys);
     free(access);
 }
@@ -162,37 +176,50 @@ static char *access_origin_canonical(const char *text, size_t host_end, unsigned
     return copy;
 }
 
+/* Where the host of an origin or pattern stands, and where it ends. False when it is neither. */
+static bool access_split_origin(const char *text, size_t *host, size_t *host_end, unsigned *port)
+{
+    *host = access_scheme_length(text);
+    size_t wild = strncmp(text + *host, "*.", 2) == 0 ? 2 : 0;
+    size_t len = access_host_length(text + *host + wild);
+    *host_end = *host + wild + len;
+    if (len == 0 || !access_read_port(text + *host_end, port))
+        return false;
+    /* Without a scheme only a pattern makes sense, and it stands for any port too. */
+    return *host > 0 || (wild > 0 && text[*host_end] == '\0');
+}
+
+static int access_list_origin(struct access_origins *origins, const char *text, struct error *err)
+{
+    size_t host, host_end = strlen(text);
+    unsigned port = 0;
+    if (strcmp(text, "null") != 0 && !access_split_origin(text, &host, &host_end, &port)) {
+        error_set(err,
+                  "expected an origin such as https://example.org or http://localhost:5173, or "
+                  "*.example.org for all below it, got \"%s\"",
+                  text);
+        return -1;
+    }
+    char **items = realloc(origins->items, (origins->count + 1) * sizeof(*items));
+    if (items != NULL)
+        origins->items = items;
+    char *item = items != NULL ? access_origin_canonical(text, host_end, port) : NULL;
+    if (item == NULL) {
+        error_set(err, "out of memory");
+        return -1;
+    }
+    items[origins->count++] = item;
+    return 0;
+}
+
 int access_add_origin(struct access *access, const char *text, struct error *err)
 {
-    size_t host_end = strlen(text);
-    unsigned port = 0;
+    return access_list_origin(&access->origins, text, err);
+}
 
-    if (strcmp(text, "null") != 0) {
-        size_t scheme = access_scheme_length(text);
-        size_t host = scheme > 0 ? access_host_length(text + scheme) : 0;
-        host_end = scheme + host;
-        if (host == 0 || !access_read_port(text + host_end, &port)) {
-            error_set(err,
-                      "expected an origin such as https://example.org or http://localhost:5173"
-                      " (no path, no wildcard), got \"%s\"",
-                      text);
-            return -1;
-        }
-    }
-
-    char **origins = realloc(access->origins, (access->origin_count + 1) * sizeof(*origins));
-    if (origins == NULL)
-        goto no_memory;
-    access->origins = origins;
-    origins[access->origin_count] = access_origin_canonical(text, host_end, port);
-    if (origins[access->origin_count] == NULL)
-        goto no_memory;
-    access->origin_count++;
-    return 0;
-
-no_memory:
-    error_set(err, "out of memory");
-    return -1;
+int access_add_beacon_origin(struct access *access, const char *text, struct error *err)
+{
+    return access_list_origin(&access->beacons, text, err);
 }
 
 void access_allow_keyless(struct access *access)
@@ -269,16 +296,42 @@ static bool access_is_loopback(const char *text, bool subdomains)
            access_is_text(text + len - suffix_len, suffix_len, suffix);
 }
 
+/* Whether an origin fits a pattern: its scheme (when the pattern has one, then the port too) and
+ * the end of its host, behind at least one label more. */
+static bool access_fits(const char *pattern, const char *origin)
+{
+    size_t pattern_host = access_scheme_length(pattern), host, host_end;
+    unsigned port;
+    if (strncmp(pattern + pattern_host, "*.", 2) != 0)
+        return false;
+    if (access_scheme_length(origin) == 0 || !access_split_origin(origin, &host, &host_end, &port))
+        return false;
+    const char *suffix = pattern + pattern_host + 1; /* with its dot */
+    size_t suffix_len = strcspn(suffix, ":");
+    if (host_end - host <= suffix_len || origin[host] == '.' ||
+        strncasecmp(origin + host_end - suffix_len, suffix, suffix_len) != 0)
+        return false;
+    return pattern_host == 0 || (pattern_host == host && strncasecmp(pattern, origin, host) == 0 &&
+                                 strcmp(suffix + suffix_len, origin + host_end) == 0);
+}
+
+static bool access_listed(const struct access_origins *origins, const char *origin)
+{
+    for (size_t i = 0; i < origins->count; i++) {
+        if (strcasecmp(origins->items[i], origin) == 0 || access_fits(origins->items[i], origin))
+            return true;
+    }
+    return false;
+}
+
 bool access_origin_allowed(const struct access *access, const char *origin)
 {
     if (origin == NULL)
         return true;
-    for (size_t i = 0; i < access->origin_count; i++) {
-        if (strcasecmp(access->origins[i], origin) == 0)
-            return true;
-    }
+    if (access_listed(&access->origins, origin) || access_listed(&access->beacons, origin))
+        return true;
     if (access_has_keys(access))
-        return access->origin_count == 0;
+        return access->origins.count == 0;
     if (strncasecmp(origin, "http://", 7) == 0)
         return access_is_loopback(origin + 7, false);
     if (strncasecmp(origin, "https://", 8) == 0)
@@ -313,8 +366,11 @@ enum access_verdict access_check(const struct access *access, const struct acces
         key = request->query_key;
         most = ACCESS_INGEST;
     }
-    if (key == NULL || *key == '\0')
-        return ACCESS_NO_KEY;
+    if (key == NULL || *key == '\0') {
+        bool beacon = request->need == ACCESS_INGEST && key == NULL && request->origin != NULL &&
+                      access_listed(&access->beacons, request->origin);
+        return beacon ? ACCESS_OK : ACCESS_NO_KEY;
+    }
 
     unsigned scopes = access_key_scopes(access, key, strlen(key));
     if (scopes == ACCESS_NONE)

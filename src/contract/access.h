@@ -24,9 +24,15 @@ void access_free(struct access *access);
  * never quotes the key. */
 int access_add_key(struct access *access, const char *text, struct error *err) MUST_CHECK;
 
-/* Adds an origin as browsers write it: scheme://host or scheme://host:port, or "null". Once one is
- * listed only listed ones may (with keys), or also listed ones may (without). 0 or -1 with err. */
+/* Adds an origin as browsers write it, scheme://host or scheme://host:port, or "null"; or a pattern
+ * for all hosts below one: *.example.org for any scheme and port, with a scheme in front (and a
+ * port behind) for those alone. Once one is listed only listed ones may (with keys), or also listed
+ * ones may (without). 0 or -1 with err. */
 int access_add_origin(struct access *access, const char *text, struct error *err) MUST_CHECK;
+
+/* The same for an origin whose pages may ingest without a key: beacons can't carry the header. It
+ * is allowed like one of access_add_origin, but does not narrow what else is. */
+int access_add_beacon_origin(struct access *access, const char *text, struct error *err) MUST_CHECK;
 
 /* Serve other machines although there is no key: Host is not looked at. */
 void access_allow_keyless(struct access *access);

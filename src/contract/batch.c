@@ -22,6 +22,7 @@ struct batch_builder {
     size_t text_len;
     const struct batch_limits *limits;
     struct uuid_source *uuids;
+    const unsigned char *secret; /* of the marks, NULL for none */
     size_t arena_used;
     size_t arena_size;
     size_t event_room;
@@ -86,10 +87,22 @@ static void *batch_grown(void *array, size_t count, size_t *room, size_t first, 
     return grown;
 }
 
+static int batch_mark(struct batch_builder *b, const struct scan_event *event, int64_t ts,
+                      bool fold)
+{
+    if (b->secret == NULL)
+        return 0;
+    return marks_add(&b->batch->marks, b->secret, b->text + event->raw.at, event->raw.len, ts,
+                     fold);
+}
+
 static int batch_refuse(struct batch_builder *b, const struct scan_event *event,
                         enum batch_reason reason)
 {
     struct batch *batch = b->batch;
+    /* A mark each for millions of elements that are not even kept would be too much. */
+    if (batch_mark(b, event, INT64_MIN, batch->reject_count >= BATCH_REJECTS_KEPT) != 0)
+        return -1;
     batch->reject_count++;
     if (batch->reject_kept == BATCH_REJECTS_KEPT)
         return 0;
@@ -103,8 +116,8 @@ static int batch_refuse(struct batch_builder *b, const struct scan_event *event,
     char *text = batch->arena + b->arena_used;
     memcpy(text, b->text + event->raw.at, event->raw.len);
     b->arena_used += event->raw.len;
-    rejects[batch->reject_kept++] =
-        (struct batch_reject){.text = text, .text_len = event->raw.len, .reason = reason};
+    rejects[batch->reject_kept++] = (struct batch_reject){
+        .text = text, .text_len = event->raw.len, .reason = reason, .position = batch->marks.count};
     return 0;
 }
 
@@ -169,6 +182,8 @@ static int batch_keep(struct batch_builder *b, const struct scan_event *event, i
     if (events == NULL)
         return -1;
     batch->events = events;
+    if (batch_mark(b, event, ts, false) != 0)
+        return -1;
     /* A given id stands in the text; an escaped one is kept a second time, unescaped. */
     size_t more = !given ? BATCH_ID_GROWTH : event->id_escaped ? event->id.len : 0;
     if (batch_arena_reserve(b, event->raw.len + more) != 0)
@@ -191,8 +206,13 @@ static int batch_keep(struct batch_builder *b, const struct scan_event *event, i
         }
     }
     b->arena_used = (size_t)(end - batch->arena);
-    events[batch->event_count++] = (struct batch_event){
-        .ts = ts, .text = text, .text_len = text_len, .id = id, .id_len = id_len, .given = given};
+    events[batch->event_count++] = (struct batch_event){.ts = ts,
+                                                        .text = text,
+                                                        .text_len = text_len,
+                                                        .id = id,
+                                                        .id_len = id_len,
+                                                        .given = given,
+                                                        .position = batch->marks.count};
     return 0;
 }
 
@@ -231,6 +251,7 @@ static void batch_on_restart(void *arg)
     b->batch->event_count = 0;
     b->batch->reject_kept = 0;
     b->batch->reject_count = 0;
+    marks_reset(&b->batch->marks);
     b->arena_used = 0;
 }
 
@@ -253,12 +274,15 @@ static void batch_finish(struct batch_builder *b)
             b->event_room = batch->event_count;
         }
     }
-    batch->memory = sizeof *batch + b->arena_size + b->event_room * sizeof *batch->events +
+    marks_finish(&batch->marks);
+    batch->memory = sizeof *batch + batch->marks.count * sizeof *batch->marks.running +
+                    b->arena_size + b->event_room * sizeof *batch->events +
                     b->reject_room * sizeof *batch->rejects;
 }
 
 int batch_read(const char *text, size_t len, const struct batch_limits *limits,
-               struct uuid_source *uuids, int64_t now_ms, struct batch **out, struct error *err)
+               struct uuid_source *uuids, const unsigned char *secret, int64_t now_ms,
+               struct batch **out, struct error *err)
 {
     *out = NULL;
     struct batch_builder b = {
@@ -267,6 +291,7 @@ int batch_read(const char *text, size_t len, const struct batch_limits *limits,
         .text_len = len,
         .limits = limits,
         .uuids = uuids,
+        .secret = secret,
     };
     if (b.batch == NULL) {
         error_set(err, "out of memory");
@@ -299,6 +324,7 @@ void batch_free(struct batch *batch)
     free(batch->events);
     free(batch->rejects);
     free(batch->arena);
+    marks_clear(&batch->marks);
     free(batch);
 }
 

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "contract/marks.h"
 #include "contract/uuid.h"
 
 enum batch_status {
@@ -48,13 +49,15 @@ struct batch_event {
     size_t text_len;
     const char *id; /* unescaped; not empty */
     size_t id_len;
-    bool given; /* the client chose the id: (ts, id) is stored once */
+    bool given;      /* the client chose the id: (ts, id) is stored once */
+    size_t position; /* which element of the body it is, counted in marks, 1 and up */
 };
 
 struct batch_reject {
     const char *text; /* the raw element */
     size_t text_len;
     enum batch_reason reason;
+    size_t position; /* as an event\'s */
 };
 
 struct batch {
@@ -65,6 +68,7 @@ struct batch {
     size_t reject_count; /* all that were refused, also those not kept */
     int64_t received_ms; /* wall clock when the body was taken */
     size_t memory;       /* bytes this object holds, for the queue's bound */
+    struct marks marks;  /* what the body is recognised by, see marks.h */
     char *arena;         /* what text and id above point into */
 };
 
@@ -72,11 +76,12 @@ struct batch {
  * bounded anyway. */
 #define BATCH_REJECTS_KEPT 1000
 
-/* Reads text[0..len), received at now_ms. BATCH_OK and *out (batch_free it), or a negative enum
+/* Reads text[0..len), received at now_ms. secret: the key of the marks; NULL for a body that needs
+ * none. BATCH_OK and *out (batch_free it), or a negative enum
  * batch_status with *out NULL and err set. The uuid source is the calling thread's. */
 int batch_read(const char *text, size_t len, const struct batch_limits *limits,
-               struct uuid_source *uuids, int64_t now_ms, struct batch **out,
-               struct error *err) MUST_CHECK;
+               struct uuid_source *uuids, const unsigned char *secret, int64_t now_ms,
+               struct batch **out, struct error *err) MUST_CHECK;
 
 void batch_free(struct batch *batch); /* NULL is fine */
 

@@ -14,11 +14,9 @@ int engine_open(struct engine **out, const struct engine_options *options, struc
     int status = store_open(&engine->store, &options->store, err);
     if (status == STORE_OK)
         status = readers_start(&engine->readers, engine->store, options->readers, err);
-    if (status == STORE_OK) {
-        engine->writer = writer_start(engine->store, options->queue_bytes, err);
-        if (engine->writer == NULL)
-            status = STORE_BUSY;
-    }
+    if (status == STORE_OK)
+        status = writer_start(&engine->writer, engine->store, options->queue_bytes,
+                              options->receipts_bytes, err);
     if (status == STORE_OK)
         *out = engine;
     else
@@ -59,4 +57,9 @@ void engine_submit(struct engine *engine, struct submission *submission)
 bool engine_withdraw(struct engine *engine, struct submission *submission)
 {
     return writer_withdraw(engine->writer, submission);
+}
+
+void engine_lost(struct engine *engine, uint64_t receipt)
+{
+    writer_lost(engine->writer, receipt);
 }

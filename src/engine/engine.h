@@ -21,8 +21,9 @@ struct engine;
 
 struct engine_options {
     struct store_options store;
-    size_t queue_bytes; /* memory of batches waiting to be committed, see engine_has_room */
-    unsigned readers;   /* reader threads, 1 or more */
+    size_t queue_bytes;    /* memory of batches waiting to be committed, see engine_has_room */
+    size_t receipts_bytes; /* memory for receipts, see receipts.h */
+    unsigned readers;      /* reader threads, 1 or more */
 };
 
 /* Opens the store and starts the threads. A store_status; STORE_OK and *out, else err says why. */
@@ -50,6 +51,8 @@ struct submission {
     size_t saved; /* events safely stored, duplicates included */
     size_t duplicate; /* of those, how many had been before */
     size_t rejected;  /* events put aside */
+    uint64_t receipt; /* not 0: of a burst. engine_lost must be told if the client may not have got
+                       * the answer */
 
     /* The engine's. */
     struct submission *next, *previous;
@@ -67,5 +70,8 @@ void engine_submit(struct engine *engine, struct submission *submission);
  * failed. True: it is the caller's again and no mail comes. False: the mail is on its way. The
  * submitting thread. */
 bool engine_withdraw(struct engine *engine, struct submission *submission);
+
+/* The answer to the submission with that receipt was lost: its connection broke. Any thread. */
+void engine_lost(struct engine *engine, uint64_t receipt);
 
 #endif

@@ -6,7 +6,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/bytes.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "engine/receipts.h"
 
 /* A transaction ends after so many events or bytes: long enough that fsync does not matter, short
  * enough that nobody waits long for an answer. */
@@ -23,14 +26,20 @@ struct writer {
     struct store *store;
     size_t queue_bytes;
 
-    pthread_mutex_t mutex; /* guards all below but group and items */
+    pthread_mutex_t mutex; /* guards all down to lost_room */
     pthread_cond_t wake;   /* something was queued, or stopping; on the monotonic clock */
     struct submission *first, *last;
     size_t bytes; /* memory of the queued batches and of those being committed */
     bool stopping;
-    bool healthy; /* the last commit worked */
+    bool healthy;   /* the last commit worked */
+    uint64_t *lost; /* receipts whose answers were lost, to be told to receipts */
+    size_t lost_count, lost_room;
 
-    struct submission *group[WRITER_GROUP_BATCHES]; /* the thread's own */
+    /* The thread's own. */
+    struct receipts *receipts;
+    struct bytes row;        /* of receipts, of the open transaction */
+    int64_t receipts_before; /* older rows are not needed */
+    struct submission *group[WRITER_GROUP_BATCHES];
     struct store_item items[WRITER_GROUP_BATCHES];
 };
 
@@ -147,34 +156,86 @@ static void writer_answer(struct writer *writer, size_t from, size_t to)
     }
 }
 
+/* Takes the receipts of items [from, to) and makes their row. 0, or -1 when out of memory. */
+static int writer_take_receipts(struct writer *writer, size_t from, size_t to, int64_t now_ms)
+{
+    for (size_t i = from; i < to; i++) {
+        struct submission *submission = writer->group[i];
+        struct receipts_verdict verdict;
+        if (receipts_take(writer->receipts, &submission->batch->marks, now_ms, &verdict) != 0)
+            return -1;
+        writer->items[i] = (struct store_item){.batch = submission->batch, .known = verdict.known};
+        submission->receipt = verdict.serial;
+    }
+    writer->row.len = 0;
+    return receipts_row(writer->receipts, &writer->row);
+}
+
+typedef int writer_append_fn(struct writer *writer, size_t from, size_t to,
+                             const struct store_receipts *receipts, struct error *err);
+
+static int writer_append_all(struct writer *writer, size_t from, size_t to,
+                             const struct store_receipts *receipts, struct error *err)
+{
+    return store_append(writer->store, &writer->items[from], to - from, receipts, err);
+}
+
+static int writer_append_apart(struct writer *writer, size_t from, size_t to,
+                               const struct store_receipts *receipts, struct error *err)
+{
+    (void)to;
+    return store_append_apart(writer->store, &writer->items[from], receipts, err);
+}
+
+/* One transaction of items [from, to), with their receipts. Answers when it is committed. */
+static int writer_transact(struct writer *writer, size_t from, size_t to, writer_append_fn *append,
+                           struct error *err)
+{
+    int64_t now_ms = clock_wall_ms();
+    int status = STORE_BUSY;
+    if (writer_take_receipts(writer, from, to, now_ms) == 0) {
+        struct store_receipts receipts = {
+            .row = receipts_row_number(writer->receipts),
+            .at_ms = now_ms,
+            .data = writer->row.data,
+            .len = writer->row.len,
+            .before = writer->receipts_before,
+        };
+        status = append(writer, from, to, &receipts, err);
+    } else {
+        error_set(err, "out of memory");
+    }
+    if (status == STORE_OK) {
+        writer->receipts_before = receipts_commit(writer->receipts, now_ms);
+        writer_answer(writer, from, to);
+    } else {
+        receipts_rollback(writer->receipts);
+    }
+    return status;
+}
+
 static int writer_commit_one(struct writer *writer, size_t n, struct error *err)
 {
-    int status = store_append(writer->store, &writer->items[n], 1, err);
+    int status = writer_transact(writer, n, n + 1, writer_append_all, err);
     if (status != STORE_REFUSED)
         return status;
     log_warn("the database refuses an event, which is put among the rejects: %s", err->text);
-    return store_append_apart(writer->store, &writer->items[n], err);
+    return writer_transact(writer, n, n + 1, writer_append_apart, err);
 }
 
 /* Commits the group and answers. Returns how many were answered; less than count when the store is
  * busy, err says why. */
 static size_t writer_commit(struct writer *writer, size_t count, struct error *err)
 {
-    for (size_t i = 0; i < count; i++)
-        writer->items[i] = (struct store_item){.batch = writer->group[i]->batch};
-    int status = store_append(writer->store, writer->items, count, err);
-    if (status == STORE_OK) {
-        writer_answer(writer, 0, count);
+    int status = writer_transact(writer, 0, count, writer_append_all, err);
+    if (status == STORE_OK)
         return count;
-    }
     if (status != STORE_REFUSED)
         return 0;
     /* One of them is the culprit: batch by batch, so that it takes no neighbour down. */
     size_t done = 0;
-    while (done < count && writer_commit_one(writer, done, err) == STORE_OK) {
-        writer_answer(writer, done, done + 1);
+    while (done < count && writer_commit_one(writer, done, err) == STORE_OK)
         done++;
-    }
     return done;
 }
 
@@ -236,10 +297,19 @@ static void writer_sleep(struct writer *writer, bool *untidy)
     }
 }
 
+/* Called locked. */
+static void writer_note_lost(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->lost_count; i++)
+        receipts_lost(writer->receipts, writer->lost[i]);
+    writer->lost_count = 0;
+}
+
 static void writer_turn(struct writer *writer, bool *untidy)
 {
     struct error err = {""};
     size_t count = writer_take(writer);
+    writer_note_lost(writer);
     pthread_mutex_unlock(&writer->mutex);
     size_t done = writer_commit(writer, count, &err);
     if (done > 0)
@@ -272,31 +342,81 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
-struct writer *writer_start(struct store *store, size_t queue_bytes, struct error *err)
+void writer_lost(struct writer *writer, uint64_t receipt)
+{
+    pthread_mutex_lock(&writer->mutex);
+    if (writer->lost_count == writer->lost_room) {
+        size_t room = writer->lost_room == 0 ? 64 : writer->lost_room * 2;
+        uint64_t *lost = realloc(writer->lost, room * sizeof *lost);
+        if (lost != NULL) {
+            writer->lost = lost;
+            writer->lost_room = room;
+        }
+    }
+    /* Without memory the retry is stored a second time, which is the lesser evil. */
+    if (writer->lost_count < writer->lost_room)
+        writer->lost[writer->lost_count++] = receipt;
+    pthread_mutex_unlock(&writer->mutex);
+}
+
+static int writer_load_row(void *arg, int64_t row, int64_t at_ms, const void *data, size_t len)
+{
+    struct writer *writer = arg;
+    return receipts_load(writer->receipts, row, at_ms, data, len);
+}
+
+static int writer_load(struct writer *writer, size_t receipts_bytes, struct error *err)
+{
+    writer->receipts = receipts_new(receipts_bytes);
+    if (writer->receipts == NULL) {
+        error_set(err, "out of memory");
+        return STORE_BUSY;
+    }
+    int status = store_load_receipts(writer->store, writer_load_row, writer, err);
+    if (status == STORE_OK)
+        writer->receipts_before = receipts_commit(writer->receipts, clock_wall_ms());
+    return status;
+}
+
+static void writer_free(struct writer *writer)
+{
+    receipts_free(writer->receipts);
+    bytes_clear(&writer->row);
+    pthread_cond_destroy(&writer->wake);
+    pthread_mutex_destroy(&writer->mutex);
+    free(writer->lost);
+    free(writer);
+}
+
+int writer_start(struct writer **out, struct store *store, size_t queue_bytes,
+                 size_t receipts_bytes, struct error *err)
 {
     struct writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL) {
         error_set(err, "out of memory");
-        return NULL;
+        return STORE_BUSY;
     }
     writer->store = store;
     writer->queue_bytes = queue_bytes;
     writer->healthy = true;
+    bytes_init(&writer->row);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&writer->wake, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&writer->mutex, NULL);
-    int code = pthread_create(&writer->thread, NULL, writer_main, writer);
+    int status = writer_load(writer, receipts_bytes, err);
+    int code = status == STORE_OK ? pthread_create(&writer->thread, NULL, writer_main, writer) : 0;
     if (code != 0) {
         error_set(err, "can't start the writer thread: %s", strerror(code));
-        pthread_cond_destroy(&writer->wake);
-        pthread_mutex_destroy(&writer->mutex);
-        free(writer);
-        return NULL;
+        status = STORE_BUSY;
     }
-    return writer;
+    if (status == STORE_OK)
+        *out = writer;
+    else
+        writer_free(writer);
+    return status;
 }
 
 void writer_stop(struct writer *writer)
@@ -308,7 +428,5 @@ void writer_stop(struct writer *writer)
     pthread_cond_signal(&writer->wake);
     pthread_mutex_unlock(&writer->mutex);
     pthread_join(writer->thread, NULL);
-    pthread_cond_destroy(&writer->wake);
-    pthread_mutex_destroy(&writer->mutex);
-    free(writer);
+    writer_free(writer);
 }

@@ -13,14 +13,17 @@
 
 struct writer;
 
-/* Starts the thread; the store's writing side is its own until writer_stop. NULL with err. */
-struct writer *writer_start(struct store *store, size_t queue_bytes, struct error *err) MUST_CHECK;
+/* Loads the receipts and starts the thread; the store's writing side is its own until writer_stop.
+ * A store_status. */
+int writer_start(struct writer **out, struct store *store, size_t queue_bytes,
+                 size_t receipts_bytes, struct error *err) MUST_CHECK;
 /* Commits what waits (or answers that it could not), ends the thread. NULL is fine. */
 void writer_stop(struct writer *writer);
 
 bool writer_has_room(struct writer *writer);
 bool writer_healthy(struct writer *writer);
 void writer_submit(struct writer *writer, struct submission *submission);
+void writer_lost(struct writer *writer, uint64_t receipt);
 bool writer_withdraw(struct writer *writer, struct submission *submission);
 
 #endif

@@ -8,10 +8,12 @@
 #include "options/table.h"
 
 static const char *const options_synchronous_words[] = {"full", "normal", "off", NULL};
+static const char *const options_proxy_words[] = {"none", "x-forwarded-for", "forwarded", NULL};
 static const char *const options_level_words[] = {"error", "warn", "info", "debug", NULL};
 static const char *const options_format_words[] = {"text", "json", NULL};
 
 _Static_assert(sizeof(enum options_synchronous) == sizeof(unsigned), "choices are stored as such");
+_Static_assert(sizeof(enum options_proxy_header) == sizeof(unsigned), "choices are stored as such");
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "choices are stored as such");
 _Static_assert(sizeof(enum log_format) == sizeof(unsigned), "choices are stored as such");
 
@@ -49,9 +51,24 @@ static const struct options_row options_table[] = {
      .help = "more keys from this file, one a line"},
     {.name = "allow-origin", .kind = OPTIONS_LIST, .offset = AT(allow_origin), .takes = "ORIGIN",
      .check = options_check_origin,
-     .help = "an origin whose pages may use the daemon; repeatable"},
+     .help = "an origin, or *.example.org, whose pages may use the daemon; repeatable"},
+    {.name = "beacon-origin", .kind = OPTIONS_LIST, .offset = AT(beacon_origin), .takes = "ORIGIN",
+     .check = options_check_origin,
+     .help = "an origin whose pages may send events without a key; repeatable"},
     {.name = "allow-keyless", .kind = OPTIONS_FLAG, .offset = AT(allow_keyless),
      .help = "serve other machines although there is no key"},
+    {.name = "trusted-proxy", .kind = OPTIONS_LIST, .offset = AT(trusted_proxy), .takes = "ADDRESS",
+     .check = options_check_proxy,
+     .help = "an address, network or unix whose proxy-header is believed; repeatable"},
+    {.name = "proxy-header", .kind = OPTIONS_CHOICE, .offset = AT(proxy_header), .takes = "NAME",
+     .fallback = "none", .choices = options_proxy_words,
+     .help = "x-forwarded-for or forwarded: where trusted proxies tell the client's address"},
+    {.name = "limit-events", .kind = OPTIONS_COUNT, .offset = AT(limit_events), .takes = "NUMBER",
+     .fallback = "0", .least = 0, .most = 1000000000,
+     .help = "events a second from one client address; 0: no limit"},
+    {.name = "limit-bytes", .kind = OPTIONS_SIZE, .offset = AT(limit_bytes), .takes = "SIZE",
+     .fallback = "0", .least = 0, .most = 64 * GI,
+     .help = "bytes a second from one client address; 0: no limit"},
 
     {.name = "max-header", .kind = OPTIONS_SIZE, .offset = AT(max_header), .takes = "SIZE",
      .fallback = "16K", .least = KI, .most = MI,
@@ -78,6 +95,16 @@ static const struct options_row options_table[] = {
      .takes = "SIZE", .fallback = "64M", .least = 0, .most = 1024 * GI,
      .help = "bytes of those"},
 
+    {.name = "max-receiving", .kind = OPTIONS_SIZE, .offset = AT(max_receiving), .takes = "SIZE",
+     .fallback = "256M", .least = MI, .most = MOST_MEMORY,
+     .help = "requests that are not whole yet, all together"},
+    {.name = "max-connections", .kind = OPTIONS_COUNT, .offset = AT(max_connections),
+     .takes = "NUMBER", .fallback = "16384", .least = 1, .most = 1000000,
+     .help = "connections at once"},
+    {.name = "max-reads", .kind = OPTIONS_COUNT, .offset = AT(max_reads), .takes = "NUMBER",
+     .fallback = "256", .least = 1, .most = 1000000,
+     .help = "answers under way at once"},
+
     {.name = "threads", .kind = OPTIONS_COUNT, .offset = AT(threads), .takes = "NUMBER",
      .fallback = "0", .least = 0, .most = 64,
      .help = "network threads; 0: one per processor, at most 8"},
@@ -87,6 +114,9 @@ static const struct options_row options_table[] = {
     {.name = "queue-size", .kind = OPTIONS_SIZE, .offset = AT(queue_size), .takes = "SIZE",
      .fallback = "64M", .least = KI, .most = MOST_MEMORY,
      .help = "batches waiting to be committed"},
+    {.name = "receipts-size", .kind = OPTIONS_SIZE, .offset = AT(receipts_size), .takes = "SIZE",
+     .fallback = "64M", .least = KI, .most = MOST_MEMORY,
+     .help = "receipts, by which batches sent again are recognised"},
     {.name = "hold", .kind = OPTIONS_DURATION, .offset = AT(hold_ms), .takes = "DURATION",
      .fallback = "2s", .least = 0, .most = HOUR,
      .help = "how long a request waits for a full queue or a failing disk before 503"},
@@ -96,6 +126,12 @@ static const struct options_row options_table[] = {
     {.name = "timeout", .kind = OPTIONS_DURATION, .offset = AT(timeout_ms), .takes = "DURATION",
      .fallback = "60s", .least = 100, .most = 24 * HOUR,
      .help = "silence after which a connection is closed"},
+    {.name = "head-timeout", .kind = OPTIONS_DURATION, .offset = AT(head_timeout_ms),
+     .takes = "DURATION", .fallback = "10s", .least = 100, .most = HOUR,
+     .help = "how long the head of a request may take"},
+    {.name = "body-timeout", .kind = OPTIONS_DURATION, .offset = AT(body_timeout_ms),
+     .takes = "DURATION", .fallback = "2m", .least = 100, .most = 24 * HOUR,
+     .help = "how long the body of a request may take"},
     {.name = "synchronous", .kind = OPTIONS_CHOICE, .offset = AT(synchronous), .takes = "MODE",
      .fallback = "full", .choices = options_synchronous_words,
      .help = "full, normal or off: what of the data is on the disk when 200 is sent"},

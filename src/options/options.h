@@ -28,6 +28,12 @@ struct options_list {
 
 enum options_synchronous { OPTIONS_SYNC_FULL, OPTIONS_SYNC_NORMAL, OPTIONS_SYNC_OFF };
 
+enum options_proxy_header {
+    OPTIONS_PROXY_NONE,
+    OPTIONS_PROXY_X_FORWARDED_FOR,
+    OPTIONS_PROXY_FORWARDED,
+};
+
 struct options {
     char *config; /* path, NULL for none */
 
@@ -36,10 +42,13 @@ struct options {
     char *database;             /* path, default beacond.db */
     char *app_id;               /* told by ping, default "" */
 
-    struct options_list key;          /* KEY[:SCOPES], those of key-file included */
-    char *key_file;                   /* path, NULL for none */
-    struct options_list allow_origin; /* see contract/access.h */
+    struct options_list key;           /* KEY[:SCOPES], those of key-file included */
+    char *key_file;                    /* path, NULL for none */
+    struct options_list allow_origin;  /* see contract/access.h */
+    struct options_list beacon_origin; /* may ingest without a key; likewise */
     bool allow_keyless;
+    struct options_list trusted_proxy;      /* see contract/address.h */
+    enum options_proxy_header proxy_header; /* that tells the client's address; default none */
 
     int64_t max_header;       /* bytes of request line and headers; default 16K */
     int64_t max_body;         /* bytes of a body on the wire; default 8M */
@@ -50,12 +59,21 @@ struct options {
     int64_t max_rejects;      /* rows kept in the table of rejects; default 10000 */
     int64_t max_rejects_size; /* bytes kept there; default 64M */
 
-    int64_t threads;    /* loop threads; 0 (default): one per processor, at most 8 */
-    int64_t readers;    /* reader threads; default 2 */
-    int64_t queue_size; /* bytes of batches waiting for the writer; default 64M */
+    int64_t threads;       /* loop threads; 0 (default): one per processor, at most 8 */
+    int64_t readers;       /* reader threads; default 2 */
+    int64_t queue_size;    /* bytes of batches waiting for the writer; default 64M */
+    int64_t receipts_size; /* bytes of receipts, by which retries are recognised; default 64M */
     int64_t hold_ms;    /* how long a request waits for a full queue or a sick disk; default 2s */
     int64_t drain_ms;   /* how long a shutdown waits for clients; default 10s */
     int64_t timeout_ms; /* silence after which a connection is closed; default 60s */
+    int64_t head_timeout_ms; /* from a request's first byte to the end of its head; default 10s */
+    int64_t body_timeout_ms; /* from there to the end of its body; default 2m */
+    int64_t max_connections; /* at once; default 16384 */
+    int64_t
+        max_receiving;    /* bytes of requests that are not whole yet, all together; default 256M */
+    int64_t max_reads;    /* answers under way at once; default 256 */
+    int64_t limit_events; /* events a second of one client address; 0 (default): no limit */
+    int64_t limit_bytes;  /* bytes a second of one client address; 0 (default): no limit */
     enum options_synchronous synchronous; /* full, normal, off; default full */
 
     enum log_level log_level;   /* error, warn, info, debug; default info */

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "contract/access.h"
+#include "contract/address.h"
 #include "options/table.h"
 
 /* Reads the address in front of the port. Sets *loopback. 0 or -1. */
@@ -181,6 +182,12 @@ int options_check_key(const char *value, struct error *err)
 int options_check_origin(const char *value, struct error *err)
 {
     return options_check_access(access_add_origin, value, err);
+}
+
+int options_check_proxy(const char *value, struct error *err)
+{
+    struct address_net net;
+    return address_net_parse(&net, value, err);
 }
 
 static int options_check_keys(const struct options_list *keys, struct error *err)

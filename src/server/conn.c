@@ -1,8 +1,12 @@
 #include "server/conn.h"
 
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent_struct.h>
@@ -12,6 +16,31 @@
 
 /* While draining, a connection just accepted may still send its first request. */
 #define CONN_GRACE_MS 1000
+
+static struct address conn_peer(int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof peer;
+    struct address address = {ADDRESS_NONE, {0}};
+    if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
+        return address;
+    if (peer.ss_family == AF_UNIX) {
+        address.family = ADDRESS_UNIX;
+    } else if (peer.ss_family == AF_INET) {
+        address.family = ADDRESS_IPV4;
+        memcpy(address.bytes, &((struct sockaddr_in *)&peer)->sin_addr, 4);
+    } else if (peer.ss_family == AF_INET6) {
+        address = address_from_ipv6(((struct sockaddr_in6 *)&peer)->sin6_addr.s6_addr);
+    }
+    return address;
+}
+
+static void conn_count(struct conn *conn, int64_t bytes)
+{
+    if (bytes != conn->counted)
+        atomic_fetch_add(&conn->loop->shared->receiving, bytes - conn->counted);
+    conn->counted = bytes;
+}
 
 static void conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg);
 
@@ -24,8 +53,41 @@ static void conn_free(struct conn *conn)
     /* The input outlives the conn until libevent finalizes it. */
     (void)evbuffer_remove_cb(bufferevent_get_input(conn->bev), conn_on_input, conn);
     bufferevent_decref(conn->bev);
+    conn_count(conn, 0);
+    atomic_fetch_sub(&loop->shared->connections, 1);
     guard_clear(&conn->guard);
     free(conn);
+}
+
+/* Whether the peer broke the connection off: a reset came, or what was sent is not acknowledged. */
+static bool conn_broken(struct conn *conn)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    memset(&info, 0, sizeof info);
+    return getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           (info.tcpi_state == TCP_CLOSE || info.tcpi_unacked > 0);
+}
+
+void conn_watch(struct conn *conn, struct engine *engine, uint64_t receipt, bool keep)
+{
+    char c;
+    ssize_t n = conn == NULL ? 0 : recv(conn->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+        engine_lost(engine, receipt);
+        return;
+    }
+    conn->receipt = receipt;
+    conn->answered = false;
+    conn->keep = keep;
+}
+
+/* The connection ends with an answer on it that may not have arrived. One that we close ourselves
+ * right behind the answer tells nothing. */
+static void conn_judge(struct conn *conn)
+{
+    if (conn->receipt != 0 && (!conn->answered || (conn->keep && conn_broken(conn))))
+        engine_lost(conn->loop->engine, conn->receipt);
 }
 
 /* evhttp frees the connection; what hangs on it must know before. */
@@ -33,6 +95,7 @@ static void conn_on_close(struct evhttp_connection *evcon, void *arg)
 {
     struct conn *conn = arg;
     (void)evcon;
+    conn_judge(conn);
     if (conn->exchange != NULL)
         exchange_gone(conn->exchange);
     conn_free(conn);
@@ -66,13 +129,43 @@ static int conn_greet(struct conn *conn)
     if (arg == NULL || conn_register(conn) != 0)
         return -1;
     conn->evcon = arg;
+    conn->peer = conn_peer(conn->fd);
     evhttp_connection_set_closecb(conn->evcon, conn_on_close, conn);
     return 0;
+}
+
+void conn_read(struct conn *conn)
+{
+    conn_count(conn, 0);
+}
+
+static bool conn_too_much(const struct conn *conn)
+{
+    return atomic_load(&conn->loop->shared->receiving) > conn->loop->options->max_receiving;
+}
+
+/* Takes note of what the guard has made of new bytes. */
+static void conn_account(struct conn *conn, enum guard_phase before, bool idle)
+{
+    enum guard_phase phase = conn->guard.phase;
+    if (phase != before || idle)
+        conn->phase_ms = clock_mono_ms();
+    conn_count(conn, (int64_t)guard_bytes(&conn->guard));
+    if ((phase == GUARD_BODY || phase == GUARD_CHUNKS) && conn->stalled_ms == 0 &&
+        conn_too_much(conn)) {
+        conn->stalled_ms = clock_mono_ms();
+        conn_quiet(conn);
+    }
 }
 
 /* Without memory for what the guard must keep, nothing may be served on the connection. */
 static void conn_fail(struct conn *conn)
 {
+    struct evbuffer *input = bufferevent_get_input(conn->bev);
+    /* evhttp is told of the input before it hears of the end. */
+    conn->guard.touching = true;
+    (void)evbuffer_drain(input, evbuffer_get_length(input));
+    conn->guard.touching = false;
     bufferevent_trigger_event(conn->bev, BEV_EVENT_ERROR | BEV_EVENT_READING,
                               BEV_TRIG_DEFER_CALLBACKS);
 }
@@ -83,8 +176,15 @@ static void conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info 
     (void)input;
     if (info->n_added == 0)
         return;
+    /* Who sends again has read the answer. */
+    if (conn->answered)
+        conn->receipt = 0;
+    enum guard_phase before = conn->guard.phase;
+    bool idle = guard_idle(&conn->guard);
     if ((conn->evcon == NULL && conn_greet(conn) != 0) || guard_input(&conn->guard) != 0)
         conn_fail(conn);
+    else if (!conn->guard.touching)
+        conn_account(conn, before, idle);
 }
 
 struct bufferevent *conn_accept(struct event_base *base, void *arg)
@@ -105,12 +205,14 @@ struct bufferevent *conn_accept(struct event_base *base, void *arg)
     struct bufferevent *bev = conn->bev;
     bufferevent_incref(bev);
     guard_init(&conn->guard, bev, loop->options->max_header, loop->options->max_body);
+    conn->guard.wants = exchange_wants;
+    conn->guard.wants_arg = loop;
     conn->loop = loop;
     conn->fd = -1;
     conn->fresh = true;
     conn->since_ms = clock_mono_ms();
     list_append(&loop->conns, &conn->node);
-    loop_keep_ticking(loop);
+    loop_count_conn(loop);
     return bev;
 }
 
@@ -134,6 +236,9 @@ void conn_quiet(struct conn *conn)
 void conn_next(struct conn *conn)
 {
     conn->fresh = false;
+    conn->answered = true;
+    conn->phase_ms = clock_mono_ms();
+    conn_count(conn, 0);
     if (guard_next(&conn->guard) != 0)
         conn_fail(conn);
 }
@@ -146,13 +251,49 @@ static bool conn_abandoned(struct conn *conn)
     return event_cb == NULL;
 }
 
+static void conn_give_up(struct conn *conn, int status, const char *why)
+{
+    conn->stalled_ms = 0;
+    conn->phase_ms = clock_mono_ms();
+    if (guard_give_up(&conn->guard, status, why) != 0) {
+        conn_fail(conn);
+        return;
+    }
+    conn_count(conn, 0);
+    bufferevent_trigger(conn->bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS | BEV_TRIG_IGNORE_WATERMARKS);
+}
+
+/* Ends a request that takes too long to come in. */
+static void conn_hurry(struct conn *conn, int64_t now)
+{
+    const struct server_options *options = conn->loop->options;
+    if (conn->guard.phase == GUARD_PASS || guard_idle(&conn->guard))
+        return;
+    if (conn->stalled_ms != 0) {
+        if (!conn_too_much(conn)) {
+            conn->stalled_ms = 0;
+            bufferevent_enable(conn->bev, EV_READ);
+        } else if (now - conn->stalled_ms > options->hold_ms) {
+            conn_give_up(conn, 503, "too much is being sent at once; send it again");
+        }
+    } else if (conn->guard.phase == GUARD_HEAD) {
+        if (now - conn->phase_ms > options->head_timeout_ms)
+            conn_give_up(conn, 408, "the request head took too long");
+    } else if (now - conn->phase_ms > options->body_timeout_ms) {
+        conn_give_up(conn, 408, "the request body took too long");
+    }
+}
+
 void conn_sweep(struct loop *loop)
 {
+    int64_t now = clock_mono_ms();
     struct list *node = loop->conns.next;
     while (node != &loop->conns) {
         struct conn *conn = LIST_OF(node, struct conn, node);
         node = node->next;
-        if (conn->evcon == NULL && conn_abandoned(conn))
+        if (conn->evcon != NULL)
+            conn_hurry(conn, now);
+        else if (conn_abandoned(conn))
             conn_free(conn);
     }
 }

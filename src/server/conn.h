@@ -13,6 +13,7 @@
 #include <event2/http.h>
 
 #include "base/list.h"
+#include "contract/address.h"
 #include "server/guard.h"
 #include "server/loop.h"
 
@@ -25,8 +26,17 @@ struct conn {
     struct evhttp_connection *evcon; /* NULL until the first byte came */
     int fd;                          /* -1 until then */
     struct guard guard;
-    bool fresh;                /* no request has been answered on it yet */
+    bool fresh;          /* no request has been answered on it yet */
+    struct address peer; /* who is at the other end; known from the first byte on */
+    int64_t counted;     /* of shared->receiving: bytes of the request that is coming in, or that
+                          * waits to be read */
+    int64_t phase_ms;    /* when the guard's phase began; monotonic */
+    int64_t
+        stalled_ms; /* when reading was stopped since all together receive too much; 0: it is not */
     int64_t since_ms;          /* accepted; monotonic */
+    uint64_t receipt;          /* of the last answer, which may yet prove lost; 0 for none */
+    bool answered;             /* that answer is with the kernel */
+    bool keep;                 /* and the connection was to stay open behind it */
     struct exchange *exchange; /* the streamed answer under way, NULL for none */
 };
 
@@ -40,10 +50,19 @@ struct conn *conn_of(struct loop *loop, struct evhttp_request *request);
  * that has closed its half still gets its answer. evhttp starts reading again behind the answer. */
 void conn_quiet(struct conn *conn);
 
+/* About to answer a batch with a receipt (engine.h): tells the engine if the client has gone, now
+ * or as long as that can be noticed. conn may be NULL: gone. keep: the connection stays open behind
+ * the answer. */
+void conn_watch(struct conn *conn, struct engine *engine, uint64_t receipt, bool keep);
+
 /* The answer is written: the next head may come. Called from evhttp's on_complete. */
 void conn_next(struct conn *conn);
 
-/* Frees what evhttp has let go of without a word (connections on which nothing was ever sent). */
+/* The body of the request has been read: it is not counted any more. */
+void conn_read(struct conn *conn);
+
+/* Looks after all connections: frees those that evhttp has let go of without a word (nothing was
+ * ever sent on them), ends requests that take too long, goes on reading where it was stopped. */
 void conn_sweep(struct loop *loop);
 
 /* Closes connections that wait for nothing; all of them when force is set. Returns how many are

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <event2/http_struct.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "contract/range.h"
@@ -19,6 +21,14 @@
 static const char *exchange_header(const struct exchange *exchange, const char *name)
 {
     return evhttp_find_header(evhttp_request_get_input_headers(exchange->request), name);
+}
+
+bool exchange_keeps(const struct exchange *exchange)
+{
+    if (exchange->request == NULL || exchange->loop->draining || exchange->request->minor == 0)
+        return false;
+    const char *connection = exchange_header(exchange, "Connection");
+    return connection == NULL || strcasestr(connection, "close") == NULL;
 }
 
 static enum route_method exchange_method(struct evhttp_request *request)
@@ -83,9 +93,10 @@ void exchange_headers(struct exchange *exchange, int status, const struct exchan
         evhttp_add_header(out, "Content-Encoding", "gzip");
     if (extra->allow != NULL)
         evhttp_add_header(out, "Allow", extra->allow);
-    if (extra->retry_after > 0) {
+    int retry_after = extra->retry_after == 0 && status == 503 ? 1 : extra->retry_after;
+    if (retry_after > 0) {
         char seconds[16];
-        snprintf(seconds, sizeof seconds, "%d", extra->retry_after);
+        snprintf(seconds, sizeof seconds, "%d", retry_after);
         evhttp_add_header(out, "Retry-After", seconds);
     }
     if (extra->close || exchange->loop->draining)
@@ -134,6 +145,8 @@ void exchange_free(struct exchange *exchange)
     if (exchange->conn != NULL)
         exchange->conn->exchange = NULL;
     batch_free(exchange->submission.batch);
+    if (exchange->has_large)
+        atomic_store(&exchange->loop->shared->large, false);
     query_free(exchange->query_state);
     free(exchange);
 }
@@ -170,6 +183,8 @@ void exchange_reply(struct exchange *exchange, int status, struct bytes *body,
         }
         if (!exchange->head && body != NULL && buffer == NULL) {
             /* No memory for the body: an answer cut short would be taken for the whole. */
+            evhttp_clear_headers(evhttp_request_get_output_headers(request));
+            evhttp_add_header(evhttp_request_get_output_headers(request), "Retry-After", "1");
             evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
             status = 503;
         }
@@ -266,11 +281,16 @@ static void exchange_refuse(struct exchange *exchange)
 static void exchange_dispatch(struct exchange *exchange)
 {
     struct exchange_extra extra = {.allow = route_methods(exchange->place)};
-    if (exchange->conn->guard.refuse != 0) {
-        exchange_refuse(exchange);
-    } else if (!access_host_allowed(exchange->loop->access, exchange_header(exchange, "Host"))) {
+    const struct access *access = exchange->loop->access;
+    const char *host = exchange_header(exchange, "Host");
+    bool refused = exchange->conn->guard.refuse != 0;
+    /* A refused head may have been too bad to tell its Host. */
+    if (!access_host_allowed(access, host) && !(refused && host == NULL)) {
         exchange->origin_allowed = false;
-        exchange_error(exchange, 403, access_verdict_text(ACCESS_BAD_HOST), NULL);
+        extra = (struct exchange_extra){.close = refused};
+        exchange_error(exchange, 403, access_verdict_text(ACCESS_BAD_HOST), &extra);
+    } else if (refused) {
+        exchange_refuse(exchange);
     } else if (exchange->place == ROUTE_NOWHERE) {
         exchange_error(exchange, 404, "nothing here", NULL);
     } else if (exchange->action == ROUTE_REFUSED) {
@@ -280,6 +300,47 @@ static void exchange_dispatch(struct exchange *exchange)
     } else if (exchange_access(exchange) == ACCESS_OK) {
         exchange_act(exchange);
     }
+}
+
+/* A slice as a text of its own, in a buffer; NULL for none. False: it does not fit. */
+static bool exchange_text(struct head_slice slice, char *buffer, size_t size, const char **text)
+{
+    *text = NULL;
+    if (slice.at == NULL)
+        return true;
+    if (slice.len >= size)
+        return false;
+    memcpy(buffer, slice.at, slice.len);
+    buffer[slice.len] = '\0';
+    *text = buffer;
+    return true;
+}
+
+bool exchange_wants(void *arg, const struct head *head)
+{
+    const struct loop *loop = arg;
+    char key[EXCHANGE_KEY_SIZE], path_key[EXCHANGE_KEY_SIZE], query_key[EXCHANGE_KEY_SIZE];
+    char origin[512], host[512], query[2048];
+    struct access_request facts = {.need = ACCESS_INGEST};
+    const char *mark = memchr(head->target.at, '?', head->target.len), *query_text;
+    size_t path = mark != NULL ? (size_t)(mark - head->target.at) : head->target.len;
+    struct head_slice behind = {mark != NULL ? mark + 1 : NULL, head->target.len - path - 1};
+    enum route_place place = route_find(head->target.at, path, loop->options->prefixes,
+                                        loop->options->prefix_count, path_key, sizeof path_key);
+    bool post = head->method.len == 4 && memcmp(head->method.at, "POST", 4) == 0;
+    if (route_action(place, post ? METHOD_POST : METHOD_OTHER) != ROUTE_INGEST)
+        return false;
+    /* What is too long to be looked at here is judged with the whole request. */
+    if (!exchange_text(head->key, key, sizeof key, &facts.header_key) ||
+        !exchange_text(head->origin, origin, sizeof origin, &facts.origin) ||
+        !exchange_text(head->host, host, sizeof host, &facts.host) ||
+        !exchange_text(behind, query, sizeof query, &query_text))
+        return true;
+    if (place == ROUTE_KEYED)
+        facts.path_key = path_key;
+    else if (range_parameter(query_text, "key", query_key, sizeof query_key) != 0)
+        facts.query_key = query_key;
+    return access_check(loop->access, &facts) == ACCESS_OK;
 }
 
 void exchange_begin(struct evhttp_request *request, void *arg)

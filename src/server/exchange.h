@@ -14,7 +14,9 @@
 
 #include "base/bytes.h"
 #include "base/list.h"
+#include "contract/address.h"
 #include "engine/engine.h"
+#include "server/head.h"
 #include "server/loop.h"
 #include "server/route.h"
 
@@ -32,18 +34,26 @@ struct exchange {
     char key[EXCHANGE_KEY_SIZE]; /* of the path, or of the query; "" for none */
     int64_t began_ms;            /* monotonic */
 
-    struct list node;             /* ingest: in loop->held or loop->pending, else alone */
+    struct list node;             /* ingest: in loop->held, settling or pending, else alone */
+    int64_t settled_ms;           /* ingest: when it may leave settling; monotonic */
+    bool needs_large;             /* ingest: its body is large */
+    bool has_large;               /* ingest: it holds shared->large */
     struct submission submission; /* ingest */
+    struct address client;        /* ingest: whom the limits count it for */
     struct query *query_state;    /* read: query.c's */
 };
 
 /* evhttp_set_gencb's callback: every request comes in here. arg is the loop. */
 void exchange_begin(struct evhttp_request *request, void *arg);
 
+/* guard.h's question: false for a head that exchange_begin will refuse without looking at the body
+ * (no such route or method, no access). arg is the loop. */
+bool exchange_wants(void *arg, const struct head *head);
+
 /* Headers beside those of every answer; NULL or 0 for none. */
 struct exchange_extra {
     const char *allow;   /* Allow, with 405 */
-    int retry_after;     /* seconds */
+    int retry_after;     /* seconds; 503 says 1 when nothing is set */
     bool close;          /* close the connection behind the answer */
     bool cacheable;      /* Cache-Control: private, no-cache; else no-store */
     bool gzip;           /* Content-Encoding: gzip */
@@ -59,6 +69,9 @@ void exchange_reply(struct exchange *exchange, int status, struct bytes *body,
 /* Answers {"error": text}. */
 void exchange_error(struct exchange *exchange, int status, const char *text,
                     const struct exchange_extra *extra);
+
+/* Whether the connection stays open behind the answer. */
+bool exchange_keeps(const struct exchange *exchange);
 
 /* Sets the headers of an answer that is streamed. request and conn must be there. */
 void exchange_headers(struct exchange *exchange, int status, const struct exchange_extra *extra);

@@ -6,8 +6,6 @@
 
 #include <event2/buffer.h>
 
-#include "server/head.h"
-
 /* Of a body over the limit so many times the limit are read and thrown away, so that the client has
  * sent all of it and reads the answer; beyond, the connection is closed in its face. */
 #define GUARD_DISCARD_TIMES 4
@@ -64,6 +62,7 @@ static int guard_give(struct guard *guard)
     if (status == 0)
         status = evbuffer_add_buffer(input, guard->stash);
     (void)evbuffer_freeze(input, 0);
+    guard->given = evbuffer_get_length(input);
     guard->touching = false;
     free(body);
     guard->head.len = 0;
@@ -89,10 +88,14 @@ static int guard_stand_in(struct guard *guard)
         head_check(guard->head.data, guard->head.len, guard->max_body, &head);
     if (head.target.at == NULL)
         head.target = (struct head_slice){"/", 1};
-    if (bytes_append_format(&text, "%s %.*s HTTP/1.1\r\n", head.head_method ? "HEAD" : "GET",
+    if (head.method.at == NULL)
+        head.method = (struct head_slice){"GET", 3};
+    /* POST, PUT, PATCH: those that have a body. */
+    const char *length = head.method.at[0] == 'P' ? "Content-Length: 0\r\n\r\n" : "\r\n";
+    if (bytes_append_format(&text, "%.*s %.*s HTTP/1.1\r\n", (int)head.method.len, head.method.at,
                             (int)head.target.len, head.target.at) != 0 ||
         guard_line(&text, "Host", head.host) != 0 ||
-        guard_line(&text, "Origin", head.origin) != 0 || bytes_append(&text, "\r\n", 2) != 0) {
+        guard_line(&text, "Origin", head.origin) != 0 || bytes_append_text(&text, length) != 0) {
         bytes_clear(&text);
         return -1;
     }
@@ -110,25 +113,44 @@ static int guard_refuse(struct guard *guard, int status, const char *why)
     return guard_stand_in(guard);
 }
 
-/* Throws away what has come of a body over the limit; answers when that was all of it. */
+/* Gives evhttp the head with the length of the body that was decoded, or kept none of. */
+static int guard_give_head(struct guard *guard)
+{
+    struct bytes head;
+    bytes_init(&head);
+    if (head_with_length(guard->head.data, guard->head.len, guard->body.len, &head) != 0) {
+        bytes_clear(&head);
+        return -1;
+    }
+    bytes_clear(&guard->head);
+    guard->head = head;
+    return guard_give(guard);
+}
+
+/* Throws away what has come of a body that nobody will read; answers when that was all of it. */
 static int guard_discard(struct guard *guard)
 {
     size_t have = evbuffer_get_length(guard->stash);
     size_t take = have < guard->discard ? have : (size_t)guard->discard;
     (void)evbuffer_drain(guard->stash, take);
     guard->discard -= take;
-    return guard->discard > 0 ? 0 : guard_stand_in(guard);
+    if (guard->discard > 0)
+        return 0;
+    return guard->unwanted ? guard_give_head(guard) : guard_stand_in(guard);
 }
 
 static int guard_chunks(struct guard *guard)
 {
     int status = CHUNKED_MORE;
-    struct bytes head;
     while (status == CHUNKED_MORE && evbuffer_get_length(guard->stash) > 0) {
         size_t run = evbuffer_get_contiguous_space(guard->stash), used = 0;
         const char *data = (const char *)evbuffer_pullup(guard->stash, (ev_ssize_t)run);
+        if (run == 0 || data == NULL)
+            return -1;
         status = chunked_read(&guard->chunked, data, run, guard->max_body, &guard->body, &used);
         (void)evbuffer_drain(guard->stash, used);
+        if (guard->unwanted)
+            guard->body.len = 0;
     }
     switch (status) {
     case CHUNKED_MORE:
@@ -142,12 +164,7 @@ static int guard_chunks(struct guard *guard)
     default:
         break;
     }
-    bytes_init(&head);
-    if (head_with_length(guard->head.data, guard->head.len, guard->body.len, &head) != 0)
-        return -1;
-    bytes_clear(&guard->head);
-    guard->head = head;
-    return guard_give(guard);
+    return guard_give_head(guard);
 }
 
 /* evhttp would say so, but it does not see a head before its body is here. */
@@ -164,32 +181,56 @@ static int guard_body(struct guard *guard)
     return evbuffer_get_length(guard->stash) < guard->need ? 0 : guard_give(guard);
 }
 
+/* The head goes from the stash into guard->head. */
+static int guard_keep_head(struct guard *guard, const char *text, size_t len)
+{
+    guard->head.len = 0;
+    if (bytes_append(&guard->head, text, len) != 0)
+        return -1;
+    (void)evbuffer_drain(guard->stash, len);
+    return 0;
+}
+
+/* A fit head: what to do with its body. */
+static int guard_accept(struct guard *guard, const struct head *head, const char *text, size_t len)
+{
+    bool body = head->content_length > 0 || head->chunked;
+    bool starts = evbuffer_get_length(guard->stash) > len;
+    guard->unwanted = body && guard->wants != NULL && !guard->wants(guard->wants_arg, head);
+    if (body && head->expects && !head->http_1_0 && !guard->unwanted && !starts)
+        guard_continue(guard);
+    if (!guard->unwanted && !head->chunked) {
+        guard->head_len = len;
+        guard->need = len + (size_t)head->content_length;
+        guard->phase = GUARD_BODY;
+        return guard_body(guard);
+    }
+    if (guard_keep_head(guard, text, len) != 0)
+        return -1;
+    if (head->chunked) {
+        guard->phase = GUARD_CHUNKS;
+        guard->chunked = (struct chunked){0};
+        return guard_chunks(guard);
+    }
+    /* Who asks first does not send it. */
+    guard->discard = head->expects && !starts ? 0 : head->content_length;
+    guard->phase = GUARD_DISCARD;
+    return guard_discard(guard);
+}
+
 /* A whole head of len bytes is at the front of the stash. */
 static int guard_judge(struct guard *guard, const char *text, size_t len)
 {
     struct head head;
     head_check(text, len, guard->max_body, &head);
-    if (head.refuse == 0 && !head.chunked) {
-        guard->need = len + (size_t)head.content_length;
-        guard->phase = GUARD_BODY;
-        if (head.expects && evbuffer_get_length(guard->stash) == len)
-            guard_continue(guard);
-        return guard_body(guard);
-    }
-    guard->head.len = 0;
-    if (bytes_append(&guard->head, text, len) != 0)
+    if (head.refuse == 0)
+        return guard_accept(guard, &head, text, len);
+    if (guard_keep_head(guard, text, len) != 0)
         return -1;
-    (void)evbuffer_drain(guard->stash, len);
-    if (head.refuse == 0) {
-        guard->phase = GUARD_CHUNKS;
-        guard->chunked = (struct chunked){0};
-        if (head.expects && evbuffer_get_length(guard->stash) == 0)
-            guard_continue(guard);
-        return guard_chunks(guard);
-    }
     guard->refuse = head.refuse;
     guard->why = head.why;
-    /* Who asks first does not send it. */
+    guard->unwanted = false;
+    guard->discard = 0;
     if (head.refuse == 413 && !head.expects &&
         head.content_length <= (uint64_t)guard->max_body * GUARD_DISCARD_TIMES)
         guard->discard = head.content_length;
@@ -264,6 +305,28 @@ int guard_next(struct guard *guard)
     guard->seen = 0;
     /* What was pipelined behind the last request is in the input already. */
     return evbuffer_get_length(bufferevent_get_input(guard->bev)) > 0 ? guard_proceed(guard) : 0;
+}
+
+int guard_give_up(struct guard *guard, int status, const char *why)
+{
+    guard->unwanted = false;
+    if (guard->phase == GUARD_HEAD)
+        guard->head.len = 0;
+    if (guard->phase == GUARD_BODY) {
+        const void *head = evbuffer_pullup(guard->stash, (ev_ssize_t)guard->head_len);
+        guard->head.len = 0;
+        if (head == NULL || bytes_append(&guard->head, head, guard->head_len) != 0)
+            return -1;
+    }
+    return guard_refuse(guard, status, why);
+}
+
+size_t guard_bytes(const struct guard *guard)
+{
+    if (guard->phase == GUARD_PASS)
+        return guard->given;
+    size_t stash = guard->stash == NULL ? 0 : evbuffer_get_length(guard->stash);
+    return stash + guard->body.len;
 }
 
 bool guard_idle(const struct guard *guard)

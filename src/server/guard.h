@@ -19,6 +19,7 @@
 
 #include "base/bytes.h"
 #include "server/chunked.h"
+#include "server/head.h"
 
 enum guard_phase {
     GUARD_HEAD,    /* a head is awaited or coming in */
@@ -28,7 +29,14 @@ enum guard_phase {
     GUARD_PASS,    /* the request is evhttp's: body, answer */
 };
 
+/* Whether the body of a request with that (fit) head will be read by anyone: one that is refused by
+ * its head alone is not kept. */
+typedef bool guard_wants_fn(void *arg, const struct head *head);
+
 struct guard {
+    guard_wants_fn *wants; /* asked when a head with a body is in; NULL: every body is kept */
+    void *wants_arg;
+    bool unwanted;           /* the body that is coming in is thrown away */
     struct bufferevent *bev; /* the owner's */
     size_t max_header;       /* bytes of a head */
     size_t max_body;         /* bytes of a body */
@@ -36,10 +44,12 @@ struct guard {
     bool touching;          /* the input is being changed by the guard itself */
     struct evbuffer *stash; /* what evhttp may not see yet; NULL until needed */
     size_t seen;            /* of the stash: bytes searched for the end of the head */
+    size_t head_len;        /* of the head at the front of the stash, in GUARD_BODY */
     size_t need;            /* bytes of the stash that make the request, once known */
     struct bytes head;      /* a head taken out of the stash: chunked, or refused */
     struct chunked chunked;
     struct bytes body; /* decoded so far */
+    size_t given;      /* bytes of the request that evhttp has */
     uint64_t discard;  /* bytes still to be thrown away */
     int refuse;        /* the status to answer the request with, 0 for none */
     const char *why;   /* its sentence */
@@ -54,6 +64,13 @@ int guard_input(struct guard *guard) MUST_CHECK;
 /* The request is answered: the next head may come, and may be in the input already. As guard_input.
  */
 int guard_next(struct guard *guard) MUST_CHECK;
+
+/* Refuses the request that is coming in, whatever there is of it: too slow, too much. The caller
+ * lets evhttp read. As guard_input. */
+int guard_give_up(struct guard *guard, int status, const char *why) MUST_CHECK;
+
+/* Bytes of the request that is coming in, or that evhttp has been given. */
+size_t guard_bytes(const struct guard *guard);
 
 /* Whether nothing of a request has come. */
 bool guard_idle(const struct guard *guard);

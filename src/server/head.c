@@ -61,7 +61,7 @@ static void head_method(struct head *head, struct head_facts *facts, struct head
     for (size_t i = 0; known[i] != NULL; i++) {
         if (method.len == strlen(known[i]) && memcmp(method.at, known[i], method.len) == 0) {
             facts->body_allowed = known[i][0] == 'P';
-            head->head_method = known[i][0] == 'H';
+            head->method = method;
             return;
         }
     }
@@ -73,7 +73,8 @@ static void head_method(struct head *head, struct head_facts *facts, struct head
 
 static void head_target(struct head *head, struct head_slice target)
 {
-    bool fit = target.len > 0 && target.at[0] == '/';
+    /* A second slash would make evhttp look for a host in what follows. */
+    bool fit = target.len > 0 && target.at[0] == '/' && (target.len == 1 || target.at[1] != '/');
     for (size_t i = 0; i < target.len && fit; i++)
         fit = target.at[i] > ' ' && target.at[i] < 0x7f && target.at[i] != '#';
     if (fit)
@@ -141,6 +142,7 @@ static void head_field(struct head *head, struct head_facts *facts, struct head_
         head->origin = value;
     } else if (head_is(name, "x-tracker-key")) {
         facts->keys++;
+        head->key = value;
     } else if (head_is(name, "content-encoding")) {
         facts->encodings++;
     }
@@ -157,8 +159,13 @@ static void head_line(struct head *head, struct head_facts *facts, const char *l
         return;
     }
     const char *value = line + name + 1, *end = line + len;
-    while (value < end && (*value == ' ' || *value == '\t'))
+    while (value < end && *value == ' ')
         value++;
+    if (value < end && *value == '\t') {
+        /* Legal, but evhttp would keep it as part of the value. */
+        head_refuse(head, 400, "tab in front of a header's value");
+        return;
+    }
     while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
         end--;
     for (const char *p = value; p < end; p++) {
@@ -189,6 +196,9 @@ static void head_together(struct head *head, const struct head_facts *facts, uin
     if (head->content_length > max_body)
         head_refuse(head, 413, "body over the limit");
     head->chunked = facts->has_coding;
+    head->http_1_0 = facts->http_1_0;
+    if (facts->keys != 1)
+        head->key = (struct head_slice){NULL, 0};
     if (facts->origins != 1)
         head->origin = (struct head_slice){NULL, 0};
     if (facts->hosts != 1)
@@ -224,8 +234,8 @@ int head_with_length(const char *text, size_t len, size_t body_len, struct bytes
         const char *next = (const char *)memchr(line, '\n', (size_t)(end - line)) + 1;
         const char *colon = memchr(line, ':', (size_t)(next - line));
         struct head_slice name = {line, colon != NULL ? (size_t)(colon - line) : 0};
-        if (!head_is(name, "transfer-encoding") && !head_is(name, "expect") &&
-            bytes_append(out, line, (size_t)(next - line)) != 0)
+        if (!head_is(name, "transfer-encoding") && !head_is(name, "content-length") &&
+            !head_is(name, "expect") && bytes_append(out, line, (size_t)(next - line)) != 0)
             return -1;
         line = next;
     }

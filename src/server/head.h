@@ -26,7 +26,9 @@ struct head {
     uint64_t content_length;  /* of the body, 0 for none or a chunked one; known for 413 too */
     bool chunked;             /* the body is */
     bool expects;             /* the client waits for 100 Continue before it sends the body */
-    bool head_method;         /* the method is HEAD */
+    bool http_1_0;            /* the version is */
+    struct head_slice method; /* set when it is one that evhttp knows */
+    struct head_slice key;    /* X-Tracker-Key, set when fit */
     struct head_slice target; /* set when the request line was fit */
     struct head_slice origin; /* set when fit, also when something else was not */
     struct head_slice host;
@@ -40,8 +42,8 @@ size_t head_end(const char *text, size_t len, size_t *seen);
  * point into text. */
 void head_check(const char *text, size_t len, uint64_t max_body, struct head *head);
 
-/* Writes the fit head of a chunked request as one whose body has that length (and that expects
- * nothing any more). 0, or -1 when out of memory. */
+/* Writes a fit head as one whose body has that length (and that expects nothing any more). 0, or -1
+ * when out of memory. */
 int head_with_length(const char *text, size_t len, size_t body_len, struct bytes *out) MUST_CHECK;
 
 #endif

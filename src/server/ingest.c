@@ -4,9 +4,21 @@
 #include <string.h>
 #include <strings.h>
 
+#include <event2/keyvalq_struct.h>
+
 #include "base/clock.h"
 #include "contract/inflate.h"
 #include "contract/reply.h"
+#include "server/conn.h"
+
+/* A burst of equal events looks the same when it is sent again as when it happens again; what tells
+ * is whether the connection of the first has broken. The loop that owned that one must have had the
+ * time to see so: a burst waits this long before it goes to the writer. */
+#define INGEST_SETTLE_MS 100
+
+/* A body of many small events becomes several times as large in memory, from few bytes of gzip:
+ * those beyond this size (inflated) are taken one at a time. */
+#define INGEST_LARGE_BYTES (4 << 20)
 
 static const struct exchange_extra ingest_later = {.retry_after = 1};
 
@@ -21,6 +33,9 @@ static void ingest_acknowledge(struct exchange *exchange)
     struct bytes body;
     const struct submission *submission = &exchange->submission;
     bytes_init(&body);
+    if (submission->receipt != 0)
+        conn_watch(exchange->conn, exchange->loop->engine, submission->receipt,
+                   exchange_keeps(exchange));
     if (reply_saved(&body, submission->saved, submission->rejected, submission->duplicate) != 0) {
         /* Stored, but it can't be said: the client will ask again. */
         bytes_clear(&body);
@@ -83,9 +98,70 @@ static int ingest_body(struct exchange *exchange, struct bytes *plain, const cha
     }
 }
 
-/* Reads the body into a batch. True: exchange->submission.batch; false: the exchange was answered.
- */
-static bool ingest_read(struct exchange *exchange)
+/* All occurrences of the header in which proxies tell the client, joined. False: out of memory. */
+static bool ingest_proxy_header(const struct exchange *exchange, struct bytes *out)
+{
+    const char *name = exchange->loop->options->proxy_header == ADDRESS_FORWARDED
+                           ? "Forwarded"
+                           : "X-Forwarded-For";
+    const struct evkeyvalq *headers = evhttp_request_get_input_headers(exchange->request);
+    const struct evkeyval *header;
+    for (header = headers->tqh_first; header != NULL; header = header->next.tqe_next) {
+        if (strcasecmp(header->key, name) != 0)
+            continue;
+        if ((out->len > 0 && bytes_append(out, ",", 1) != 0) ||
+            bytes_append_text(out, header->value) != 0)
+            return false;
+    }
+    return bytes_append(out, "", 1) == 0;
+}
+
+static struct address ingest_client(const struct exchange *exchange)
+{
+    const struct server_options *options = exchange->loop->options;
+    struct address client = exchange->conn->peer;
+    struct bytes value;
+    if (options->proxy_header == ADDRESS_HEADER_NONE || options->proxy_count == 0)
+        return client;
+    bytes_init(&value);
+    if (ingest_proxy_header(exchange, &value))
+        client = address_behind(client, options->proxy_header, value.data, options->proxies,
+                                options->proxy_count);
+    bytes_clear(&value);
+    return client;
+}
+
+/* Seconds until the client may send again, 0 for now: then the bytes of the body are charged. */
+static int ingest_limit(struct exchange *exchange, size_t len)
+{
+    struct buckets *buckets = exchange->loop->shared->buckets;
+    int64_t now = clock_mono_ms();
+    if (buckets == NULL)
+        return 0;
+    exchange->client = ingest_client(exchange);
+    int wait = buckets_wait(buckets, exchange->client, now);
+    if (wait == 0)
+        buckets_charge(buckets, exchange->client, now, 0, (int64_t)len);
+    return wait;
+}
+
+/* Whether a body of that size may be read now. */
+static bool ingest_may_read(struct exchange *exchange, size_t len)
+{
+    exchange->needs_large = exchange->needs_large || len > INGEST_LARGE_BYTES;
+    if (exchange->needs_large && !exchange->has_large)
+        exchange->has_large = !atomic_exchange(&exchange->loop->shared->large, true);
+    return !exchange->needs_large || exchange->has_large;
+}
+
+enum ingest_outcome {
+    INGEST_READ,     /* exchange->submission.batch is there */
+    INGEST_ANSWERED, /* it could not be */
+    INGEST_WAITS,    /* another large body is under way */
+};
+
+/* Reads the body into a batch. */
+static enum ingest_outcome ingest_read(struct exchange *exchange)
 {
     struct loop *loop = exchange->loop;
     struct bytes plain;
@@ -94,9 +170,14 @@ static bool ingest_read(struct exchange *exchange)
     size_t len;
     bytes_init(&plain);
     int status = ingest_body(exchange, &plain, &text, &len, &why);
+    if (status == 0 && !ingest_may_read(exchange, len)) {
+        bytes_clear(&plain);
+        return INGEST_WAITS;
+    }
     if (status == 0) {
         why = err.text;
-        switch (batch_read(text, len, &loop->options->limits, &loop->uuids, clock_wall_ms(),
+        switch (batch_read(text, len, &loop->options->limits, &loop->uuids,
+                           engine_secret(loop->engine), clock_wall_ms(),
                            &exchange->submission.batch, &err)) {
         case BATCH_OK:
             break;
@@ -113,17 +194,45 @@ static bool ingest_read(struct exchange *exchange)
         /* The batch stands on its own: a waiting request should not hold its body too. */
         struct evbuffer *body = evhttp_request_get_input_buffer(exchange->request);
         (void)evbuffer_drain(body, evbuffer_get_length(body));
-        return true;
+        if (exchange->conn != NULL)
+            conn_read(exchange->conn);
+        if (loop->shared->buckets != NULL)
+            buckets_charge(loop->shared->buckets, exchange->client, clock_mono_ms(),
+                           (int64_t)(exchange->submission.batch->event_count +
+                                     exchange->submission.batch->reject_count),
+                           0);
+        return INGEST_READ;
     }
     exchange_error(exchange, status, why, status == 503 ? &ingest_later : NULL);
-    return false;
+    return INGEST_ANSWERED;
+}
+
+/* Keeps the request as it came until there is room. */
+static void ingest_hold(struct exchange *exchange)
+{
+    list_append(&exchange->loop->held, &exchange->node);
+    exchange->loop->busy++;
+}
+
+static void ingest_hand_over(struct exchange *exchange)
+{
+    list_append(&exchange->loop->pending, &exchange->node);
+    engine_submit(exchange->loop->engine, &exchange->submission);
 }
 
 static void ingest_submit(struct exchange *exchange)
 {
     struct loop *loop = exchange->loop;
     struct submission *submission = &exchange->submission;
-    if (!ingest_read(exchange))
+    if (exchange->request == NULL) {
+        /* Held, and closed by the end of a shutdown's patience. */
+        exchange_free(exchange);
+        return;
+    }
+    enum ingest_outcome outcome = ingest_read(exchange);
+    if (outcome == INGEST_WAITS)
+        ingest_hold(exchange);
+    if (outcome != INGEST_READ)
         return;
     if (submission->batch->event_count == 0 && submission->batch->reject_count == 0) {
         ingest_acknowledge(exchange);
@@ -131,28 +240,55 @@ static void ingest_submit(struct exchange *exchange)
     }
     submission->mail.open = ingest_done;
     submission->reply_to = loop->mailbox;
-    list_append(&loop->pending, &exchange->node);
     loop->busy++;
-    engine_submit(loop->engine, submission);
+    if (submission->batch->marks.burst_from == 0) {
+        ingest_hand_over(exchange);
+    } else {
+        exchange->settled_ms = clock_mono_ms() + INGEST_SETTLE_MS;
+        list_append(&loop->settling, &exchange->node);
+    }
+}
+
+void ingest_settle(struct loop *loop)
+{
+    int64_t now = clock_mono_ms();
+    while (!list_empty(&loop->settling)) {
+        struct exchange *exchange = LIST_OF(loop->settling.next, struct exchange, node);
+        if (exchange->settled_ms > now)
+            break;
+        list_remove(&exchange->node);
+        ingest_hand_over(exchange);
+    }
 }
 
 void ingest_begin(struct exchange *exchange)
 {
+    size_t len = evbuffer_get_length(evhttp_request_get_input_buffer(exchange->request));
     struct loop *loop = exchange->loop;
+    int wait;
     if (ingest_coding(exchange->request) == INGEST_UNKNOWN) {
         exchange_error(exchange, 415, "Content-Encoding: only gzip is understood", NULL);
+    } else if ((wait = ingest_limit(exchange, len)) > 0) {
+        struct exchange_extra extra = {.retry_after = wait};
+        exchange_error(exchange, 429, "too much from this address; send it again later", &extra);
     } else if (list_empty(&loop->held) && engine_has_room(loop->engine)) {
         ingest_submit(exchange);
     } else {
-        list_append(&loop->held, &exchange->node);
-        loop->busy++;
+        ingest_hold(exchange);
     }
 }
 
 void ingest_resume(struct loop *loop)
 {
-    while (!list_empty(&loop->held) && engine_has_room(loop->engine)) {
-        struct exchange *exchange = LIST_OF(loop->held.next, struct exchange, node);
+    struct list *last = loop->held.previous, *node = loop->held.next;
+    bool more = !list_empty(&loop->held);
+    while (more && engine_has_room(loop->engine)) {
+        struct exchange *exchange = LIST_OF(node, struct exchange, node);
+        more = node != last;
+        node = node->next;
+        /* One that waits for another large body holds nobody up. */
+        if (exchange->request != NULL && !ingest_may_read(exchange, 0))
+            continue;
         list_remove(&exchange->node);
         loop->busy--;
         ingest_submit(exchange);
@@ -161,7 +297,10 @@ void ingest_resume(struct loop *loop)
 
 void ingest_expire(struct loop *loop)
 {
-    int64_t before = clock_mono_ms() - loop->options->hold_ms;
+    int64_t now = clock_mono_ms(), before = now - loop->options->hold_ms;
+    /* The patience of a shutdown is over: nobody waits for these any more. */
+    if (loop->draining && now >= loop->drain_until_ms)
+        before = INT64_MAX;
     while (!list_empty(&loop->held)) {
         struct exchange *exchange = LIST_OF(loop->held.next, struct exchange, node);
         if (exchange->began_ms > before)

@@ -12,6 +12,9 @@ void ingest_begin(struct exchange *exchange);
 /* Hands over what was held while the queue was full, as long as there is room. */
 void ingest_resume(struct loop *loop);
 
+/* Hands over the bursts that have waited long enough, see ingest.c. */
+void ingest_settle(struct loop *loop);
+
 /* Answers 503 to what has waited too long, held or put back by a failing commit. */
 void ingest_expire(struct loop *loop);
 

@@ -16,13 +16,21 @@
 /* A restart is met by every client at once; the kernel cuts this to net.core.somaxconn. */
 #define LISTEN_BACKLOG 4096
 
+void listen_close(struct listen_socket *sock)
+{
+    if (sock->fd >= 0)
+        close(sock->fd);
+    if (sock->path != NULL)
+        (void)unlink(sock->path);
+    free(sock->path);
+    *sock = (struct listen_socket){.fd = -1};
+}
+
 static int listen_fail(struct listen_socket *sock, const char *address, const char *what,
                        struct error *err)
 {
     error_set(err, "can't listen on %s: %s", address, what);
-    if (sock->fd >= 0)
-        close(sock->fd);
-    sock->fd = -1;
+    listen_close(sock);
     return -1;
 }
 
@@ -133,14 +141,4 @@ int listen_open(struct listen_socket *sock, const char *address, struct error *e
     *sock = (struct listen_socket){.fd = -1};
     return strncmp(address, "unix:", 5) == 0 ? listen_unix(sock, address, err)
                                              : listen_inet(sock, address, err);
-}
-
-void listen_close(struct listen_socket *sock)
-{
-    if (sock->fd >= 0)
-        close(sock->fd);
-    if (sock->path != NULL)
-        (void)unlink(sock->path);
-    free(sock->path);
-    *sock = (struct listen_socket){.fd = -1};
 }

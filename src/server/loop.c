@@ -51,6 +51,20 @@ static void loop_pause(struct loop *loop, bool pause)
     }
 }
 
+static bool loop_full(const struct loop *loop)
+{
+    return atomic_load(&loop->shared->connections) >= loop->options->max_connections;
+}
+
+void loop_count_conn(struct loop *loop)
+{
+    atomic_fetch_add(&loop->shared->connections, 1);
+    loop->starved = false;
+    if (loop_full(loop))
+        loop_pause(loop, true);
+    loop_keep_ticking(loop);
+}
+
 /* Mostly EMFILE: the backlog stays readable, so trying again at once would spin. */
 static void loop_on_accept_error(struct evconnlistener *listener, void *arg)
 {
@@ -58,7 +72,9 @@ static void loop_on_accept_error(struct evconnlistener *listener, void *arg)
     int code = errno;
     (void)listener;
     (void)arg;
-    log_warn("can't accept a connection, pausing: %s", strerror(code));
+    if (!loop->starved)
+        log_warn("can't accept a connection, trying again until it works: %s", strerror(code));
+    loop->starved = true;
     loop_pause(loop, true);
     loop_keep_ticking(loop);
 }
@@ -104,14 +120,15 @@ static void loop_on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     loop->ticking = false;
-    if (loop->paused)
-        loop_pause(loop, false);
     conn_sweep(loop);
-    ingest_resume(loop);
+    if (loop->paused && !loop_full(loop))
+        loop_pause(loop, false);
+    ingest_settle(loop);
     ingest_expire(loop);
+    ingest_resume(loop);
     if (loop->draining)
         loop_drain(loop);
-    if (loop->draining || !list_empty(&loop->conns))
+    if (loop->draining || loop->paused || !list_empty(&loop->conns))
         loop_keep_ticking(loop);
 }
 
@@ -159,7 +176,6 @@ static struct event_base *loop_base(void)
         return NULL;
     /* One thread a base; other threads reach it through the mailbox alone. */
     (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-    (void)event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
     return base;
@@ -187,6 +203,7 @@ int loop_init(struct loop *loop, struct listen_socket *sockets, size_t count, st
     list_init(&loop->conns);
     list_init(&loop->held);
     list_init(&loop->pending);
+    list_init(&loop->settling);
     uuid_source_init(&loop->uuids);
     loop->sockets = sockets;
     loop->socket_count = count;
@@ -219,7 +236,7 @@ static void *loop_main(void *arg)
     (void)event_base_dispatch(loop->base);
     /* libevent frees bufferevents in the turn after. */
     (void)event_base_loop(loop->base, EVLOOP_NONBLOCK);
-    atomic_fetch_sub(loop->running, 1);
+    atomic_fetch_sub(&loop->shared->running, 1);
     return NULL;
 }
 

@@ -9,13 +9,13 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "base/list.h"
 #include "base/mailbox.h"
 #include "contract/uuid.h"
 #include "server/listen.h"
 #include "server/server.h"
+#include "server/shared.h"
 
 /* How often a loop looks after what has waited too long, while it has connections. */
 #define LOOP_TICK_MS 100
@@ -34,7 +34,8 @@ struct loop {
     struct event *mail;      /* its descriptor */
     struct event *tick;      /* armed while there are connections, or draining */
     bool ticking;
-    bool paused; /* listeners are off until the next tick: out of descriptors */
+    bool paused;  /* listeners are off until a tick finds room: out of descriptors, or at the cap */
+    bool starved; /* the last accept failed for want of descriptors, and that was logged */
     struct evhttp_bound_socket **bound; /* one a listening socket; NULL when closed */
     struct listen_socket *sockets;      /* the server's */
     size_t socket_count;
@@ -43,14 +44,15 @@ struct loop {
     struct list conns;   /* all connections, struct conn */
     struct conn **by_fd; /* those that have sent something, by descriptor */
     size_t by_fd_size;
-    struct list held;    /* ingest requests that wait for room, struct exchange, oldest first */
-    struct list pending; /* ingest requests in the writer's hands, oldest first */
-    size_t busy;         /* exchanges that wait for the engine: no end before they are done */
+    struct list held;     /* ingest requests that wait for room, struct exchange, oldest first */
+    struct list settling; /* ingest requests that wait for news of an equal one before them */
+    struct list pending;  /* ingest requests in the writer's hands, oldest first */
+    size_t busy;          /* exchanges that wait for the engine: no end before they are done */
 
     struct mail drain_mail; /* server_drain posts it */
     bool draining;
     int64_t drain_until_ms; /* monotonic */
-    atomic_uint *running;   /* loops that have not ended, the server's */
+    struct shared *shared;  /* with the other loops */
 };
 
 /* Makes base, evhttp and mailbox and listens on dups of the sockets. 0, or -1 with err (loop_clear
@@ -59,6 +61,9 @@ int loop_init(struct loop *loop, struct listen_socket *sockets, size_t count,
               struct error *err) MUST_CHECK;
 int loop_start(struct loop *loop, struct error *err) MUST_CHECK; /* runs the thread */
 void loop_clear(struct loop *loop); /* after its thread has been joined, or was never started */
+
+/* Counts a connection just accepted; at the cap listening pauses until there are less. */
+void loop_count_conn(struct loop *loop);
 
 /* A connection or a waiting request has come: the tick must run. */
 void loop_keep_ticking(struct loop *loop);

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include <event2/http_struct.h>
+
 #include "contract/range.h"
 #include "engine/reading.h"
 #include "server/coding.h"
@@ -24,6 +26,7 @@ void query_free(struct query *query)
     if (query == NULL)
         return;
     query->exchange->loop->busy--;
+    atomic_fetch_sub(&query->exchange->loop->shared->reads, 1);
     reading_free(query->reading);
     bytes_clear(&query->chunk);
     free(query);
@@ -89,6 +92,13 @@ static void query_start(struct query *query)
 {
     struct exchange *exchange = query->exchange;
     struct exchange_extra extra = query_extra(query);
+    if (exchange->request->minor == 0) {
+        /* No chunks in HTTP/1.0: the end of the connection is the end of the answer. With
+         * keep-alive evhttp would announce the length of nothing. */
+        (void)evhttp_remove_header(evhttp_request_get_input_headers(exchange->request),
+                                   "Connection");
+        extra.close = true;
+    }
     exchange_headers(exchange, 200, &extra);
     evhttp_send_reply_start(exchange->request, 200, NULL);
     query->streaming = true;
@@ -144,8 +154,15 @@ void query_begin(struct exchange *exchange)
     }
     if (exchange->head)
         range.limit = 0;
+    if (atomic_fetch_add(&loop->shared->reads, 1) >= loop->options->max_reads) {
+        struct exchange_extra extra = {.retry_after = 1};
+        atomic_fetch_sub(&loop->shared->reads, 1);
+        exchange_error(exchange, 503, "too many answers are under way; ask again", &extra);
+        return;
+    }
     struct query *query = calloc(1, sizeof *query);
     if (query == NULL) {
+        atomic_fetch_sub(&loop->shared->reads, 1);
         exchange_error(exchange, 503, "out of memory", NULL);
         return;
     }

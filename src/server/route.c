@@ -109,7 +109,8 @@ void route_redact(const char *target, char *out, size_t size)
         }
         memcpy(out + n, mask, sizeof mask - 1);
         n += sizeof mask - 1;
-        at += strcspn(at, "/?&");
+        /* A key in the query may hold anything but '&'. */
+        at += strcspn(at, at[-1] == '=' ? "&" : "/?");
         if (*at != '\0')
             out[n++] = *at++;
     }

@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <event2/event.h>
 
@@ -8,13 +9,17 @@
 #include "server/listen.h"
 #include "server/loop.h"
 
+/* Descriptors that connections leave alone: listeners, the database's files, the log. */
+#define SERVER_RESERVED 64
+
 struct server {
     struct listen_socket *sockets;
     size_t socket_count;
     struct loop *loops;
     unsigned loop_count;
-    unsigned started;    /* threads */
-    atomic_uint running; /* loops that have not ended */
+    unsigned started;              /* threads */
+    struct server_options options; /* the caller's, the caps fitted to this process */
+    struct shared shared;
 };
 
 static void server_on_log(int severity, const char *text)
@@ -41,6 +46,25 @@ static int server_listen(struct server *server, const struct server_options *opt
     return 0;
 }
 
+/* Every connection needs a descriptor, and SQLite some when least expected. */
+static void server_fit(struct server_options *options)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return;
+    size_t most = limit.rlim_cur > 2 * SERVER_RESERVED ? (size_t)limit.rlim_cur - SERVER_RESERVED
+                                                       : (size_t)limit.rlim_cur / 2;
+    if (options->max_connections <= most)
+        return;
+    log_warn("max-connections is lowered to %zu: the process may open %llu files", most,
+             (unsigned long long)limit.rlim_cur);
+    options->max_connections = most;
+}
+
 static int server_loops(struct server *server, const struct server_options *options,
                         const struct access *access, struct engine *engine, struct error *err)
 {
@@ -54,15 +78,15 @@ static int server_loops(struct server *server, const struct server_options *opti
         loop->options = options;
         loop->access = access;
         loop->engine = engine;
-        loop->running = &server->running;
+        loop->shared = &server->shared;
         server->loop_count++;
         if (loop_init(loop, server->sockets, server->socket_count, err) != 0)
             return -1;
     }
     for (unsigned i = 0; i < options->threads; i++) {
-        atomic_fetch_add(&server->running, 1);
+        atomic_fetch_add(&server->shared.running, 1);
         if (loop_start(&server->loops[i], err) != 0) {
-            atomic_fetch_sub(&server->running, 1);
+            atomic_fetch_sub(&server->shared.running, 1);
             return -1;
         }
         server->started++;
@@ -79,12 +103,22 @@ int server_start(struct server **out, const struct server_options *options,
         return -1;
     }
     event_set_log_callback(server_on_log);
-    atomic_init(&server->running, 0);
+    server->options = *options;
+    options = &server->options;
+    server_fit(&server->options);
+    if (options->limit_events > 0 || options->limit_bytes > 0) {
+        server->shared.buckets = buckets_new(options->limit_events, options->limit_bytes);
+        if (server->shared.buckets == NULL) {
+            error_set(err, "out of memory");
+            free(server);
+            return -1;
+        }
+    }
     if (server_listen(server, options, err) != 0 ||
         server_loops(server, options, access, engine, err) != 0) {
         server_drain(server);
         server_join(server);
-        server_free(server);
+        *out = server;
         return -1;
     }
     for (size_t i = 0; i < server->socket_count; i++)
@@ -104,7 +138,7 @@ void server_drain(struct server *server)
 
 bool server_drained(struct server *server)
 {
-    return atomic_load(&server->running) == 0;
+    return atomic_load(&server->shared.running) == 0;
 }
 
 void server_join(struct server *server)
@@ -122,6 +156,7 @@ void server_free(struct server *server)
         loop_clear(&server->loops[i]);
     for (size_t i = 0; i < server->socket_count; i++)
         listen_close(&server->sockets[i]);
+    buckets_free(server->shared.buckets);
     free(server->loops);
     free(server->sockets);
     free(server);

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "contract/access.h"
+#include "contract/address.h"
 #include "contract/batch.h"
 #include "engine/engine.h"
 
@@ -35,12 +36,22 @@ struct server_options {
     int64_t hold_ms;    /* a request waits so long for a full queue or a sick disk before 503 */
     int64_t drain_ms;   /* a shutdown waits so long for clients */
     int64_t timeout_ms; /* silence after which a connection is closed */
+    int64_t head_timeout_ms;          /* from a request's first byte to the end of its head */
+    int64_t body_timeout_ms;          /* from there to the end of its body */
+    size_t max_connections;           /* at once; lowered to what descriptors there are */
+    int64_t max_receiving;            /* bytes of requests that are not read yet, all together */
+    size_t max_reads;                 /* answers to reads under way at once */
+    int64_t limit_events;             /* a second from one client address; 0 for no limit */
+    int64_t limit_bytes;              /* likewise */
+    enum address_header proxy_header; /* where trusted proxies tell the client's address */
+    const struct address_net *proxies;
+    size_t proxy_count;
 };
 
 struct server;
 
 /* Binds, then starts the loops; logs "listening on …" per address. options, access and engine must
- * outlive the server. 0, or -1 with err. */
+ * outlive the server. 0, or -1 with err; *out may be set then and is to be freed as below. */
 int server_start(struct server **out, const struct server_options *options,
                  const struct access *access, struct engine *engine, struct error *err) MUST_CHECK;
 

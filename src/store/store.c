@@ -13,14 +13,21 @@ void store_close(struct store *store)
         store->ops->close(store);
 }
 
-int store_append(struct store *store, struct store_item *items, size_t count, struct error *err)
+int store_append(struct store *store, struct store_item *items, size_t count,
+                 const struct store_receipts *receipts, struct error *err)
 {
-    return store->ops->append(store, items, count, err);
+    return store->ops->append(store, items, count, receipts, err);
 }
 
-int store_append_apart(struct store *store, struct store_item *item, struct error *err)
+int store_append_apart(struct store *store, struct store_item *item,
+                       const struct store_receipts *receipts, struct error *err)
 {
-    return store->ops->append_apart(store, item, err);
+    return store->ops->append_apart(store, item, receipts, err);
+}
+
+int store_load_receipts(struct store *store, store_receipts_fn *fn, void *arg, struct error *err)
+{
+    return store->ops->load_receipts(store, fn, arg, err);
 }
 
 bool store_tend(struct store *store, bool idle)

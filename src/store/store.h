@@ -39,9 +39,21 @@ struct store_options {
 /* One batch to append and what became of it. */
 struct store_item {
     struct batch *batch; /* the caller's; append sets seq in its events (0: not stored anew) */
+    size_t known;        /* elements of it, by position, that were stored by an earlier commit or
+                          * batch: they are counted as duplicates and left alone */
     size_t saved;        /* events of it that are stored now, duplicates included */
     size_t duplicate;    /* of those, how many had been stored before */
     size_t refused;      /* by store_append_apart alone: put among the rejects by it */
+};
+
+/* What is to be remembered of the batches of one append, in the same transaction: see
+ * engine/receipts.h. */
+struct store_receipts {
+    int64_t row;      /* its number, higher than those before */
+    int64_t at_ms;    /* wall clock */
+    const void *data; /* the row; nothing is stored when len is 0 */
+    size_t len;
+    int64_t before; /* rows with lower numbers are not needed any more */
 };
 
 struct store;
@@ -57,11 +69,18 @@ void store_close(struct store *store);
 /* Appends all batches, their rejects too, in one transaction: all or nothing. STORE_OK when it is
  * committed, STORE_BUSY, or STORE_REFUSED when a statement failed for what is in one of them. */
 int store_append(struct store *store, struct store_item *items, size_t count,
-                 struct error *err) MUST_CHECK;
+                 const struct store_receipts *receipts, struct error *err) MUST_CHECK;
 
 /* Appends one batch, putting each event that the store refuses among the rejects. STORE_OK or
  * STORE_BUSY. Slow: for the batch that store_append refused. */
-int store_append_apart(struct store *store, struct store_item *item, struct error *err) MUST_CHECK;
+int store_append_apart(struct store *store, struct store_item *item,
+                       const struct store_receipts *receipts, struct error *err) MUST_CHECK;
+
+/* Hands out the rows of receipts, oldest first; data is valid during the call, non-zero ends it.
+ * Before the first append. STORE_OK, also when row ended it, or STORE_BUSY. */
+typedef int store_receipts_fn(void *arg, int64_t row, int64_t at_ms, const void *data, size_t len);
+int store_load_receipts(struct store *store, store_receipts_fn *fn, void *arg,
+                        struct error *err) MUST_CHECK;
 
 /* Housekeeping between appends: checkpoints when due; idle says that nothing waits. Returns whether
  * there is more to do once idle. */
@@ -98,8 +117,11 @@ int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,
 /* What an implementation provides; only store.c and the implementations look in here. */
 struct store_ops {
     void (*close)(struct store *store);
-    int (*append)(struct store *store, struct store_item *items, size_t count, struct error *err);
-    int (*append_apart)(struct store *store, struct store_item *item, struct error *err);
+    int (*append)(struct store *store, struct store_item *items, size_t count,
+                  const struct store_receipts *receipts, struct error *err);
+    int (*append_apart)(struct store *store, struct store_item *item,
+                        const struct store_receipts *receipts, struct error *err);
+    int (*load_receipts)(struct store *store, store_receipts_fn *fn, void *arg, struct error *err);
     bool (*tend)(struct store *store, bool idle);
     int (*reader_open)(struct store *store, struct store_reader **out, struct error *err);
     void (*reader_close)(struct store_reader *reader);

@@ -53,7 +53,7 @@ static void bench_batch(const struct bytes *body)
     if (uuids.state[0] == 0)
         uuid_source_init(&uuids);
     struct batch *batch;
-    if (batch_read(body->data, body->len, &limits, &uuids, 0, &batch, NULL) != BATCH_OK ||
+    if (batch_read(body->data, body->len, &limits, &uuids, NULL, 0, &batch, NULL) != BATCH_OK ||
         batch->event_count != BENCH_EVENTS)
         bench_fail("batch_read refuses the body");
     batch_free(batch);

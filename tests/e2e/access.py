@@ -6,7 +6,7 @@ KEYS, a new mode a row of MODES; everything else follows.
 
 import json
 
-from harness import NOW, Daemon, Rows, batch, case, equal, event, main, scale
+from harness import NOW, Daemon, Rows, batch, case, equal, event, main
 
 SECRET = "none of your business"  # in every stored event
 KEY_VALUES = {"ingest": "tk_ingest-1", "query": "tk_query_2", "both": "tk_both3", "wrong": "tk_wrong4"}
@@ -70,7 +70,7 @@ def request_of(path, method, key, keyed):
     if query:
         target += "?key=" + KEY_VALUES[query]
     headers = {"X-Tracker-Key": KEY_VALUES[header]} if header else {}
-    body = batch([event(NOW, 1, payload=json.dumps(SECRET))]) if method == "POST" else None
+    body = batch([event(payload=json.dumps(SECRET))]) if method == "POST" else None
     if method in ("PUT", "PATCH"):
         body = b""  # as browsers do: Content-Length: 0
     if method.startswith("preflight"):

@@ -9,12 +9,11 @@ import json
 import os
 import resource
 import signal
-import subprocess
 import threading
 import time
 
 from harness import (NOW, Daemon, Skip, WriteLock, _libc, batch, case, directory, equal, event, main, poll,
-                     scale, shell)
+                     shell)
 
 ORIGIN = {"Origin": "http://localhost:5173"}
 
@@ -255,8 +254,8 @@ def a_full_queue_is_answered_503_after_the_hold():
 @case
 def a_batch_larger_than_the_whole_queue_is_still_taken():
     daemon = Daemon(queue_size="1K")
-    daemon.save([event(NOW, n, payload=pad(1000)) for n in range(200)])
-    daemon.save([event(NOW, n, payload=pad(1000)) for n in range(200)])
+    daemon.save([event(payload=pad(1000)) for _ in range(200)])
+    daemon.save([event(payload=pad(1000)) for _ in range(200)])
     equal(daemon.total(), 400)
 
 

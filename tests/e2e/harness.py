@@ -24,6 +24,7 @@ import contextlib
 import ctypes
 import gzip
 import http.client
+import itertools
 import json
 import os
 import re
@@ -38,6 +39,7 @@ import tempfile
 import threading
 import time
 import traceback
+import zlib
 
 SLOW = os.environ.get("BEACOND_SLOW", "") not in ("", "0")
 BINARY = os.path.abspath(os.environ.get("BEACOND", "./src/beacond"))
@@ -58,12 +60,16 @@ def scale(normal, slow):
 
 
 def poll(fact, what, patience=None):
-    """Calls fact() until it returns something true, which is returned."""
+    """Calls fact() until it returns something true, which is returned. The death of a daemon that
+    nobody has ordered ends the wait."""
     deadline = time.monotonic() + (patience or PATIENCE)
     while True:
         value = fact()
         if value:
             return value
+        for daemon in _daemons:
+            if not daemon._done and not daemon.alive():
+                raise AssertionError("waiting for: %s; the daemon has died" % what)
         if time.monotonic() > deadline:
             raise AssertionError("waited in vain for: " + what)
         time.sleep(0.005)
@@ -496,7 +502,6 @@ class Response:
         """The body, unzipped if it says so; a gzip body must be one single member."""
         if self.header("Content-Encoding") != "gzip":
             return self.body
-        import zlib
         unpacker = zlib.decompressobj(31)
         text = unpacker.decompress(self.body)
         assert unpacker.eof and not unpacker.unused_data, "not one whole gzip member"
@@ -675,8 +680,13 @@ def stamp(ms):
 NOW = 1795233600000  # 2026-11-21T04:00:00Z, an arbitrary moment for tests
 
 
-def event(ms=NOW, n=0, id="", payload="{}"):
-    """The raw text of an event (bytes) like the stock client's; payload is raw text too."""
+_numbers = itertools.count(1000000)
+
+
+def event(ms=NOW, n=None, id="", payload="{}"):
+    """The raw text of an event (bytes) like the stock client's; payload is raw text too. Without n
+    no two are equal: equal bodies are retries."""
+    n = next(_numbers) if n is None else n
     text = ('{"id":%s,"timestamp":"%s","level":"info","type":"custom","appId":"shop","n":%d,'
             '"payload":%s}' % (json.dumps(id), stamp(ms), n, payload))
     return text.encode()

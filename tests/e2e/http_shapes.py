@@ -4,6 +4,7 @@ Each must be answered as the table says, or the connection closed, without smugg
 request past whatever stands in front of the daemon, and others must be served all the while.
 """
 
+import resource
 import socket
 import threading
 
@@ -311,7 +312,7 @@ def a_request_of_single_bytes_is_taken():
         wire.send(SMUGGLED[n:n + 1])
     equal(wire.response().json()["saved"], 1)
     wire = daemon.wire()
-    chunked = HEAD + CHUNKED + b"".join(b"1\r\n%c\r\n" % byte for byte in BODY) + b"0\r\n\r\n"
+    chunked = HEAD + CHUNKED + b"".join(b"1\r\n%c\r\n" % byte for byte in batch([event()])) + b"0\r\n\r\n"
     for n in range(len(chunked)):
         wire.send(chunked[n:n + 1])
     equal(wire.response().json()["saved"], 1)
@@ -403,11 +404,15 @@ def clients_that_go_away_at_any_point_hurt_nobody():
 def many_silent_clients_do_not_keep_others_out():
     daemon = Daemon()
     idle = [daemon.connect() for _ in range(200)]
-    half = [daemon.wire().send(SMUGGLED[:40 + n]) for n in range(100)]
+    requests = []
+    for _ in range(100):
+        body = batch([event()])
+        requests.append(HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+    half = [daemon.wire().send(request[:40 + n]) for n, request in enumerate(requests)]
     served(daemon)
     daemon.save([event()])
     for n, wire in enumerate(half):
-        equal(wire.send(SMUGGLED[40 + n:]).response().json()["saved"], 1)
+        equal(wire.send(requests[n][40 + n:]).response().json()["saved"], 1)
     for sock in idle:
         sock.close()
     equal(daemon.total(), 101)
@@ -427,7 +432,6 @@ def a_silent_connection_is_closed_after_the_timeout():
 
 @case
 def more_clients_than_descriptors_are_waited_out():
-    import resource
     daemon = Daemon(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (96, 96)))
     crowd = [daemon.connect() for _ in range(150)]
     lines = len(daemon.log())
@@ -454,7 +458,7 @@ def slow_bodies_of_many_clients_at_once_are_all_taken():
 
     def client(number):
         try:
-            body = batch([event(NOW, n, payload='"%s"' % ("y" * 100)) for n in range(100)])
+            body = batch([event(payload='"%s"' % ("y" * 100)) for _ in range(100)])
             data = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
             wire = daemon.wire()
             for at in range(0, len(data), 97 + number):

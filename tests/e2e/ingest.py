@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import threading
 import time
 import zlib
 
@@ -80,7 +81,6 @@ def an_event_without_a_usable_id_gets_a_uuid_and_is_otherwise_untouched():
 @case
 def ids_assigned_by_all_threads_at_once_are_unique():
     daemon = Daemon(threads=4)
-    import threading
     count = scale(40, 10)
 
     def send():
@@ -242,11 +242,10 @@ def a_body_that_is_no_json_or_has_no_events_array_is_refused_with_400():
 @case
 def every_other_spelling_of_a_body_is_taken():
     daemon = Daemon()
-    one = event(NOW, 1).decode()
     for form in ['{"events":[%s]}', '{"events":[%s],"type":"ingest"}', '{"type":null,"events":[%s]}',
                  '\ufeff{"events":[%s]}', '{"\\u0065vents":[%s]}', '{"x":{"events":5},"events":[%s]}',
                  '{"events":7,"events":[%s]}', '{"events":[1,{},{"a":[]}],"events":[%s]}']:
-        answer = daemon.request("POST", POST, {}, (form % one).encode())
+        answer = daemon.request("POST", POST, {}, (form % event().decode()).encode())
         equal(answer.status, 200, form)
         equal(answer.json(), outcome(1), form)
 
@@ -273,16 +272,16 @@ def any_content_type_is_taken():
 @case
 def a_chunked_body_is_taken_and_bounded():
     daemon = Daemon(max_body="64K")
-    body = batch([event(NOW, n) for n in range(20)])
 
     def chunked(data, size):
         return b"".join(b"%x\r\n%s\r\n" % (len(data[i:i + size]), data[i:i + size])
                         for i in range(0, len(data), size)) + b"0\r\n\r\n"
 
-    for size in (1, 100, len(body)):
+    for size in (1, 100, 100000):
+        body = batch([event() for _ in range(20)])
         answer = daemon.request("POST", POST, {"Transfer-Encoding": "chunked"}, chunked(body, size))
         equal((answer.status, answer.json()), (200, outcome(20)), "chunks of %d" % size)
-    large = b" " * 65536 + body
+    large = b" " * 65536 + batch([event()])
     answer = daemon.request("POST", POST, {"Transfer-Encoding": "chunked"}, chunked(large, 4096))
     equal(answer.status, 413)
     answer.error()
@@ -319,6 +318,7 @@ def bodies_at_the_limit_are_taken_and_over_it_refused_with_413():
     refused(daemon, 413, at * 10, what="ten times over")
     refused(daemon, 413, at * 1000, what="64 MB")
     packed = {"Content-Encoding": "gzip"}
+    body = batch([event()])
     full = body + b" " * (262144 - len(body))
     equal(daemon.request("POST", POST, packed, gzip.compress(full)).status, 200, "inflated, at it")
     refused(daemon, 413, gzip.compress(full + b" "), packed, what="inflated, one over")
@@ -342,17 +342,19 @@ def a_big_body_within_the_default_limits_is_taken():
 @case
 def gzip_bodies_are_taken_in_every_legal_form():
     daemon = Daemon()
-    body = batch([event(NOW, n) for n in range(10)])
-    named = b"\x1f\x8b\x08\x1c\0\0\0\0\0\x03\x04\0abcdname\0comment\0" + gzip.compress(body)[10:]
-    stored_only = gzip.compress(body, 0)
-    members = b"".join(gzip.compress(body[i:i + 100]) for i in range(0, len(body), 100))
-    for name, data in [("plain", gzip.compress(body)), ("uncompressed", stored_only),
-                       ("header fields", named), ("members", members),
-                       ("an empty member", gzip.compress(b"") + gzip.compress(body) + gzip.compress(b""))]:
-        answer = daemon.request("POST", POST, {"Content-Encoding": "gzip"}, data)
+    fields = b"\x1f\x8b\x08\x1c\0\0\0\0\0\x03\x04\0abcdname\0comment\0"
+    empty = gzip.compress(b"")
+    for name, pack in [("plain", gzip.compress), ("uncompressed", lambda body: gzip.compress(body, 0)),
+                       ("header fields", lambda body: fields + gzip.compress(body)[10:]),
+                       ("members", lambda body: b"".join(gzip.compress(body[i:i + 100])
+                                                         for i in range(0, len(body), 100))),
+                       ("an empty member", lambda body: empty + gzip.compress(body) + empty)]:
+        body = batch([event() for _ in range(10)])
+        answer = daemon.request("POST", POST, {"Content-Encoding": "gzip"}, pack(body))
         equal((answer.status, answer.body), (200, b'{"ok":true,"saved":10,"rejected":0,"duplicate":0}'),
               name)
-    answer = daemon.request("POST", POST, {"Content-Encoding": "GZip"}, gzip.compress(body))
+    answer = daemon.request("POST", POST, {"Content-Encoding": "GZip"},
+                            gzip.compress(batch([event() for _ in range(10)])))
     equal(answer.status, 200, "names of codings know no case")
     equal(daemon.total(), 60)
 

@@ -1,11 +1,14 @@
 """Flat memory: large windows, readers that dawdle, and the WAL meanwhile (DESIGN.md 1, 4)."""
 
+import atexit
 import os
 import select
+import shutil
 import socket
+import tempfile
 import zlib
 
-from harness import (NOW, SLOW, Daemon, case, directory, equal, event, main, poll, scale, stamp)
+from harness import (NOW, SLOW, Daemon, case, equal, event, main, poll, scale, stamp)
 
 COUNT = scale(2000000, 60000)
 ROOM = 16 << 20
@@ -23,9 +26,6 @@ def seeded():
 
 def _seed():
     # The directories of a case go with it; this one stays until the end.
-    import atexit
-    import shutil
-    import tempfile
     home = tempfile.mkdtemp(prefix="beacond-e2e-")
     atexit.register(shutil.rmtree, home, True)
     daemon = Daemon(database=os.path.join(home, "beacond.db"), synchronous="off")
@@ -45,7 +45,7 @@ def warm(daemon):
     for _ in range(6):
         for headers in ({}, {"Accept-Encoding": "gzip"}):
             equal(daemon.request("GET", "/_tracker?limit=20000", headers).status, 200)
-    daemon.save([event(NOW - 1000000, n) for n in range(100)])
+    daemon.save([event(NOW - 1000000) for _ in range(100)])
     daemon.reset_peak()
     return daemon.rss()
 
@@ -136,7 +136,7 @@ def slow_readers_neither_raise_memory_nor_keep_the_wal():
     sizes = []
     for round in range(3):
         for n in range(scale(40, 10)):
-            daemon.save([event(NOW - 5000000 - n, k, payload='"%s"' % ("w" * 400)) for k in range(100)])
+            daemon.save([event(NOW - 5000000 - n, payload='"%s"' % ("w" * 400)) for _ in range(100)])
             sizes.append(os.path.getsize(wal))
         poll(lambda: os.path.getsize(wal) == 0, "the WAL to be reset while readers are stalled "
              "(it has %d bytes)" % os.path.getsize(wal))
@@ -187,14 +187,16 @@ def readers_that_go_away_leave_nothing_behind():
 @case
 def ingest_of_many_batches_does_not_raise_memory_for_ever():
     daemon = Daemon(queue_size="8M")
-    texts = [event(NOW, n, payload='"%s"' % ("m" * 300)) for n in range(1000)]
     connection = daemon.connection()
-    for _ in range(scale(60, 10)):
-        daemon.save(texts, connection=connection)
+
+    def send(count):
+        for _ in range(count):
+            daemon.save([event(payload='"%s"' % ("m" * 300)) for _ in range(1000)], connection=connection)
+
+    send(scale(60, 10))
     daemon.reset_peak()
     before = daemon.rss()
-    for _ in range(scale(120, 10)):
-        daemon.save(texts, connection=connection)
+    send(scale(120, 10))
     # The database's page cache may still be filling: it has its own bound of 64 MiB.
     grown = daemon.peak() - before
     assert SLOW or grown < 80 << 20, "%.1f MiB" % (grown / 1048576)

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import threading
 import urllib.parse
 
 from harness import (NOW, Daemon, batch, case, equal, event, main, scale, sliced, stamp)
@@ -380,7 +381,6 @@ def reads_see_every_batch_that_was_answered_before():
 
 @case
 def total_equals_the_events_sent_also_while_others_are_stored():
-    import threading
     daemon = Daemon()
     done, trouble = threading.Event(), []
 

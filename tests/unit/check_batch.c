@@ -34,7 +34,7 @@ static int read_bytes(const char *text, size_t len)
     char *copy = malloc(len + 1);
     memcpy(copy + 1, text, len);
     batch_free(batch);
-    int status = batch_read(copy + 1, len, &limits, &uuids, NOW, &batch, &err);
+    int status = batch_read(copy + 1, len, &limits, &uuids, NULL, NOW, &batch, &err);
     memset(copy, 0x55, len + 1);
     free(copy);
     ck_assert_int_eq(status == BATCH_OK, batch != NULL);

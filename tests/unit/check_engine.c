@@ -97,7 +97,7 @@ static struct batch *batch_of(unsigned n, unsigned count, const char *text)
                                 i > 0 ? "," : "", n % 28 + 1, i % 60, i, text),
             0);
     ck_assert_int_eq(bytes_append_text(&body, "]}"), 0);
-    ck_assert_int_eq(batch_read(body.data, body.len, &limits, &uuids, 0, &batch, NULL), BATCH_OK);
+    ck_assert_int_eq(batch_read(body.data, body.len, &limits, &uuids, NULL, 0, &batch, NULL), BATCH_OK);
     bytes_clear(&body);
     return batch;
 }

@@ -42,6 +42,9 @@ static const struct head_case head_cases[] = {
      "POST /e HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
     {"coding beside length",
      "POST /e HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 400},
+    {"a tab in front of a value", "GET / HTTP/1.1\r\n" HOST "X-Tracker-Key:\tk\r\n\r\n", 400},
+    {"a tab behind a space", "GET / HTTP/1.1\r\n" HOST "X: \tk\r\n\r\n", 400},
+    {"two slashes", "GET //x HTTP/1.1\r\n" HOST "\r\n", 400},
     {"another coding", "POST /e HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", 400},
     {"identity coding", "POST /e HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\n\r\n", 400},
     {"coding twice",
@@ -155,7 +158,8 @@ START_TEST(head_of_a_chunked_body_is_rewritten_with_its_length)
     struct head head;
     bytes_init(&out);
     head_check(text, sizeof text - 1, MAX_BODY, &head);
-    ck_assert(head.refuse == 0 && head.chunked && head.expects && !head.head_method);
+    ck_assert(head.refuse == 0 && head.chunked && head.expects && !head.http_1_0);
+    ck_assert(head.method.len == 4 && memcmp(head.method.at, "POST", 4) == 0);
     ck_assert_int_eq(head_with_length(text, sizeof text - 1, 42, &out), 0);
     ck_assert_uint_eq(out.len, sizeof expected - 1);
     ck_assert_mem_eq(out.data, expected, out.len);

@@ -86,7 +86,7 @@ static const char *const redact_cases[][2] = {
     {"/_tracker/events?a=1&key=secret&b=2", "/_tracker/events?a=1&key=...&b=2"},
     {"/e?k%65y=secret", "/e?k%65y=..."},
     {"/e?since=2024&monkey=x", "/e?since=2024&monkey=x"},
-    {"/e?key=a?key=b", "/e?key=...?key=..."},
+    {"/e?key=secret/secret?secret&a=1", "/e?key=...&a=1"},
 };
 
 START_TEST(route_redacts_keys)

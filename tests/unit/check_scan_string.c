@@ -115,7 +115,7 @@ START_TEST(scan_finds_the_same_place_by_bytes_words_and_vectors)
 {
     struct dice dice = dice_new();
     static const char odd[] = "\"\\\x1f\x80\xff\n";
-    for (int round = 0; round < 200000; round++) {
+    for (unsigned round = 0, rounds = unit_rounds(200000); round < rounds; round++) {
         char room[96];
         size_t start = dice_roll(&dice, 16), len = dice_roll(&dice, 80);
         for (size_t i = 0; i < sizeof room; i++)

@@ -25,7 +25,7 @@ static const char *suite_verdict(const struct bytes *body, struct bytes *kept)
     struct error err;
     uuid_source_init(&uuids);
     const char *verdict = "ok";
-    switch (batch_read(body->data, body->len, &suite_limits, &uuids, 0, &batch, &err)) {
+    switch (batch_read(body->data, body->len, &suite_limits, &uuids, NULL, 0, &batch, &err)) {
     case BATCH_OK:
         ck_assert_uint_eq(batch->event_count + batch->reject_count, 1);
         if (batch->reject_count == 1)

@@ -47,7 +47,7 @@ static struct batch *batch_of(const char *text)
     struct batch *batch = NULL;
     struct error err = {""};
     const struct batch_limits limits = {1 << 20, 512};
-    int status = batch_read(text, strlen(text), &limits, &uuids, 12345, &batch, &err);
+    int status = batch_read(text, strlen(text), &limits, &uuids, NULL, 12345, &batch, &err);
     ck_assert_msg(status == BATCH_OK, "%s", err.text);
     return batch;
 }

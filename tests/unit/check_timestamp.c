@@ -177,7 +177,7 @@ START_TEST(timestamp_agrees_with_the_calendar_of_the_c_library)
 {
     struct dice dice = dice_new();
     const int64_t first = INT64_C(-62167219200), span = INT64_C(315569520000); /* 10,000 years */
-    for (int i = 0; i < 200000; i++) {
+    for (unsigned i = 0, rounds = unit_rounds(200000); i < rounds; i++) {
         int64_t second = first + (int64_t)(dice_next(&dice) % (uint64_t)span);
         time_t as_time = (time_t)second;
         if ((int64_t)as_time != second)

@@ -17,6 +17,14 @@ static inline int unit_main(Suite *suite)
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* How many rounds a random test plays: all of them, or a fiftieth where BEACOND_SLOW says that
+ * every step is dear (valgrind, sanitizers). */
+static inline unsigned unit_rounds(unsigned all)
+{
+    const char *slow = getenv("BEACOND_SLOW");
+    return slow != NULL && *slow == '1' ? all / 50 : all;
+}
+
 /* Where the source tree is; automake tells in a VPATH build. */
 static inline const char *unit_srcdir(void)
 {

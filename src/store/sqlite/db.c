@@ -4,9 +4,6 @@
 
 #include "base/log.h"
 
-/* Someone in the sqlite3 shell may hold the write lock for a moment. */
-#define DB_BUSY_MS 250
-
 int db_open(struct db *db, const char *path, int flags, struct error *err)
 {
     memset(db, 0, sizeof *db);

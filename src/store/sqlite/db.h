@@ -13,6 +13,9 @@
 #include "store/sqlite/sql.h"
 #include "store/store.h"
 
+/* Someone in the sqlite3 shell may hold the write lock for a moment. */
+#define DB_BUSY_MS 250
+
 struct db {
     sqlite3 *handle;                     /* NULL while closed */
     sqlite3_stmt *statements[SQL_COUNT]; /* NULL until first used */

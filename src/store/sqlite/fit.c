@@ -89,6 +89,17 @@ static int fit_verdict(const char *database, int64_t application, int64_t versio
     return STORE_OK;
 }
 
+/* Whether a file of that name with a suffix is there and not empty. */
+static bool fit_beside(const char *database, const char *suffix)
+{
+    char real[PATH_MAX], path[PATH_MAX];
+    struct stat info;
+    /* SQLite puts them beside the file that a link leads to. */
+    return realpath(database, real) != NULL &&
+           (size_t)snprintf(path, sizeof path, "%s%s", real, suffix) < sizeof path &&
+           stat(path, &info) == 0 && info.st_size > 0;
+}
+
 int fit_header(const char *database, struct error *err)
 {
     unsigned char header[FIT_HEADER_BYTES];
@@ -123,8 +134,10 @@ int fit_header(const char *database, struct error *err)
         goto out;
     }
     uint32_t application = fit_number(header + 68), version = fit_number(header + 60);
-    /* 0: perhaps not written back from the WAL yet; SQLite tells later. */
-    status = application == 0 ? STORE_OK : fit_verdict(database, application, version, err);
+    /* 0: perhaps all of it is in the WAL still; SQLite tells later. */
+    status = application == 0 && fit_beside(database, "-wal")
+                 ? STORE_OK
+                 : fit_verdict(database, application, version, err);
 out:
     close(fd);
     return status;
@@ -177,15 +190,12 @@ static int fit_sound(struct db *db, const char *database, struct error *err)
 static int fit_whole(struct db *db, const char *database, struct error *err)
 {
     int64_t pages = 0, page_bytes = 0;
-    struct stat file, wal;
-    char path[PATH_MAX];
+    struct stat file;
     struct error why = {""};
     if (db_script_number(db, "PRAGMA page_count", &pages, &why) != STORE_OK ||
         db_script_number(db, "PRAGMA page_size", &page_bytes, &why) != STORE_OK)
         return fit_damaged(database, why.text, err);
-    if ((size_t)snprintf(path, sizeof path, "%s-wal", database) >= sizeof path)
-        return STORE_OK;
-    if (stat(path, &wal) == 0 && wal.st_size > 0)
+    if (fit_beside(database, "-wal"))
         return STORE_OK;
     if (stat(database, &file) == 0 && file.st_size < pages * page_bytes)
         return fit_damaged(database, "its end is missing", err);
@@ -214,6 +224,23 @@ static int fit_migrate(struct db *db, int64_t version, struct error *err)
     return STORE_OK;
 }
 
+/* Where WAL can't be had (some network file systems) SQLite goes on without it and says nothing. */
+static int fit_wal(struct db *db, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int status = STORE_OK;
+    if (sqlite3_prepare_v2(db->handle, "PRAGMA journal_mode = WAL", -1, &statement, NULL) !=
+            SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW) {
+        status = db_failure(db, err);
+    } else if (strcmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0) {
+        error_set(err, "this file system does not support SQLite's WAL mode");
+        status = STORE_UNFIT;
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
 /* What must be set before the first table is made, and what lasts as long as the connection. */
 static int fit_pragmas(struct db *db, const struct store_options *options, struct error *err)
 {
@@ -222,10 +249,11 @@ static int fit_pragmas(struct db *db, const struct store_options *options, struc
         [STORE_SYNC_NORMAL] = "PRAGMA synchronous = NORMAL",
         [STORE_SYNC_OFF] = "PRAGMA synchronous = OFF",
     };
-    int status = db_script(db,
-                           "PRAGMA page_size = 8192;"
-                           "PRAGMA auto_vacuum = INCREMENTAL;"
-                           "PRAGMA journal_mode = WAL;"
+    int status = db_script(db, "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL", err);
+    if (status == STORE_OK)
+        status = fit_wal(db, err);
+    if (status == STORE_OK)
+        status = db_script(db,
                            /* The automatic checkpoint swallows errors; store_tend runs it. */
                            "PRAGMA wal_autocheckpoint = 0;"
                            "PRAGMA journal_size_limit = 67108864;"

@@ -60,12 +60,14 @@ int rejects_add(struct rejects *rejects, struct db *db, int64_t received, const 
 }
 
 int rejects_add_batch(struct rejects *rejects, struct db *db, const struct batch *batch,
-                      struct error *err)
+                      size_t known, struct error *err)
 {
     int status = STORE_OK;
-    for (size_t i = 0; i < batch->reject_kept && status == STORE_OK; i++)
-        status = rejects_add(rejects, db, batch->received_ms,
-                             batch_reason_text(batch->rejects[i].reason), batch->rejects[i].text,
-                             batch->rejects[i].text_len, err);
+    for (size_t i = 0; i < batch->reject_kept && status == STORE_OK; i++) {
+        const struct batch_reject *reject = &batch->rejects[i];
+        if (reject->position > known)
+            status = rejects_add(rejects, db, batch->received_ms, batch_reason_text(reject->reason),
+                                 reject->text, reject->text_len, err);
+    }
     return status;
 }

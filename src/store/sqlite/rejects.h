@@ -23,8 +23,8 @@ int rejects_load(struct rejects *rejects, struct db *db, struct error *err) MUST
 int rejects_add(struct rejects *rejects, struct db *db, int64_t received, const char *reason,
                 const char *text, size_t len, struct error *err) MUST_CHECK;
 
-/* Adds all that a batch kept. */
+/* Adds all that a batch kept but for its first known elements. */
 int rejects_add_batch(struct rejects *rejects, struct db *db, const struct batch *batch,
-                      struct error *err) MUST_CHECK;
+                      size_t known, struct error *err) MUST_CHECK;
 
 #endif

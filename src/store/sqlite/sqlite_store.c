@@ -35,10 +35,11 @@ struct sqlite_store {
     int64_t data_version; /* changes when another connection has committed */
     int64_t seen_version; /* what the open transaction saw; data_version once it is committed */
     struct rejects rejects;
-    struct tally tally; /* of the open transaction */
-    int wal_pages;      /* in the WAL after the last commit */
-    int tried_pages;    /* of them when a checkpoint was last tried in vain */
-    int64_t warned_ms;  /* when a long WAL was last complained about */
+    int64_t receipts_before; /* rows of receipts below it have been deleted */
+    struct tally tally;      /* of the open transaction */
+    int wal_pages;           /* in the WAL after the last commit */
+    int tried_pages;         /* of them when a checkpoint was last tried in vain */
+    int64_t warned_ms;       /* when a long WAL was last complained about */
 };
 
 static int store_on_commit(void *arg, sqlite3 *handle, const char *name, int pages)
@@ -138,6 +139,7 @@ static int store_end(struct sqlite_store *store, int status, struct error *err)
     if (status != STORE_OK) {
         db_abandon(&store->db);
         store->stale = true;
+        store->receipts_before = 0;
         /* Damage found while running is not ours to judge: answer 503, let a person look. */
         if (status == STORE_UNFIT)
             status = STORE_BUSY;
@@ -182,12 +184,25 @@ static int store_insert(struct sqlite_store *store, struct batch_event *event, i
     return STORE_OK;
 }
 
+/* Counts an event of a known element: stored already, nothing to do. */
+static bool store_is_known(struct store_item *item, struct batch_event *event)
+{
+    if (event->position > item->known)
+        return false;
+    event->seq = 0;
+    item->saved++;
+    item->duplicate++;
+    return true;
+}
+
 static int store_append_item(struct sqlite_store *store, struct store_item *item, struct error *err)
 {
     struct batch *batch = item->batch;
     item->saved = item->duplicate = item->refused = 0;
     for (size_t i = 0; i < batch->event_count; i++) {
         bool stored;
+        if (store_is_known(item, &batch->events[i]))
+            continue;
         int status = store_insert(store, &batch->events[i], batch->received_ms, &stored, err);
         if (status != STORE_OK)
             return status;
@@ -195,16 +210,41 @@ static int store_append_item(struct sqlite_store *store, struct store_item *item
         if (!stored)
             item->duplicate++;
     }
-    return rejects_add_batch(&store->rejects, &store->db, batch, err);
+    return rejects_add_batch(&store->rejects, &store->db, batch, item->known, err);
+}
+
+static int store_add_receipts(struct sqlite_store *store, const struct store_receipts *receipts,
+                              struct error *err)
+{
+    int status = STORE_OK;
+    sqlite3_stmt *insert = db_statement(&store->db, SQL_INSERT_RECEIPTS);
+    sqlite3_stmt *drop = db_statement(&store->db, SQL_DROP_RECEIPTS);
+    if (insert == NULL || drop == NULL)
+        return db_failure(&store->db, err);
+    if (receipts->len > 0) {
+        db_bind_int(insert, ":n", receipts->row);
+        db_bind_int(insert, ":at", receipts->at_ms);
+        if (sqlite3_bind_blob64(insert, sqlite3_bind_parameter_index(insert, ":receipts"),
+                                receipts->data, receipts->len, SQLITE_STATIC) != SQLITE_OK)
+            return db_failure(&store->db, err);
+        status = db_finish(&store->db, insert, err);
+    }
+    if (status != STORE_OK || receipts->before <= store->receipts_before)
+        return status;
+    store->receipts_before = receipts->before;
+    db_bind_int(drop, ":before", receipts->before);
+    return db_finish(&store->db, drop, err);
 }
 
 static int sqlite_store_append(struct store *base, struct store_item *items, size_t count,
-                               struct error *err)
+                               const struct store_receipts *receipts, struct error *err)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
     int status = store_begin(store, err);
     for (size_t i = 0; i < count && status == STORE_OK; i++)
         status = store_append_item(store, &items[i], err);
+    if (status == STORE_OK)
+        status = store_add_receipts(store, receipts, err);
     return store_end(store, status, err);
 }
 
@@ -215,6 +255,8 @@ static int store_insert_apart(struct sqlite_store *store, struct store_item *ite
     struct batch_event *event = &item->batch->events[n];
     struct error why = {""};
     bool stored = false;
+    if (store_is_known(item, event))
+        return STORE_OK;
     int status = db_run(&store->db, SQL_SAVEPOINT, err);
     if (status != STORE_OK)
         return status;
@@ -237,7 +279,8 @@ static int store_insert_apart(struct sqlite_store *store, struct store_item *ite
     return status == STORE_OK ? db_run(&store->db, SQL_RELEASE, err) : status;
 }
 
-static int sqlite_store_append_apart(struct store *base, struct store_item *item, struct error *err)
+static int sqlite_store_append_apart(struct store *base, struct store_item *item,
+                                     const struct store_receipts *receipts, struct error *err)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
     item->saved = item->duplicate = item->refused = 0;
@@ -245,10 +288,32 @@ static int sqlite_store_append_apart(struct store *base, struct store_item *item
     for (size_t i = 0; i < item->batch->event_count && status == STORE_OK; i++)
         status = store_insert_apart(store, item, i, err);
     if (status == STORE_OK)
-        status = rejects_add_batch(&store->rejects, &store->db, item->batch, err);
+        status = rejects_add_batch(&store->rejects, &store->db, item->batch, item->known, err);
+    if (status == STORE_OK)
+        status = store_add_receipts(store, receipts, err);
     status = store_end(store, status, err);
     /* Not even a reject can be written: nothing of this is the batch's fault. */
     return status == STORE_REFUSED ? STORE_BUSY : status;
+}
+
+static int sqlite_store_load_receipts(struct store *base, store_receipts_fn *fn, void *arg,
+                                      struct error *err)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    sqlite3_stmt *rows = db_statement(&store->db, SQL_ALL_RECEIPTS);
+    if (rows == NULL)
+        return db_failure(&store->db, err);
+    int code, status = STORE_OK;
+    while ((code = sqlite3_step(rows)) == SQLITE_ROW)
+        if (fn(arg, sqlite3_column_int64(rows, 0), sqlite3_column_int64(rows, 1),
+               sqlite3_column_blob(rows, 2), (size_t)sqlite3_column_bytes(rows, 2)) != 0)
+            break;
+    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+        (void)db_failure(&store->db, err);
+        status = STORE_BUSY;
+    }
+    (void)sqlite3_reset(rows);
+    return status;
 }
 
 static void store_complain(struct sqlite_store *store)
@@ -271,9 +336,12 @@ static bool sqlite_store_tend(struct store *base, bool idle)
     if (!idle && store->wal_pages < store->tried_pages + STORE_CHECKPOINT_PAGES)
         return true;
     /* Not idle: whatever can be copied without waiting for anyone. */
+    /* Whoever reads is not waited for: it is tried again. */
+    (void)sqlite3_busy_timeout(store->db.handle, 0);
     int code = sqlite3_wal_checkpoint_v2(
         store->db.handle, NULL, idle ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, &log,
         &done);
+    (void)sqlite3_busy_timeout(store->db.handle, DB_BUSY_MS);
     if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
         log_warn("%s: checkpoint failed: %s", store->database, sqlite3_errmsg(store->db.handle));
     if (code == SQLITE_OK && (idle || log == done)) {
@@ -317,6 +385,7 @@ static const struct store_ops sqlite_store_ops = {
     .close = sqlite_store_close,
     .append = sqlite_store_append,
     .append_apart = sqlite_store_append_apart,
+    .load_receipts = sqlite_store_load_receipts,
     .tend = sqlite_store_tend,
     .reader_open = sqlite_store_reader_open,
     .reader_close = sqlite_reader_close,
@@ -353,6 +422,7 @@ int sqlite_store_open(struct store **out, const struct store_options *options, s
     }
     store->base.ops = &sqlite_store_ops;
     store->lock = -1;
+    store->wal_pages = 1; /* perhaps: what a killed run left is put back when idle */
     store->stale = true;
     store->rejects.max_rows = options->max_rejects;
     store->rejects.max_bytes = options->max_rejects_bytes;

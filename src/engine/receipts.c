@@ -1,0 +1,390 @@
+#include "engine/receipts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/list.h"
+
+#define RECEIPTS_FIRST_BUCKETS 1024
+#define RECEIPTS_ROW_VERSION 1
+#define RECEIPTS_BURST (UINT32_C(1) << 31) /* beside a count in a row */
+
+/*
+ * In the table under running[0], and in the list of all by age: rows ascend along it, and what the
+ * open transaction has taken is at its end, so a rollback cuts the tail off and dropping takes the
+ * head.
+ */
+struct receipt {
+    struct list node;     /* in receipts->by_age */
+    struct receipt *next; /* in the bucket, newest first */
+    int64_t row;
+    int64_t at_ms;
+    uint64_t serial;
+    bool burst;    /* all of it; see receipt_counts */
+    unsigned lost; /* of a burst: answers that are known not to have arrived, so many repetitions
+                    * are retries */
+    size_t count;
+    uint64_t running[];
+};
+
+/* A loss that the open transaction has made use of. */
+struct receipts_use {
+    struct receipt *receipt;
+    struct receipts_use *next;
+};
+
+struct receipts {
+    struct receipt **buckets;
+    size_t bucket_count; /* a power of two */
+    struct list by_age;  /* oldest first */
+    size_t count;
+    size_t bytes;
+    size_t max_bytes;
+    uint64_t last_serial;
+    int64_t row;               /* of the open transaction */
+    size_t open_count;         /* receipts it has taken */
+    struct receipts_use *uses; /* losses it has used */
+};
+
+static size_t receipt_bytes(size_t count)
+{
+    return sizeof(struct receipt) + count * sizeof(uint64_t);
+}
+
+struct receipts *receipts_new(size_t max_bytes)
+{
+    struct receipts *receipts = calloc(1, sizeof *receipts);
+    if (receipts == NULL)
+        return NULL;
+    receipts->buckets = calloc(RECEIPTS_FIRST_BUCKETS, sizeof *receipts->buckets);
+    if (receipts->buckets == NULL) {
+        free(receipts);
+        return NULL;
+    }
+    receipts->bucket_count = RECEIPTS_FIRST_BUCKETS;
+    receipts->max_bytes = max_bytes;
+    receipts->row = 1;
+    list_init(&receipts->by_age);
+    return receipts;
+}
+
+static struct receipt **receipts_bucket(struct receipts *receipts, uint64_t first)
+{
+    return &receipts->buckets[first & (receipts->bucket_count - 1)];
+}
+
+static void receipts_remove(struct receipts *receipts, struct receipt *receipt)
+{
+    struct receipt **at = receipts_bucket(receipts, receipt->running[0]);
+    while (*at != receipt)
+        at = &(*at)->next;
+    *at = receipt->next;
+    list_remove(&receipt->node);
+    receipts->count--;
+    receipts->bytes -= receipt_bytes(receipt->count);
+    free(receipt);
+}
+
+static void receipts_forget_uses(struct receipts *receipts, bool undo)
+{
+    while (receipts->uses != NULL) {
+        struct receipts_use *use = receipts->uses;
+        receipts->uses = use->next;
+        if (undo)
+            use->receipt->lost++;
+        free(use);
+    }
+}
+
+void receipts_free(struct receipts *receipts)
+{
+    if (receipts == NULL)
+        return;
+    receipts_forget_uses(receipts, false);
+    while (!list_empty(&receipts->by_age))
+        receipts_remove(receipts, LIST_OF(receipts->by_age.next, struct receipt, node));
+    free(receipts->buckets);
+    free(receipts);
+}
+
+/* Twice as many buckets once they are full on average. Without memory the chains get longer. */
+static void receipts_grow(struct receipts *receipts)
+{
+    size_t count = receipts->bucket_count * 2;
+    if (receipts->count < receipts->bucket_count)
+        return;
+    struct receipt **buckets = calloc(count, sizeof *buckets);
+    if (buckets == NULL)
+        return;
+    free(receipts->buckets);
+    receipts->buckets = buckets;
+    receipts->bucket_count = count;
+    /* Along the ages, so that the newest ends up in front again. */
+    for (struct list *node = receipts->by_age.next; node != &receipts->by_age; node = node->next) {
+        struct receipt *receipt = LIST_OF(node, struct receipt, node);
+        struct receipt **bucket = receipts_bucket(receipts, receipt->running[0]);
+        receipt->next = *bucket;
+        *bucket = receipt;
+    }
+}
+
+static struct receipt *receipts_add(struct receipts *receipts, const uint64_t *running,
+                                    size_t count, bool burst, int64_t row, int64_t at_ms)
+{
+    struct receipt *receipt = malloc(receipt_bytes(count));
+    if (receipt == NULL)
+        return NULL;
+    receipts_grow(receipts);
+    memcpy(receipt->running, running, count * sizeof *running);
+    receipt->count = count;
+    receipt->row = row;
+    receipt->at_ms = at_ms;
+    receipt->burst = burst;
+    receipt->lost = 0;
+    receipt->serial = ++receipts->last_serial;
+    struct receipt **bucket = receipts_bucket(receipts, running[0]);
+    receipt->next = *bucket;
+    *bucket = receipt;
+    list_append(&receipts->by_age, &receipt->node);
+    receipts->count++;
+    receipts->bytes += receipt_bytes(count);
+    return receipt;
+}
+
+/* How many elements two bodies share, when the shorter is a prefix of the longer; else 0. */
+static size_t receipt_overlap(const struct receipt *receipt, const struct marks *marks)
+{
+    size_t least = receipt->count < marks->count ? receipt->count : marks->count;
+    return receipt->running[0] == marks->running[0] &&
+                   receipt->running[least - 1] == marks->running[least - 1]
+               ? least
+               : 0;
+}
+
+/* Whether that overlap counts as stored. A burst does so on evidence alone, and a retry is never
+ * shorter than what it repeats, so that a lost answer says nothing of a shorter body. What begins a
+ * burst may also be its rest: of 21 equal events in batches of 10, the last comes alone. */
+static bool receipt_counts(const struct receipt *receipt, const struct marks *marks, size_t overlap)
+{
+    if (!receipt->burst && !marks_burst(marks, overlap))
+        return true;
+    return receipt->lost > 0 && overlap == receipt->count;
+}
+
+struct receipts_match {
+    struct receipt *best; /* the longest overlap that counts as stored, NULL for none */
+    size_t known;         /* its length */
+    struct receipt *same; /* of a body equal to this one, NULL for none */
+};
+
+static struct receipts_match receipts_find(struct receipts *receipts, const struct marks *marks)
+{
+    struct receipts_match match = {NULL, 0, NULL};
+    for (struct receipt *receipt = *receipts_bucket(receipts, marks->running[0]); receipt != NULL;
+         receipt = receipt->next) {
+        size_t overlap = receipt_overlap(receipt, marks);
+        if (overlap == 0)
+            continue;
+        if (match.same == NULL && overlap == marks->count && overlap == receipt->count)
+            match.same = receipt;
+        if (overlap > match.known && receipt_counts(receipt, marks, overlap)) {
+            match.best = receipt;
+            match.known = overlap;
+        }
+    }
+    return match;
+}
+
+static int receipts_use(struct receipts *receipts, struct receipt *receipt)
+{
+    struct receipts_use *use = malloc(sizeof *use);
+    if (use == NULL)
+        return -1;
+    receipt->lost--;
+    *use = (struct receipts_use){receipt, receipts->uses};
+    receipts->uses = use;
+    return 0;
+}
+
+int receipts_take(struct receipts *receipts, const struct marks *marks, int64_t now_ms,
+                  struct receipts_verdict *verdict)
+{
+    *verdict = (struct receipts_verdict){0, 0};
+    if (marks->count == 0)
+        return 0;
+    struct receipts_match match = receipts_find(receipts, marks);
+    struct receipt *stands = match.known == marks->count ? match.best : match.same;
+    bool fresh = stands == NULL;
+    bool burst = marks_burst(marks, marks->count);
+    if (fresh)
+        stands = receipts_add(receipts, marks->running, marks->count, burst, receipts->row, now_ms);
+    if (stands == NULL)
+        return -1;
+    if (match.known > 0 && match.best->burst && receipts_use(receipts, match.best) != 0) {
+        if (fresh)
+            receipts_remove(receipts, stands);
+        return -1;
+    }
+    receipts->open_count += fresh;
+    verdict->known = match.known;
+    verdict->serial = burst ? stands->serial : 0;
+    return 0;
+}
+
+static int receipts_put_number(struct bytes *out, uint64_t number, unsigned bytes)
+{
+    unsigned char text[8];
+    for (unsigned i = 0; i < bytes; i++)
+        text[i] = (unsigned char)(number >> (8 * i));
+    return bytes_append(out, text, bytes);
+}
+
+/* The first receipt that the open transaction has taken, or the end of the list. */
+static struct list *receipts_open(const struct receipts *receipts)
+{
+    const struct list *node = &receipts->by_age;
+    for (size_t i = 0; i < receipts->open_count; i++)
+        node = node->previous;
+    return (struct list *)node;
+}
+
+/* A version byte, then for each receipt its count in 4 bytes, with the highest bit for a burst, and
+ * its marks in 8 each, lowest byte first. */
+int receipts_row(const struct receipts *receipts, struct bytes *out)
+{
+    if (receipts->open_count == 0)
+        return 0;
+    if (receipts_put_number(out, RECEIPTS_ROW_VERSION, 1) != 0)
+        return -1;
+    for (const struct list *node = receipts_open(receipts); node != &receipts->by_age;
+         node = node->next) {
+        const struct receipt *receipt = LIST_OF(node, struct receipt, node);
+        if (receipts_put_number(out, receipt->count | (receipt->burst ? RECEIPTS_BURST : 0), 4) !=
+            0)
+            return -1;
+        for (size_t i = 0; i < receipt->count; i++)
+            if (receipts_put_number(out, receipt->running[i], 8) != 0)
+                return -1;
+    }
+    return 0;
+}
+
+int64_t receipts_row_number(const struct receipts *receipts)
+{
+    return receipts->row;
+}
+
+/* Keeps the chain of one first mark short: the oldest of it goes. */
+static void receipts_trim_chain(struct receipts *receipts, uint64_t first)
+{
+    struct receipt *oldest = NULL;
+    unsigned count = 0;
+    for (struct receipt *receipt = *receipts_bucket(receipts, first); receipt != NULL;
+         receipt = receipt->next) {
+        if (receipt->running[0] != first)
+            continue;
+        oldest = receipt;
+        count++;
+    }
+    if (count > RECEIPTS_CHAIN)
+        receipts_remove(receipts, oldest);
+}
+
+int64_t receipts_commit(struct receipts *receipts, int64_t now_ms)
+{
+    receipts_forget_uses(receipts, false);
+    struct list *node = receipts_open(receipts);
+    receipts->open_count = 0;
+    while (node != &receipts->by_age) {
+        struct receipt *receipt = LIST_OF(node, struct receipt, node);
+        /* What is trimmed is as old as this one at least: the next stays. */
+        node = node->next;
+        receipts_trim_chain(receipts, receipt->running[0]);
+    }
+    receipts->row++;
+    while (!list_empty(&receipts->by_age)) {
+        struct receipt *oldest = LIST_OF(receipts->by_age.next, struct receipt, node);
+        bool single = oldest->node.next == &receipts->by_age;
+        if (oldest->at_ms >= now_ms - RECEIPTS_MAX_AGE_MS &&
+            (receipts->bytes <= receipts->max_bytes || single))
+            return oldest->row;
+        receipts_remove(receipts, oldest);
+    }
+    return receipts->row;
+}
+
+void receipts_rollback(struct receipts *receipts)
+{
+    receipts_forget_uses(receipts, true);
+    for (; receipts->open_count > 0; receipts->open_count--)
+        receipts_remove(receipts, LIST_OF(receipts->by_age.previous, struct receipt, node));
+}
+
+void receipts_lost(struct receipts *receipts, uint64_t serial)
+{
+    /* Losses are told soon: the newest are looked at first. */
+    for (struct list *node = receipts->by_age.previous; node != &receipts->by_age;
+         node = node->previous) {
+        struct receipt *receipt = LIST_OF(node, struct receipt, node);
+        if (receipt->serial == serial)
+            receipt->lost++;
+        if (receipt->serial <= serial)
+            return;
+    }
+}
+
+static uint64_t receipts_get_number(const unsigned char *at, unsigned bytes)
+{
+    uint64_t number = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        number |= (uint64_t)at[i] << (8 * i);
+    return number;
+}
+
+int receipts_load(struct receipts *receipts, int64_t row, int64_t at_ms, const void *data,
+                  size_t len)
+{
+    const unsigned char *at = data, *end = at + len;
+    uint64_t *running = NULL;
+    size_t room = 0;
+    int status = 0;
+    if (len == 0 || *at++ != RECEIPTS_ROW_VERSION)
+        return 0;
+    while (end - at >= 4 && status == 0) {
+        size_t count = (size_t)receipts_get_number(at, 4);
+        bool burst = (count & RECEIPTS_BURST) != 0;
+        count &= RECEIPTS_BURST - 1;
+        at += 4;
+        if (count == 0 || count > (size_t)(end - at) / 8)
+            break;
+        if (count > room) {
+            uint64_t *more = realloc(running, count * sizeof *running);
+            if (more == NULL) {
+                status = -1;
+                break;
+            }
+            running = more;
+            room = count;
+        }
+        for (size_t i = 0; i < count; i++, at += 8)
+            running[i] = receipts_get_number(at, 8);
+        struct receipt *receipt = receipts_add(receipts, running, count, burst, row, at_ms);
+        if (receipt == NULL) {
+            status = -1;
+            break;
+        }
+        receipt->lost = burst;
+        receipts_trim_chain(receipts, running[0]);
+    }
+    free(running);
+    if (row >= receipts->row)
+        receipts->row = row + 1;
+    return status;
+}
+
+void receipts_tell(const struct receipts *receipts, struct receipts_facts *facts)
+{
+    *facts = (struct receipts_facts){receipts->count, receipts->bytes, 0};
+    if (!list_empty(&receipts->by_age))
+        facts->oldest_ms = LIST_OF(receipts->by_age.next, struct receipt, node)->at_ms;
+}

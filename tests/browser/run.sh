@@ -1,0 +1,10 @@
+#!/bin/sh
+# The browser tests; main.js tells what they need and how to run them alone.
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+for program in node python3; do
+    command -v $program >/dev/null || {
+        echo "1..0 # SKIP $program is not installed"
+        exit 77
+    }
+done
+exec node "$here/main.js" "$@"
