@@ -16,6 +16,13 @@ case $(. /etc/os-release 2>/dev/null && echo "${ID-}${VERSION_ID-}") in
 debian12) packages_test+=(clang-format clang-tidy) ;;
 esac
 
+# The browser tests. They skip on Ubuntu, whose chromium is a snap: it can't be driven.
+if grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then
+    packages_test+=(chromium)
+    # Whoever has a node from elsewhere has its npm too, and Debian's would not go with it.
+    command -v npm >/dev/null || packages_test+=(nodejs npm)
+fi
+
 # packages_install PACKAGE…: installs those that are missing; asks apt only when there are some.
 # Where that can't be done it names them and goes on: configure tells what is really not there.
 packages_install()

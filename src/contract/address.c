@@ -106,11 +106,28 @@ static int address_parse_node(struct address *address, const char *text, size_t 
 {
     const char *end = memchr(text, ']', len);
     const char *colon = memchr(text, ':', len);
-    if (len > 0 && text[0] == '[' && end != NULL)
-        return address_parse(address, text, (size_t)(end + 1 - text));
+    if (len > 0 && text[0] == '[' && end != NULL) {
+        size_t node = (size_t)(end + 1 - text);
+        return node < len && text[node] != ':' ? -1 : address_parse(address, text, node);
+    }
     if (colon != NULL && memchr(colon + 1, ':', len - (size_t)(colon + 1 - text)) == NULL)
         len = (size_t)(colon - text);
     return address_parse(address, text, len);
+}
+
+/* The length of the first parameter of an element of Forwarded: up to a semicolon that is not
+ * quoted. A quoted host is the client's own word, and may look like anything. */
+static size_t address_parameter(const char *text, size_t len)
+{
+    bool quoted = false;
+    size_t at = 0;
+    for (; at < len && (quoted || text[at] != ';'); at++) {
+        if (quoted && text[at] == '\\')
+            at++;
+        else if (text[at] == '"')
+            quoted = !quoted;
+    }
+    return at < len ? at : len;
 }
 
 /* The for parameter of one element of Forwarded: for=192.0.2.1;proto=https, For="[2001:db8::1]:80".
@@ -118,8 +135,7 @@ static int address_parse_node(struct address *address, const char *text, size_t 
 static int address_parse_forwarded(struct address *address, const char *text, size_t len)
 {
     while (len > 0) {
-        const char *semicolon = memchr(text, ';', len);
-        size_t part = semicolon != NULL ? (size_t)(semicolon - text) : len;
+        size_t part = address_parameter(text, len);
         const char *pair = text;
         size_t pair_len = part;
         address_trim(&pair, &pair_len);
@@ -142,13 +158,26 @@ static int address_parse_forwarded(struct address *address, const char *text, si
     return -1;
 }
 
-/* Where the last element of a comma-separated list begins. No list of addresses holds a comma
- * within quotes; one that does can't be read, which ends the search as it should. */
-static const char *address_last(const char *text, size_t len)
+/* Whether an odd number of backslashes stands in front of at. */
+static bool address_escaped(const char *text, const char *at)
+{
+    bool escaped = false;
+    while (at > text && *--at == '\\')
+        escaped = !escaped;
+    return escaped;
+}
+
+/* Where the last element of a comma-separated list begins. Commas in quotes separate nothing; the
+ * quotes are paired from the right, since on the left anybody can have left one open. */
+static const char *address_last(const char *text, size_t len, bool quotes)
 {
     const char *at = text + len;
-    while (at > text && at[-1] != ',')
+    bool quoted = false;
+    while (at > text && (quoted || at[-1] != ',')) {
         at--;
+        if (quotes && *at == '"' && !(quoted && address_escaped(text, at)))
+            quoted = !quoted;
+    }
     return at;
 }
 
@@ -158,7 +187,7 @@ struct address address_behind(struct address peer, enum address_header header, c
     struct address client = peer;
     size_t left = value != NULL ? strlen(value) : 0;
     while (header != ADDRESS_HEADER_NONE && left > 0 && address_in(client, trusted, count)) {
-        const char *element = address_last(value, left);
+        const char *element = address_last(value, left, header == ADDRESS_FORWARDED);
         size_t len = (size_t)(value + left - element);
         left = element > value ? (size_t)(element - 1 - value) : 0;
         struct address next;

@@ -97,6 +97,9 @@ static struct bucket *buckets_find(struct buckets *buckets, struct address clien
         *chain = bucket;
         buckets->count++;
     } else {
+        /* Each thread has read the clock before it came to the lock. */
+        if (now_ms < bucket->at_ms)
+            now_ms = bucket->at_ms;
         double seconds = (double)(now_ms - bucket->at_ms) / 1000;
         bucket->events = bucket_filled(bucket->events, buckets->events, seconds);
         bucket->bytes = bucket_filled(bucket->bytes, buckets->bytes, seconds);

@@ -3,7 +3,8 @@
  * connections where a test wants it.
  *
  * A request is passed on when it is here as a whole. One connection of the browser is one connection
- * to the daemon, and ends with it: the daemon must be able to notice that its answer got lost.
+ * to the daemon, and what cuts the one resets the other: as without a proxy, the daemon must be able
+ * to notice that its answer got lost.
  * Browsers neither pipeline nor send chunked bodies, so an answer begins with the first bytes that
  * come back after a request was passed on.
  */
@@ -96,7 +97,7 @@ export class Proxy {
         link.open = request;
         link.answered = Buffer.alloc(0);
         if (cut === 'late') this.late.push(request);
-        if (cut === 'before' || cut === 'late') link.client.resetAndDestroy();
+        if (cut === 'before' || cut === 'late') this.cut(link);
         else link.daemon.write(raw);
     }
 
@@ -109,7 +110,12 @@ export class Proxy {
                 request.answer = { status: Number(head.line.split(' ')[1]), headers: head.headers };
         }
         if (request?.cut !== 'after') link.client.write(bytes);
-        else if (request.answer !== null) link.client.resetAndDestroy();
+        else if (request.answer !== null) this.cut(link);
+    }
+
+    cut(link) {
+        link.client.resetAndDestroy();
+        link.daemon.resetAndDestroy();
     }
 
     /* Passes on, one after the other, what "late" has kept. Resolves with the answers as text. */

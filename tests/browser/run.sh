@@ -4,7 +4,7 @@ here=$(cd "$(dirname "$0")" && pwd) || exit 1
 for program in node python3; do
     command -v $program >/dev/null || {
         echo "1..0 # SKIP $program is not installed"
-        exit 77
+        exit 0
     }
 done
 exec node "$here/main.js" "$@"

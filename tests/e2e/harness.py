@@ -4,8 +4,8 @@ Each tests/e2e/x.py stands alone: `python3 tests/e2e/x.py` from the build tree r
 behind it only the cases whose names hold one of them. Python's standard library is all it needs.
 
   BEACOND       the binary, default ./src/beacond
-  BEACOND_SLOW  1: the daemon runs under a sanitizer or valgrind. Sizes go down (scale()), deadlines
-                up, and resident memory is not judged
+  BEACOND_SLOW  1: the daemon runs under valgrind or something like it. Sizes go down (scale()),
+                deadlines up, and resident memory is not judged. Sanitizers are noticed by themselves
 
 Output is TAP. A case is a function under @case; its name, underscores as spaces, is the sentence.
 It fails by an exception, and can't run by raising Skip. What a case has started is stopped behind
@@ -41,8 +41,18 @@ import time
 import traceback
 import zlib
 
-SLOW = os.environ.get("BEACOND_SLOW", "") not in ("", "0")
 BINARY = os.path.abspath(os.environ.get("BEACOND", "./src/beacond"))
+
+
+def _sanitized():
+    try:
+        with open(BINARY, "rb") as file:
+            return re.search(rb"__(asan|tsan|msan)_init", file.read()) is not None
+    except OSError:
+        return False
+
+
+SLOW = os.environ.get("BEACOND_SLOW", "") not in ("", "0") or _sanitized()
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
 PATIENCE = 120 if SLOW else 20  # seconds until something that must happen has not happened
 

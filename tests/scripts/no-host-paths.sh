@@ -7,7 +7,8 @@ n=0
 absent() # absent WHAT EXPRESSION
 {
     n=$((n + 1))
-    found=$(find . \( -name .git -o -path ./build -o -path ./autom4te.cache -o -path ./build-aux \) -prune \
+    found=$(find . \( -name .git -o -path ./build -o -path ./autom4te.cache -o -path ./build-aux \
+        -o -name node_modules \) -prune \
         -o -type f ! -path ./tests/scripts/no-host-paths.sh ! -path './tests/data/*' \
         ! -name configure ! -name 'configure~' ! -name aclocal.m4 ! -name '*.in' ! -name '*.log' \
         ! -name '*.trs' ! -name '*.o' ! -name '*.a' ! -name '*.Po' ! -name Makefile \

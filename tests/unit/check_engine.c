@@ -36,6 +36,7 @@ static void setup(void)
                   .max_rejects = 100,
                   .max_rejects_bytes = 100000},
         .queue_bytes = 1 << 20,
+        .receipts_bytes = 1 << 20,
         .readers = 2,
     };
     mailbox = mailbox_new();
@@ -97,7 +98,8 @@ static struct batch *batch_of(unsigned n, unsigned count, const char *text)
                                 i > 0 ? "," : "", n % 28 + 1, i % 60, i, text),
             0);
     ck_assert_int_eq(bytes_append_text(&body, "]}"), 0);
-    ck_assert_int_eq(batch_read(body.data, body.len, &limits, &uuids, NULL, 0, &batch, NULL), BATCH_OK);
+    ck_assert_int_eq(batch_read(body.data, body.len, &limits, &uuids, NULL, 0, &batch, NULL),
+                     BATCH_OK);
     bytes_clear(&body);
     return batch;
 }
@@ -278,6 +280,107 @@ START_TEST(engine_that_closes_says_of_each_batch_whether_it_was_stored)
 }
 END_TEST
 
+/* A body of the text given, with marks. */
+static struct batch *body_of(const char *text)
+{
+    struct uuid_source uuids;
+    struct batch *batch = NULL;
+    const struct batch_limits limits = {1 << 20, 512};
+    uuid_source_init(&uuids);
+    ck_assert_int_eq(
+        batch_read(text, strlen(text), &limits, &uuids, engine_secret(engine), 0, &batch, NULL),
+        BATCH_OK);
+    return batch;
+}
+
+/* Submits a body, waits, and says how many of its events were stored before. */
+static size_t send_body(const char *text, uint64_t *receipt)
+{
+    struct order order;
+    order_submit(&order, mailbox, body_of(text));
+    order_wait(&order, mailbox);
+    ck_assert(order.submission.stored);
+    if (receipt != NULL)
+        *receipt = order.submission.receipt;
+    batch_free(order.submission.batch);
+    return order.submission.duplicate;
+}
+
+static void engine_again(void)
+{
+    engine_close(engine);
+    engine_up();
+}
+
+#define EVENT_A "{\"timestamp\":\"2024-01-01T00:00:00.001Z\",\"n\":1}"
+#define EVENT_B "{\"timestamp\":\"2024-01-01T00:00:00.002Z\",\"n\":2}"
+#define EVENT_C "{\"timestamp\":\"2024-01-01T00:00:00.003Z\",\"n\":3}"
+#define BODY(events) "{\"events\":[" events "]}"
+
+START_TEST(engine_stores_a_body_sent_again_once)
+{
+    ck_assert_uint_eq(send_body(BODY(EVENT_A "," EVENT_B), NULL), 0);
+    ck_assert_uint_eq(send_body(BODY(EVENT_A "," EVENT_B), NULL), 2);
+    ck_assert_uint_eq(send_body(BODY(EVENT_A "," EVENT_B "," EVENT_C), NULL), 2);
+    ck_assert_uint_eq(send_body(BODY(EVENT_A), NULL), 1);
+    engine_again();
+    ck_assert_uint_eq(send_body(BODY(EVENT_A "," EVENT_B "," EVENT_C), NULL), 3);
+    ck_assert_uint_eq(send_body(BODY(EVENT_A "," EVENT_B), NULL), 2);
+    /* Not a prefix: its first event is another. */
+    ck_assert_uint_eq(send_body(BODY(EVENT_B "," EVENT_C), NULL), 0);
+    ck_assert_int_eq(shell_number("SELECT count(*) FROM events"), 5);
+}
+END_TEST
+
+START_TEST(engine_tells_equal_bodies_of_one_group_apart)
+{
+    struct order orders[2];
+    shell_run("BEGIN IMMEDIATE");
+    for (int i = 0; i < 2; i++)
+        order_submit(&orders[i], mailbox, body_of(BODY(EVENT_A "," EVENT_B)));
+    shell_run("COMMIT");
+    for (int i = 0; i < 2; i++) {
+        order_wait(&orders[i], mailbox);
+        ck_assert_uint_eq(orders[i].submission.duplicate, i == 0 ? 0 : 2);
+        batch_free(orders[i].submission.batch);
+    }
+    ck_assert_int_eq(shell_number("SELECT count(*) FROM events"), 2);
+}
+END_TEST
+
+START_TEST(engine_stores_bursts_unless_their_answer_was_lost)
+{
+    static const char burst[] = BODY(EVENT_A "," EVENT_A);
+    uint64_t receipt;
+    ck_assert_uint_eq(send_body(burst, &receipt), 0);
+    ck_assert(receipt != 0);
+    ck_assert_uint_eq(send_body(burst, &receipt), 0);
+    engine_lost(engine, receipt);
+    ck_assert_uint_eq(send_body(burst, NULL), 2);
+    ck_assert_uint_eq(send_body(burst, NULL), 0);
+    ck_assert_int_eq(shell_number("SELECT count(*) FROM events"), 6);
+    /* Perhaps the rest of a burst that was cut into batches. */
+    ck_assert_uint_eq(send_body(BODY(EVENT_A), &receipt), 0);
+    ck_assert(receipt == 0);
+}
+END_TEST
+
+START_TEST(engine_forgets_receipts_of_what_was_not_committed)
+{
+    struct order order;
+    shell_run("BEGIN IMMEDIATE");
+    order_submit(&order, mailbox, body_of(BODY(EVENT_A)));
+    while (engine_healthy(engine))
+        (void)poll(NULL, 0, 1);
+    while (!engine_withdraw(engine, &order.submission))
+        (void)poll(NULL, 0, 1);
+    batch_free(order.submission.batch);
+    shell_run("COMMIT");
+    ck_assert_uint_eq(send_body(BODY(EVENT_A), NULL), 0);
+    ck_assert_int_eq(shell_number("SELECT count(*) FROM events"), 1);
+}
+END_TEST
+
 /* One answer, read to its end. */
 struct listener {
     struct reading *reading;
@@ -412,6 +515,10 @@ int main(void)
     tcase_add_test(tcase, engine_has_no_room_while_its_queue_is_full);
     tcase_add_test(tcase, engine_puts_a_culprit_aside_and_stores_the_rest_of_the_group);
     tcase_add_test(tcase, engine_that_closes_says_of_each_batch_whether_it_was_stored);
+    tcase_add_test(tcase, engine_stores_a_body_sent_again_once);
+    tcase_add_test(tcase, engine_tells_equal_bodies_of_one_group_apart);
+    tcase_add_test(tcase, engine_stores_bursts_unless_their_answer_was_lost);
+    tcase_add_test(tcase, engine_forgets_receipts_of_what_was_not_committed);
     tcase_add_test(tcase, reading_gives_one_document_in_many_chunks);
     tcase_add_test(tcase, reading_goes_on_where_the_cursor_says_whatever_arrives);
     tcase_add_test(tcase, reading_may_be_given_up_while_a_chunk_is_under_way);

@@ -150,14 +150,15 @@ START_TEST(marks_know_for_which_prefixes_a_body_is_a_burst)
     struct dice dice = dice_new();
     unsigned long bursts = 0, plain = 0;
     for (unsigned round = 0; round < unit_rounds(3000); round++) {
-        size_t body[MOST], count = 1 + dice_roll(&dice, round % 50 == 0 ? MOST : 10);
-        size_t kinds = 1 + dice_roll(&dice, 2 * count * count), changes = 1 + dice_roll(&dice, 40);
+        size_t body[MOST], count = 1 + dice_roll(&dice, round % 30 == 0 ? MOST : 10);
+        size_t kinds = 1 + dice_roll(&dice, 2 * count * count);
+        size_t changes = 1 + dice_roll(&dice, 6 * count);
         int64_t times[MOST], now = (int64_t)dice_roll(&dice, 3) - 1;
         marks_reset(&marks);
         for (size_t i = 0; i < count; i++) {
             char text[24];
             now += dice_roll(&dice, changes) == 0;
-            times[i] = dice_roll(&dice, 50) == 0 ? INT64_MIN : now;
+            times[i] = dice_roll(&dice, changes) == 0 ? INT64_MIN : now;
             body[i] = dice_roll(&dice, kinds);
             snprintf(text, sizeof text, "%zu", body[i]);
             add(&marks, text, times[i]);

@@ -15,6 +15,7 @@ static char database[PATH_MAX];
 static struct store_options options;
 static struct store *store;
 static struct uuid_source uuids;
+static const struct store_receipts no_receipts;
 
 static void store_up(void)
 {
@@ -56,7 +57,7 @@ static struct store_item append_text(const char *text)
 {
     struct error err = {""};
     struct store_item item = {.batch = batch_of(text)};
-    int status = store_append(store, &item, 1, &err);
+    int status = store_append(store, &item, 1, &no_receipts, &err);
     ck_assert_msg(status == STORE_OK, "%s", err.text);
     batch_free(item.batch);
     return item;
@@ -180,9 +181,9 @@ START_TEST(store_puts_a_refused_event_aside_and_keeps_its_neighbours)
         .batch =
             batch_of("{\"events\":[{\"timestamp\":\"2024-01-01\"},{\"timestamp\":\"2024-01-02\","
                      "\"bad\":1},{\"timestamp\":\"2024-01-03\"}]}")};
-    ck_assert_int_eq(store_append(store, &item, 1, &err), STORE_REFUSED);
+    ck_assert_int_eq(store_append(store, &item, 1, &no_receipts, &err), STORE_REFUSED);
     ck_assert_int_eq(total_of(INT64_MIN, INT64_MAX), 0);
-    ck_assert_int_eq(store_append_apart(store, &item, &err), STORE_OK);
+    ck_assert_int_eq(store_append_apart(store, &item, &no_receipts, &err), STORE_OK);
     ck_assert_uint_eq(item.saved, 2);
     ck_assert_uint_eq(item.refused, 1);
     ck_assert_int_eq(total_of(INT64_MIN, INT64_MAX), 2);
@@ -201,12 +202,80 @@ START_TEST(store_says_busy_while_another_writes_and_loses_nothing)
     struct store_item item = {.batch = batch_of("{\"events\":[{\"timestamp\":\"2024-01-01\"}]}")};
     ck_assert_int_eq(sqlite3_open(database, &handle), SQLITE_OK);
     ck_assert_int_eq(sqlite3_exec(handle, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    ck_assert_int_eq(store_append(store, &item, 1, &err), STORE_BUSY);
+    ck_assert_int_eq(store_append(store, &item, 1, &no_receipts, &err), STORE_BUSY);
     ck_assert_int_eq(sqlite3_exec(handle, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(handle);
-    ck_assert_int_eq(store_append(store, &item, 1, &err), STORE_OK);
+    ck_assert_int_eq(store_append(store, &item, 1, &no_receipts, &err), STORE_OK);
     ck_assert_int_eq(total_of(INT64_MIN, INT64_MAX), 1);
     batch_free(item.batch);
+}
+END_TEST
+
+/* What store_load_receipts has handed out. */
+struct loaded {
+    int rows;
+    int64_t numbers[4];
+    char texts[4][8];
+};
+
+static int loaded_row(void *arg, int64_t row, int64_t at_ms, const void *data, size_t len)
+{
+    struct loaded *loaded = arg;
+    ck_assert_int_eq(at_ms, 100 + row);
+    ck_assert(loaded->rows < 4 && len < sizeof loaded->texts[0]);
+    memcpy(loaded->texts[loaded->rows], data, len);
+    loaded->numbers[loaded->rows++] = row;
+    return 0;
+}
+
+START_TEST(store_keeps_rows_of_receipts_until_they_are_not_needed)
+{
+    static const char *const texts[] = {"one", "two", "three"};
+    struct loaded loaded = {0};
+    struct error err = {""};
+    for (int i = 0; i < 3; i++) {
+        struct store_item item = {.batch =
+                                      batch_of("{\"events\":[{\"timestamp\":\"2024-01-01\"}]}")};
+        struct store_receipts receipts = {.row = i + 5,
+                                          .at_ms = 105 + i,
+                                          .data = texts[i],
+                                          .len = strlen(texts[i]),
+                                          .before = i == 2 ? 6 : 0};
+        ck_assert_int_eq(store_append(store, &item, 1, &receipts, &err), STORE_OK);
+        batch_free(item.batch);
+    }
+    store_close(store);
+    store_up();
+    ck_assert_int_eq(store_load_receipts(store, loaded_row, &loaded, &err), STORE_OK);
+    ck_assert_int_eq(loaded.rows, 2);
+    ck_assert_int_eq(loaded.numbers[0], 6);
+    ck_assert_str_eq(loaded.texts[0], "two");
+    ck_assert_str_eq(loaded.texts[1], "three");
+}
+END_TEST
+
+START_TEST(store_leaves_known_elements_alone)
+{
+    struct uuid_source source;
+    struct batch *batch = NULL;
+    struct error err = {""};
+    const struct batch_limits limits = {1 << 20, 512};
+    static const unsigned char secret[SIPHASH_KEY_BYTES] = {1};
+    static const char text[] =
+        "{\"events\":[{\"timestamp\":\"2024-01-01\"},7,{\"timestamp\":\"2024-01-02\"},8]}";
+    uuid_source_init(&source);
+    ck_assert_int_eq(batch_read(text, sizeof text - 1, &limits, &source, secret, 0, &batch, &err),
+                     BATCH_OK);
+    struct store_item item = {.batch = batch, .known = 2};
+    ck_assert_int_eq(store_append(store, &item, 1, &no_receipts, &err), STORE_OK);
+    ck_assert_uint_eq(item.saved, 2);
+    ck_assert_uint_eq(item.duplicate, 1);
+    ck_assert_int_eq(batch->events[0].seq, 0);
+    ck_assert_int_eq(batch->events[1].seq, 1);
+    ck_assert_int_eq(total_of(INT64_MIN, INT64_MAX), 1);
+    ck_assert_int_eq(shell("SELECT count(*) FROM rejects"), 1);
+    ck_assert_int_eq(shell("SELECT CAST(event AS TEXT) + 0 FROM rejects"), 8);
+    batch_free(batch);
 }
 END_TEST
 
@@ -403,6 +472,8 @@ int main(void)
     tcase_add_test(tcase, store_counts_anew_what_was_changed_behind_its_back);
     tcase_add_test(tcase, store_puts_a_refused_event_aside_and_keeps_its_neighbours);
     tcase_add_test(tcase, store_says_busy_while_another_writes_and_loses_nothing);
+    tcase_add_test(tcase, store_keeps_rows_of_receipts_until_they_are_not_needed);
+    tcase_add_test(tcase, store_leaves_known_elements_alone);
     tcase_add_test(tcase, store_is_not_opened_twice);
     tcase_add_loop_test(tcase, store_refuses_what_is_not_its_own_and_leaves_it_alone, 0, 4);
     tcase_add_test(tcase, store_reads_what_a_plain_sort_gives);

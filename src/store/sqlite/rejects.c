@@ -65,7 +65,7 @@ int rejects_add_batch(struct rejects *rejects, struct db *db, const struct batch
     int status = STORE_OK;
     for (size_t i = 0; i < batch->reject_kept && status == STORE_OK; i++) {
         const struct batch_reject *reject = &batch->rejects[i];
-        if (reject->position > known)
+        if (known == 0 || reject->position > known)
             status = rejects_add(rejects, db, batch->received_ms, batch_reason_text(reject->reason),
                                  reject->text, reject->text_len, err);
     }

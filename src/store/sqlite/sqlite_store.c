@@ -173,7 +173,11 @@ static int store_insert(struct sqlite_store *store, struct batch_event *event, i
     int status = db_finish(&store->db, insert, err);
     if (status != STORE_OK)
         return status;
-    *stored = !event->given || sqlite3_changes(store->db.handle) > 0;
+    *stored = sqlite3_changes(store->db.handle) > 0;
+    if (!*stored && !event->given) {
+        error_set(err, "a trigger of this database ignores it");
+        return STORE_REFUSED;
+    }
     if (!*stored)
         return STORE_OK;
     event->seq = ++store->last_seq;
@@ -187,7 +191,7 @@ static int store_insert(struct sqlite_store *store, struct batch_event *event, i
 /* Counts an event of a known element: stored already, nothing to do. */
 static bool store_is_known(struct store_item *item, struct batch_event *event)
 {
-    if (event->position > item->known)
+    if (item->known == 0 || event->position > item->known)
         return false;
     event->seq = 0;
     item->saved++;
