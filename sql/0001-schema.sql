@@ -71,8 +71,8 @@ CREATE TABLE receipts (
     n        INTEGER PRIMARY KEY,
     -- When the commit was made.
     at       INTEGER NOT NULL,
-    -- A version byte, then for each body its number of elements (4 bytes) and the running hash
-    -- behind each of them (8 bytes), lowest byte first.
+    -- A version byte, then for each body its number of elements (4 bytes, the highest bit set for a
+    -- burst) and the running hash behind each of them (8 bytes), lowest byte first.
     receipts BLOB NOT NULL
 ) STRICT;
 

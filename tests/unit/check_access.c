@@ -139,7 +139,6 @@ static const char *const bad_origins[] = {
     "https://example.org/",
     "https://example.org/path",
     "https://example.org?x",
-    "https://*.example.org",
     "https://user@example.org",
     "https://example.org:",
     "https://example.org:0",
@@ -157,6 +156,21 @@ static const char *const bad_origins[] = {
     "ht tp://example.org",
     "Null",
     "null ",
+    "*.",
+    "*.:80",
+    "**.example.org",
+    "*.*.example.org",
+    "www.*.example.org",
+    "*example.org",
+    "*.example.org:8080", /* without a scheme a port means nothing */
+    "*.example.org/",
+    "https://*",
+    "https://*.",
+    "https://*.example.org/",
+    "https://*.example.org:",
+    "https://*.example.org:0",
+    "https://user@*.example.org",
+    "*://*.example.org",
 };
 
 START_TEST(bad_origins_are_refused)
@@ -193,6 +207,61 @@ static const struct {
     {"null", "https://example.org", false},
     {"http://[2001:DB8::1]:8080", "http://[2001:db8::1]:8080", true},
     {"chrome-extension://abcdefgh", "chrome-extension://abcdefgh", true},
+    {"HTTPS://EXAMPLE.ORG:443", "https://example.org", true},
+    {"http://example.org:443", "http://example.org", false},
+    {"http://example.org:443", "http://example.org:443", true},
+    {"https://[2001:db8::1]:443", "https://[2001:db8::1]", true},
+    {"ws://example.org:80", "ws://example.org", false}, /* no page has such an origin */
+    /* a pattern without a scheme: any scheme and port, one label more or several */
+    {"*.example.org", "https://www.example.org", true},
+    {"*.example.org", "http://www.example.org", true},
+    {"*.example.org", "https://www.example.org:8443", true},
+    {"*.example.org", "http://a.b.c.example.org:1", true},
+    {"*.Example.ORG", "https://www.example.org", true},
+    {"*.example.org", "https://WWW.EXAMPLE.ORG", true},
+    {"*.org", "https://example.org", true},
+    {"*.example.org", "https://example.org", false},
+    {"*.example.org", "https://.example.org", false},
+    {"*.example.org", "https://evil-example.org", false},
+    {"*.example.org", "https://evilexample.org", false},
+    {"*.example.org", "https://www.example.org.evil.net", false},
+    {"*.example.org", "https://www.example.organic", false},
+    {"*.example.org", "https://www.example.or", false},
+    {"*.example.org", "https://www.example.org.", false},
+    {"*.example.org", "https://evil.net/.example.org", false},
+    {"*.example.org", "https://evil.net?.example.org", false},
+    {"*.example.org", "https://evil.net#.example.org", false},
+    {"*.example.org", "https://evil.net\\.example.org", false},
+    {"*.example.org", "https://user@www.example.org", false},
+    {"*.example.org", "https://www.example.org@evil.net", false},
+    {"*.example.org", "https://evil.net:80.example.org", false},
+    {"*.example.org", "https://evil.net:.example.org", false},
+    {"*.example.org", "https://www.example.org:", false},
+    {"*.example.org", "https://www.example.org:x", false},
+    {"*.example.org", "https://www.example.org:99999", false},
+    {"*.example.org", "https://www.example.org/", false},
+    {"*.example.org", "https:www.example.org", false},
+    {"*.example.org", "www.example.org", false},
+    {"*.example.org", "://www.example.org", false},
+    {"*.example.org", "null", false},
+    {"*.example.org", "", false},
+    {"*.0.0.1", "http://127.0.0.1", true}, /* as text, for what that is worth */
+    /* with a scheme: that one, and its port */
+    {"https://*.example.org", "https://www.example.org", true},
+    {"https://*.example.org", "https://a.b.example.org", true},
+    {"HTTPS://*.example.org:443", "https://www.example.org", true},
+    {"http://*.example.org:80", "http://www.example.org", true},
+    {"https://*.example.org:8443", "https://www.example.org:8443", true},
+    {"https://*.example.org", "http://www.example.org", false},
+    {"https://*.example.org", "https://example.org", false},
+    {"https://*.example.org", "https://www.example.org:8443", false},
+    {"https://*.example.org:8443", "https://www.example.org", false},
+    {"https://*.example.org:8443", "https://www.example.org:84430", false},
+    {"https://*.example.org:8443", "https://www.example.org:844", false},
+    {"https://*.example.org", "https://evil-example.org", false},
+    {"https://*.example.org", "https://www.example.org.evil.net", false},
+    {"https://*.example.org", "xhttps://www.example.org", false},
+    {"http://*.example.org", "https://www.example.org", false},
 };
 
 START_TEST(listed_origins_match_whole)
@@ -291,6 +360,48 @@ START_TEST(without_keys_loopback_and_listed_origins_may)
 }
 END_TEST
 
+START_TEST(beacon_origins_are_allowed_and_narrow_nothing)
+{
+    static const char *const keys[] = {"k", NULL};
+    static const char *const origins[] = {"https://shop.example", NULL};
+    static const struct {
+        bool keyed, listed; /* keys; an allowed origin */
+        const char *origin;
+        bool allowed;
+    } cases[] = {
+        {true, false, "https://site.example", true},
+        {true, false, "https://any.example", true},
+        {true, true, "https://site.example", true},
+        {true, true, "https://a.pages.example:8080", true},
+        {true, true, "https://shop.example", true},
+        {true, true, "https://any.example", false},
+        {false, false, "https://site.example", true},
+        {false, false, "http://localhost:5173", true},
+        {false, false, "https://any.example", false},
+    };
+    struct error err;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct access *access =
+            make_access(cases[i].keyed ? keys : NULL, cases[i].listed ? origins : NULL, false);
+        ck_assert_int_eq(access_add_beacon_origin(access, "https://site.example:443", &err), 0);
+        ck_assert_int_eq(access_add_beacon_origin(access, "*.pages.example", &err), 0);
+        ck_assert_msg(access_origin_allowed(access, cases[i].origin) == cases[i].allowed,
+                      "case %zu: %s", i, cases[i].origin);
+        access_free(access);
+    }
+}
+END_TEST
+
+START_TEST(bad_beacon_origins_are_refused)
+{
+    struct access *access = access_new();
+    struct error err = {""};
+    ck_assert_int_eq(access_add_beacon_origin(access, bad_origins[_i], &err), -1);
+    ck_assert_str_ne(err.text, "");
+    access_free(access);
+}
+END_TEST
+
 /* ---- hosts ---- */
 
 static const struct {
@@ -357,13 +468,20 @@ END_TEST
 /* ---- the verdict ---- */
 
 /* One letter a setup: K three keys and no list of origins, L the same keys and one origin listed,
- * N no key, A no key but allow-keyless. */
+ * B as L and two beacon origins, C as K and those, N no key, A no key but allow-keyless. */
 static struct access *make_setup(char setup)
 {
     static const char *const keys[] = {"both", "in:ingest", "out:query", NULL};
     static const char *const origins[] = {"https://shop.example", NULL};
-    return make_access(setup == 'K' || setup == 'L' ? keys : NULL, setup == 'L' ? origins : NULL,
-                       setup == 'A');
+    struct access *access =
+        make_access(setup == 'N' || setup == 'A' ? NULL : keys,
+                    setup == 'L' || setup == 'B' ? origins : NULL, setup == 'A');
+    struct error err;
+    if (setup == 'B' || setup == 'C') {
+        ck_assert_int_eq(access_add_beacon_origin(access, "https://site.example", &err), 0);
+        ck_assert_int_eq(access_add_beacon_origin(access, "https://*.pages.example", &err), 0);
+    }
+    return access;
 }
 
 static const struct {
@@ -441,6 +559,41 @@ static const struct {
     {'A',
      ACCESS_BAD_ORIGIN,
      {.need = ACCESS_QUERY, .host = "metrics.internal", .origin = "https://evil.example"}},
+    /* beacons: only ingest, only from a listed origin, only when no key was brought */
+    {'B', ACCESS_OK, {.need = ACCESS_INGEST, .origin = "https://site.example"}},
+    {'C', ACCESS_OK, {.need = ACCESS_INGEST, .origin = "https://site.example"}},
+    {'C', ACCESS_OK, {.need = ACCESS_INGEST, .origin = "https://SITE.example"}},
+    {'B', ACCESS_OK, {.need = ACCESS_INGEST, .origin = "https://a.pages.example"}},
+    {'B', ACCESS_NO_KEY, {.need = ACCESS_QUERY, .origin = "https://site.example"}},
+    {'B', ACCESS_NO_KEY, {.need = BOTH, .origin = "https://site.example"}},
+    {'B', ACCESS_NO_KEY, {.need = ACCESS_INGEST}},
+    {'B', ACCESS_NO_KEY, {.need = ACCESS_INGEST, .origin = "https://shop.example"}},
+    {'C', ACCESS_NO_KEY, {.need = ACCESS_INGEST, .origin = "https://any.example"}},
+    {'C', ACCESS_NO_KEY, {.need = ACCESS_INGEST, .origin = "http://site.example"}},
+    {'C', ACCESS_NO_KEY, {.need = ACCESS_INGEST, .origin = "https://pages.example"}},
+    {'C', ACCESS_NO_KEY, {.need = ACCESS_INGEST, .origin = "https://site.example.evil.net"}},
+    {'C', ACCESS_NO_KEY, {.need = ACCESS_INGEST, .origin = "null"}},
+    {'B', ACCESS_BAD_ORIGIN, {.need = ACCESS_INGEST, .origin = "https://any.example"}},
+    {'B',
+     ACCESS_WRONG_KEY,
+     {.need = ACCESS_INGEST, .header_key = "no", .origin = "https://site.example"}},
+    {'B',
+     ACCESS_WRONG_KEY,
+     {.need = ACCESS_INGEST, .path_key = "no", .origin = "https://site.example"}},
+    {'B',
+     ACCESS_WRONG_KEY,
+     {.need = ACCESS_INGEST, .query_key = "no", .origin = "https://site.example"}},
+    {'B',
+     ACCESS_NO_SCOPE,
+     {.need = ACCESS_INGEST, .header_key = "out", .origin = "https://site.example"}},
+    {'B',
+     ACCESS_NO_KEY,
+     {.need = ACCESS_INGEST, .header_key = "", .origin = "https://site.example"}},
+    {'B',
+     ACCESS_NO_KEY,
+     {.need = ACCESS_INGEST, .query_key = "", .origin = "https://site.example"}},
+    {'B', ACCESS_OK, {.need = ACCESS_QUERY, .header_key = "out", .origin = "https://site.example"}},
+    {'B', ACCESS_OK, {.need = ACCESS_INGEST, .path_key = "in", .origin = "https://site.example"}},
 };
 
 START_TEST(verdicts_follow_the_contract)
@@ -487,6 +640,8 @@ int main(void)
     tcase_add_test(origins, with_keys_and_a_list_even_loopback_must_be_listed);
     tcase_add_loop_test(origins, without_keys_loopback_and_listed_origins_may, 0,
                         COUNT(keyless_origins));
+    tcase_add_test(origins, beacon_origins_are_allowed_and_narrow_nothing);
+    tcase_add_loop_test(origins, bad_beacon_origins_are_refused, 0, COUNT(bad_origins));
     tcase_add_loop_test(origins, without_keys_only_this_machines_names_are_hosts, 0,
                         COUNT(keyless_hosts));
     tcase_add_loop_test(origins, with_keys_or_allow_keyless_any_host_may, 0, COUNT(keyless_hosts));

@@ -5,19 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "store/sqlite/checkpoint.h"
 #include "store/sqlite/db.h"
 #include "store/sqlite/fit.h"
 #include "store/sqlite/rejects.h"
 #include "store/sqlite/sqlite_reader.h"
 #include "store/tally.h"
-
-/* Pages (of 8 KiB) in the WAL after which it is checkpointed between two commits. */
-#define STORE_CHECKPOINT_PAGES 4000
-/* A WAL this long means that something keeps a read transaction open. */
-#define STORE_WAL_WARN_PAGES (10 * STORE_CHECKPOINT_PAGES)
-#define STORE_WAL_WARN_MS 60000
 
 /*
  * last_seq and rejects say what is committed, and what the open transaction adds; after a rollback
@@ -37,18 +31,8 @@ struct sqlite_store {
     struct rejects rejects;
     int64_t receipts_before; /* rows of receipts below it have been deleted */
     struct tally tally;      /* of the open transaction */
-    int wal_pages;           /* in the WAL after the last commit */
-    int tried_pages;         /* of them when a checkpoint was last tried in vain */
-    int64_t warned_ms;       /* when a long WAL was last complained about */
+    struct checkpoint checkpoint;
 };
-
-static int store_on_commit(void *arg, sqlite3 *handle, const char *name, int pages)
-{
-    (void)handle;
-    (void)name;
-    ((struct sqlite_store *)arg)->wal_pages = pages;
-    return SQLITE_OK;
-}
 
 static int store_load(struct sqlite_store *store, struct error *err)
 {
@@ -320,56 +304,17 @@ static int sqlite_store_load_receipts(struct store *base, store_receipts_fn *fn,
     return status;
 }
 
-static void store_complain(struct sqlite_store *store)
-{
-    int64_t now = clock_mono_ms();
-    if (store->wal_pages < STORE_WAL_WARN_PAGES || now - store->warned_ms < STORE_WAL_WARN_MS)
-        return;
-    store->warned_ms = now;
-    log_warn("%s-wal holds %d pages and can't be put back: another program keeps a read "
-             "transaction open",
-             store->database, store->wal_pages);
-}
-
 static bool sqlite_store_tend(struct store *base, bool idle)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
-    int log = 0, done = 0;
-    if (store->wal_pages == 0)
-        return false;
-    if (!idle && store->wal_pages < store->tried_pages + STORE_CHECKPOINT_PAGES)
-        return true;
-    /* Not idle: whatever can be copied without waiting for anyone. */
-    /* Whoever reads is not waited for: it is tried again. */
-    (void)sqlite3_busy_timeout(store->db.handle, 0);
-    int code = sqlite3_wal_checkpoint_v2(
-        store->db.handle, NULL, idle ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, &log,
-        &done);
-    (void)sqlite3_busy_timeout(store->db.handle, DB_BUSY_MS);
-    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
-        log_warn("%s: checkpoint failed: %s", store->database, sqlite3_errmsg(store->db.handle));
-    if (code == SQLITE_OK && (idle || log == done)) {
-        store->wal_pages = 0;
-        store->tried_pages = 0;
-        return !idle;
-    }
-    store->tried_pages = store->wal_pages;
-    store_complain(store);
-    return true;
+    return checkpoint_tend(&store->checkpoint, &store->db, idle);
 }
 
 static void sqlite_store_close(struct store *base)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
-    if (store->open) {
-        if (sqlite3_wal_checkpoint_v2(store->db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
-                                      NULL) != SQLITE_OK)
-            log_warn("%s: the last checkpoint failed (%s); nothing is lost, the next start makes "
-                     "up for it",
-                     store->database, sqlite3_errmsg(store->db.handle));
-        else /* takes the empty WAL away, so that the one file is all there is */
-            sqlite3_db_config(store->db.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, (int *)NULL);
-    }
+    if (store->open)
+        checkpoint_finish(&store->checkpoint, &store->db);
     if (store->db.handle != NULL)
         db_close(&store->db);
     tally_clear(&store->tally);
@@ -426,7 +371,6 @@ int sqlite_store_open(struct store **out, const struct store_options *options, s
     }
     store->base.ops = &sqlite_store_ops;
     store->lock = -1;
-    store->wal_pages = 1; /* perhaps: what a killed run left is put back when idle */
     store->stale = true;
     store->rejects.max_rows = options->max_rejects;
     store->rejects.max_bytes = options->max_rejects_bytes;
@@ -448,7 +392,7 @@ int sqlite_store_open(struct store **out, const struct store_options *options, s
     status = fit_open(&store->db, options, err);
     if (status != STORE_OK)
         goto out;
-    (void)sqlite3_wal_hook(store->db.handle, store_on_commit, store);
+    checkpoint_init(&store->checkpoint, &store->db, store->database);
     status = store_read_secret(store, err);
     if (status == STORE_OK)
         status = store_load(store, err);
