@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/receipts.h"
+#include "engine/waiting.h"
 
 /* A transaction ends after so many events or bytes: long enough that fsync does not matter, short
  * enough that nobody waits long for an answer. */
@@ -28,7 +29,7 @@ struct writer {
 
     pthread_mutex_t mutex; /* guards all down to lost_room */
     pthread_cond_t wake;   /* something was queued, or stopping; on the monotonic clock */
-    struct submission *first, *last;
+    struct waiting waiting;
     size_t bytes; /* memory of the queued batches and of those being committed */
     bool stopping;
     bool healthy;   /* the last commit worked */
@@ -42,43 +43,6 @@ struct writer {
     struct submission *group[WRITER_GROUP_BATCHES];
     struct store_item items[WRITER_GROUP_BATCHES];
 };
-
-static void writer_push_back(struct writer *writer, struct submission *submission)
-{
-    submission->next = NULL;
-    submission->previous = writer->last;
-    if (writer->last != NULL)
-        writer->last->next = submission;
-    else
-        writer->first = submission;
-    writer->last = submission;
-    submission->queued = true;
-}
-
-static void writer_push_front(struct writer *writer, struct submission *submission)
-{
-    submission->previous = NULL;
-    submission->next = writer->first;
-    if (writer->first != NULL)
-        writer->first->previous = submission;
-    else
-        writer->last = submission;
-    writer->first = submission;
-    submission->queued = true;
-}
-
-static void writer_unlink(struct writer *writer, struct submission *submission)
-{
-    if (submission->previous != NULL)
-        submission->previous->next = submission->next;
-    else
-        writer->first = submission->next;
-    if (submission->next != NULL)
-        submission->next->previous = submission->previous;
-    else
-        writer->last = submission->previous;
-    submission->queued = false;
-}
 
 bool writer_has_room(struct writer *writer)
 {
@@ -99,8 +63,8 @@ bool writer_healthy(struct writer *writer)
 void writer_submit(struct writer *writer, struct submission *submission)
 {
     pthread_mutex_lock(&writer->mutex);
-    bool sleeping = writer->first == NULL;
-    writer_push_back(writer, submission);
+    bool sleeping = writer->waiting.first == NULL;
+    waiting_append(&writer->waiting, submission);
     writer->bytes += submission->batch->memory;
     if (sleeping)
         pthread_cond_signal(&writer->wake);
@@ -112,7 +76,7 @@ bool writer_withdraw(struct writer *writer, struct submission *submission)
     pthread_mutex_lock(&writer->mutex);
     bool queued = submission->queued;
     if (queued) {
-        writer_unlink(writer, submission);
+        waiting_remove(&writer->waiting, submission);
         writer->bytes -= submission->batch->memory;
     }
     pthread_mutex_unlock(&writer->mutex);
@@ -123,13 +87,13 @@ bool writer_withdraw(struct writer *writer, struct submission *submission)
 static size_t writer_take(struct writer *writer)
 {
     size_t count = 0, events = 0, bytes = 0;
-    while (writer->first != NULL && count < WRITER_GROUP_BATCHES) {
-        struct submission *submission = writer->first;
+    while (writer->waiting.first != NULL && count < WRITER_GROUP_BATCHES) {
+        struct submission *submission = writer->waiting.first;
         events += submission->batch->event_count;
         bytes += submission->batch->memory;
         if (count > 0 && (events > WRITER_GROUP_EVENTS || bytes > WRITER_GROUP_BYTES))
             break;
-        writer_unlink(writer, submission);
+        waiting_remove(&writer->waiting, submission);
         writer->group[count++] = submission;
     }
     return count;
@@ -250,7 +214,7 @@ static void writer_put_back(struct writer *writer, size_t from, size_t count)
             submission->stored = false;
             mailbox_post(submission->reply_to, &submission->mail);
         } else {
-            writer_push_front(writer, submission);
+            waiting_prepend(&writer->waiting, submission);
         }
     }
 }
@@ -286,10 +250,10 @@ static bool writer_wait(struct writer *writer, int ms)
 /* Sleeps, called locked, until something is queued or stopping; tidies up the store meanwhile. */
 static void writer_sleep(struct writer *writer, bool *untidy)
 {
-    while (writer->first == NULL && !writer->stopping) {
+    while (writer->waiting.first == NULL && !writer->stopping) {
         if (!*untidy) {
             pthread_cond_wait(&writer->wake, &writer->mutex);
-        } else if (!writer_wait(writer, WRITER_IDLE_MS) && writer->first == NULL) {
+        } else if (!writer_wait(writer, WRITER_IDLE_MS) && writer->waiting.first == NULL) {
             pthread_mutex_unlock(&writer->mutex);
             *untidy = store_tend(writer->store, true);
             pthread_mutex_lock(&writer->mutex);
@@ -334,7 +298,7 @@ static void *writer_main(void *arg)
     pthread_mutex_lock(&writer->mutex);
     for (;;) {
         writer_sleep(writer, &untidy);
-        if (writer->first == NULL)
+        if (writer->waiting.first == NULL)
             break;
         writer_turn(writer, &untidy);
     }

@@ -402,11 +402,11 @@ def receipts_are_there_at_once_after_a_restart():
     sent(first, events(5), outcome(5))
     first.stop()
     numbers = random.Random(1)
-    rows = [b"\x01" + b"".join(struct.pack("<I", 20) + numbers.randbytes(160) for _ in range(batches))
-            for _ in range(50)]
+    rows = (b"\x01" + b"".join(struct.pack("<I", 20) + numbers.randbytes(160) for _ in range(batches))
+            for _ in range(many))
     connection = sqlite3.connect(first.database)
     connection.executemany("insert into receipts select min(n) - 1, at, ? from receipts",
-                           ((rows[n % 50],) for n in range(many)))
+                           ((row,) for row in rows))
     connection.commit()
     connection.close()
     began = time.monotonic()
