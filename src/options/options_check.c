@@ -243,6 +243,14 @@ int options_check_all(const struct options *options, struct error *err)
             }
         }
     }
+    if (options->max_receiving < options->max_body) {
+        error_set(err, "max-receiving: expected max-body at least, or no body of that size fits");
+        return -1;
+    }
+    if ((options->trusted_proxy.count > 0) != (options->proxy_header != OPTIONS_PROXY_NONE)) {
+        error_set(err, "trusted-proxy and proxy-header: expected both or neither");
+        return -1;
+    }
     if (options_check_keys(&options->key, err) != 0)
         return -1;
     return options_check_reach(options, err);

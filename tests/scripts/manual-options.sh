@@ -78,7 +78,7 @@ manual() # manual FILE REQUEST NAMES-THAT-ARE-NO-OPTION…
         awk -F '\t' 'NR == FNR { told[$1] = $2; has[$1] = 1; next }
             $1 in described || !($1 in has) { next }
             { described[$1] = 1; words = told[$1]; sub(/(,| in the) .*/, "", words)
-              if (words ~ /^(none|none listed|no|empty)$/) words = ""
+              if (words != $2 && words ~ /^(none|none listed|no|empty)$/) words = ""
               if (words != $2) print $1 ": the manual says \"" words "\", the table \"" $2 "\"" }' \
             "$work/defaults" "$work/table"
         cut -f 1 "$work/defaults" | sort -u | comm -13 - "$work/expected" | sed 's/$/: no default is told/'

@@ -222,6 +222,7 @@ static const struct {
     {"*.org", "https://example.org", true},
     {"*.example.org", "https://example.org", false},
     {"*.example.org", "https://.example.org", false},
+    {"*.example.org", "https://.www.example.org", false},
     {"*.example.org", "https://evil-example.org", false},
     {"*.example.org", "https://evilexample.org", false},
     {"*.example.org", "https://www.example.org.evil.net", false},
@@ -262,6 +263,7 @@ static const struct {
     {"https://*.example.org", "https://www.example.org.evil.net", false},
     {"https://*.example.org", "xhttps://www.example.org", false},
     {"http://*.example.org", "https://www.example.org", false},
+    {"http://*.example.org", "xttp://www.example.org", false},
 };
 
 START_TEST(listed_origins_match_whole)

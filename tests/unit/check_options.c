@@ -210,11 +210,27 @@ static const struct {
     {"--log-format=json", FORMAT, LOG_FORMAT_JSON},
 };
 
+START_TEST(options_that_contradict_each_other_are_refused)
+{
+    static const char *const flags[] = {"--max-receiving=7M", "--trusted-proxy=127.0.0.1",
+                                        "--proxy-header=forwarded"};
+    for (size_t i = 0; i < COUNT(flags); i++) {
+        struct reading r;
+        reading_init(&r);
+        reading_do(&r, LIST(flags[i]), NULL);
+        ck_assert_int_eq(r.status, OPTIONS_CONFIG);
+        ck_assert_ptr_nonnull(strstr(r.err.text, "expected"));
+        reading_clear(&r);
+    }
+}
+END_TEST
+
 START_TEST(numbers_and_choices_are_read)
 {
     struct reading r;
     reading_init(&r);
-    reading_do(&r, LIST(good_numbers[_i].flag), NULL);
+    /* Room for whatever body. */
+    reading_do(&r, LIST("--max-receiving=1G", good_numbers[_i].flag), NULL);
     ck_assert_msg(r.status == OPTIONS_OK, "%s", r.err.text);
     ck_assert_msg(member_value(&r.options, good_numbers[_i].member) == good_numbers[_i].value, "%s",
                   good_numbers[_i].flag);
@@ -889,6 +905,7 @@ int main(void)
     TCase *sources = tcase_create("sources");
 
     tcase_add_test(values, defaults_are_those_of_the_header);
+    tcase_add_test(values, options_that_contradict_each_other_are_refused);
     tcase_add_loop_test(values, numbers_and_choices_are_read, 0, COUNT(good_numbers));
     tcase_add_loop_test(values, bad_values_say_what_was_expected, 0, COUNT(bad_values));
     tcase_add_loop_test(values, good_forms_are_taken, 0, COUNT(good_forms));

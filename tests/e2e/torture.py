@@ -1,0 +1,512 @@
+"""Clients with the stock client's logic, on roads that lose, cut and delay, to a daemon that is killed:
+in the end the database holds exactly what was emitted (DESIGN.md 1 and 3).
+
+  BEACOND_SEED       the seed, printed at the start and when something fails; 1 by default
+  BEACOND_TEST_LONG  1: thousands of kills
+
+A visitor emits events into a queue and sends up to BATCH from its head; whatever is not answered by
+200 goes back to the head and is sent again with newer events behind it. A visit ends with a beacon of
+all that is left, after which the client is gone. Now and then a loop emits equal events within one
+millisecond, which makes several identical full batches.
+
+What is expected is kept per emitted event, as the number of times it must be and may be stored: once
+and once if it was acknowledged, or if the road knows that it was committed; never if no request with
+it ever reached the daemon; either if a beacon went into a connection that was cut.
+
+Where equal events make equal batches, nothing but a connection broken before its answer was read
+tells a retry from another copy (manual, "retries"): there the road cuts so that the daemon can see it,
+and no kill falls between two copies.
+"""
+
+import collections
+import contextlib
+import os
+import random
+import select
+import socket
+import struct
+import threading
+import time
+
+from harness import (BINARY, NOW, PATIENCE, SLOW, Closed, Daemon, Wire, WriteLock, batch, case, directory,
+                     equal, main, poll, scale, sql, stamp)
+
+SEED = int(os.environ.get("BEACOND_SEED", "1"))
+LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
+BATCH = 10
+HEAD = b"POST /_tracker/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+
+NEVER, UNKNOWN, STORED = "never", "unknown", "stored"
+
+
+class Lost(Exception):
+    """No answer. verdict: what the road knows of the batch."""
+
+    def __init__(self, verdict):
+        super().__init__(verdict)
+        self.verdict = verdict
+
+
+class Emitted:
+    """One emitted event: an instance; equal ones share their text."""
+
+    __slots__ = ("text", "least", "most")
+
+    def __init__(self, text):
+        self.text, self.least, self.most = text, 0, 0
+
+    def note(self, verdict):
+        self.least = max(self.least, verdict == STORED)
+        self.most = max(self.most, verdict != NEVER)
+
+
+class Calm:
+    """Kills and what must not be interrupted by one exclude each other; who waits to kill is let
+    in first."""
+
+    def __init__(self):
+        self.changed = threading.Condition()
+        self.inside, self.killing = 0, False
+
+    @contextlib.contextmanager
+    def for_burst(self):
+        with self.changed:
+            self.changed.wait_for(lambda: not self.killing)
+            self.inside += 1
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.inside -= 1
+                self.changed.notify_all()
+
+    @contextlib.contextmanager
+    def for_kill(self):
+        with self.changed:
+            self.killing = True
+            self.changed.wait_for(lambda: self.inside == 0)
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.killing = False
+                self.changed.notify_all()
+
+
+class World:
+    """A daemon that may be killed and started again in its place, and who sends to it."""
+
+    def __init__(self, **options):
+        self.options, self.database = options, os.path.join(directory(), "beacond.db")
+        self.up = threading.Condition()
+        self.daemon, self.address, self.failure = None, "127.0.0.1:0", None
+        self.acks, self.kills, self.over = 0, 0, False
+        self.calm = Calm()
+        self.start()
+
+    def start(self):
+        daemon = Daemon(database=self.database, listen=self.address, **self.options)
+        with self.up:
+            self.daemon, self.address = daemon, daemon.address
+            self.up.notify_all()
+
+    def kill(self):
+        with self.calm.for_kill():
+            with self.up:
+                daemon, self.daemon = self.daemon, None
+            daemon.crash()
+            self.kills += 1
+            self.start()
+
+    def connect(self):
+        with self.up:
+            if not self.up.wait_for(lambda: self.daemon or self.failure, PATIENCE) or self.failure:
+                raise AssertionError("no daemon")
+            daemon = self.daemon
+        return Wire(daemon.connect())
+
+    def acknowledged(self):
+        with self.up:
+            self.acks += 1
+            self.up.notify_all()
+
+    def wait_acks(self, count):
+        with self.up:
+            assert self.up.wait_for(lambda: self.acks >= count or self.failure or self.over, 4 * PATIENCE)
+
+    def fail(self, error):
+        with self.up:
+            self.failure = self.failure or error
+            self.up.notify_all()
+
+
+# --- the road ---------------------------------------------------------------------------------
+
+def reset(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def read_by_daemon(sock):
+    """Whether the daemon has read all that was sent on the socket."""
+    here, there = ("%04X" % s[1] for s in (sock.getsockname(), sock.getpeername()))
+    with open("/proc/net/tcp") as file:
+        for line in list(file)[1:]:
+            fields = line.split()
+            if fields[1].endswith(":" + there) and fields[2].endswith(":" + here):
+                return fields[4].endswith(":00000000")
+    return True  # gone, and so it was read or never will be
+
+
+class Road:
+    """From one client to the daemon. carry() takes a batch and gives the status, or raises Lost."""
+
+    def __init__(self, world, dice, fates):
+        self.world, self.dice, self.fates = world, dice, fates
+        self.wire, self.delayed, self.racing = None, [], []
+
+    def drop_wire(self):
+        if self.wire:
+            self.wire.close()
+        self.wire = None
+
+    def carry(self, items, burst):
+        """burst: equal batches may exist."""
+        fate = self.dice.choice(self.fates)
+        if burst and fate in ("cut", "late", "race"):
+            fate = "pass"
+        return getattr(self, "_" + fate)(items)
+
+    def _send(self, items):
+        body = batch(item.text for item in items)
+        try:
+            if self.wire is None:
+                self.wire = self.world.connect()
+            self.wire.sock.sendall(HEAD % len(body) + body)
+        except OSError:
+            self.drop_wire()
+            raise Lost(UNKNOWN)
+
+    def _answer(self, items):
+        try:
+            answer = self.wire.response()
+        except (Closed, OSError, AssertionError):
+            self.drop_wire()
+            raise Lost(UNKNOWN)
+        if answer.status == 200:
+            told = answer.json()
+            equal((told["saved"], told["rejected"]), (len(items), 0), "what the answer tells")
+        else:
+            equal(answer.status, 503, repr(answer))
+        return answer.status
+
+    def _pass(self, items):
+        if self.dice.random() < 0.3:
+            self.drop_wire()
+        self._send(items)
+        return self._answer(items)
+
+    def _drop(self, items):
+        """Lost on the way there."""
+        raise Lost(NEVER)
+
+    def _half(self, items):
+        """A part of it arrives, and then the end."""
+        body = batch(item.text for item in items)
+        self.drop_wire()
+        try:
+            wire = self.world.connect()
+            wire.send(HEAD % len(body) + body[:self.dice.randrange(len(body))])
+            if self.dice.random() < 0.5:
+                reset(wire.sock)
+            wire.close()
+        except OSError:
+            pass
+        raise Lost(NEVER)
+
+    def _cut(self, items):
+        """Lost on the way back, and the daemon can't know."""
+        self._send(items)
+        status = self._answer(items)
+        raise Lost(STORED if status == 200 else NEVER)
+
+    def _unread(self, items):
+        """The client's side breaks, and so the daemon's before the answer."""
+        self.drop_wire()
+        self._send(items)
+        sock = self.wire.sock
+        try:
+            poll(lambda: read_by_daemon(sock), "the daemon to read it")
+            if self.dice.random() < 0.5:
+                reset(sock)
+        except OSError:
+            pass
+        self.drop_wire()
+        raise Lost(UNKNOWN)
+
+    def _seen(self, items):
+        """The same, while the answer is on its way."""
+        self.drop_wire()
+        self._send(items)
+        came = select.select([self.wire.sock], [], [], PATIENCE)[0]
+        try:
+            status = self.wire.sock.recv(12, socket.MSG_PEEK) if came else b""
+        except OSError:
+            status = b""
+        self.drop_wire()  # unread, so the daemon gets a reset
+        raise Lost(STORED if status == b"HTTP/1.1 200" else UNKNOWN)
+
+    def _late(self, items):
+        """Held up until the client has sent it again."""
+        self.delayed.append(items)
+        raise Lost(NEVER)
+
+    def _race(self, items):
+        """Arrives together with its retry."""
+        thread = threading.Thread(target=self._deliver, args=(items,))
+        self.racing.append(thread)
+        thread.start()
+        raise Lost(NEVER)
+
+    def _deliver(self, items):
+        """One that the client has given up arrives; on a kill the road tries no more."""
+        other = Road(self.world, self.dice, ())
+        verdict = UNKNOWN
+        try:
+            other._send(items)
+            verdict = STORED if other._answer(items) == 200 else NEVER
+        except Lost:
+            pass
+        except Exception as error:
+            self.world.fail(error)
+        other.drop_wire()
+        for item in items:
+            item.note(verdict)
+
+    def release(self):
+        """What was held up arrives."""
+        while self.delayed:
+            self._deliver(self.delayed.pop(self.dice.randrange(len(self.delayed))))
+
+    def end(self):
+        for thread in self.racing:
+            thread.join()
+        self.racing = []
+
+
+# --- the client -------------------------------------------------------------------------------
+
+class Visitor:
+    """One visit after the other, each with its own session."""
+
+    def __init__(self, world, number, visits, fates, bursts):
+        self.world, self.number, self.visits, self.bursts = world, number, visits, bursts
+        self.dice = random.Random("%d-%d" % (SEED, number))
+        self.road = Road(world, self.dice, fates)
+        self.emitted, self.queue = [], []
+        self.clock = NOW + number * 100000000
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        try:
+            for visit in range(self.visits):
+                self._visit("sess_%d_%d" % (self.number, visit))
+            self.road.drop_wire()
+            self.road.end()
+        except Exception as error:
+            self.world.fail(error)
+
+    def _emit(self, session, count, equal_ones=False):
+        """Single events often share a millisecond; a loop's never with others."""
+        self.clock += equal_ones
+        for number in range(count):
+            self.clock += not equal_ones and self.dice.random() < 0.5
+            text = '{"id":"","timestamp":"%s","type":"console","sessionId":"%s","payload":{"n":%d}}' % (
+                stamp(self.clock), session, len(self.emitted) if not equal_ones else -1)
+            item = Emitted(text.encode())
+            self.queue.append(item)
+            self.emitted.append(item)
+        self.clock += equal_ones
+
+    def _flush(self):
+        """As the stock client: what fails goes back to the head."""
+        items, self.queue = self.queue[:BATCH], self.queue[BATCH:]
+        ends = [json_time(item.text) for item in (items[0], items[-1])]
+        equal_batches = ends[0] == ends[1] and len({item.text for item in items}) < len(items)
+        rest = len(items) == 1 and b'"n":-1' in items[0].text
+        try:
+            status = self.road.carry(items, equal_batches or rest)
+        except Lost as lost:
+            for item in items:
+                item.note(lost.verdict)
+            status = 0
+        if status == 200:
+            for item in items:
+                item.note(STORED)
+            self.world.acknowledged()
+        else:
+            self.queue = items + self.queue
+        return status == 200
+
+    def _flush_all(self):
+        while self.queue:
+            self._flush()
+
+    def _burst(self, session):
+        count = self.dice.randrange(2, BATCH + 1)
+        if self.dice.random() < 0.5:
+            self._emit(session, count, True)
+            self._flush_all()
+        else:
+            with self.world.calm.for_burst():
+                self._emit(session, count + BATCH * self.dice.randrange(1, 3), True)
+                if self.dice.random() < 0.5:
+                    self._emit(session, self.dice.randrange(1, 5))
+                self._flush_all()
+
+    def _visit(self, session):
+        for _ in range(self.dice.randrange(1, 8)):
+            if self.world.failure:
+                return
+            self._emit(session, self.dice.randrange(1, BATCH + BATCH // 2))
+            if self.queue and self.dice.random() < 0.8:
+                if self._flush() and self.dice.random() < 0.7:
+                    self.road.release()
+            if self.dice.random() < self.bursts:
+                self._burst(session)
+        self._beacon()
+        self.road.release()
+        self.road.end()
+
+    def _beacon(self):
+        """All that is left, whatever becomes of it."""
+        if not self.queue:
+            return
+        items, self.queue = self.queue, []
+        equal_events = len({item.text for item in items}) < len(items)
+        try:
+            verdict = STORED if self.road.carry(items, equal_events) == 200 else NEVER
+        except Lost as lost:
+            verdict = lost.verdict
+        for item in items:
+            item.note(verdict)
+
+
+def json_time(text):
+    return text[text.index(b"timestamp"):][:36]
+
+
+# --- the ledger -------------------------------------------------------------------------------
+
+def check(world, visitors):
+    """What is stored against what was emitted; both directions."""
+    daemon = world.daemon
+    least, most = collections.Counter(), collections.Counter()
+    for visitor in visitors:
+        for item in visitor.emitted:
+            least[item.text] += item.least
+            most[item.text] += item.most
+    stored, ids = collections.Counter(), set()
+    for text, id in daemon.sql("select event, id from events"):
+        stored[text.replace(b'"id":"%s"' % id, b'"id":""', 1)] += 1
+        ids.add(id)
+    lost = [(t, stored[t], n) for t, n in least.items() if stored[t] < n]
+    extra = [(t, n, most[t]) for t, n in stored.items() if n > most[t]]
+    assert not lost and not extra, "lost: %d kinds, such as %r; stored too often: %d kinds, such as %r" % (
+        len(lost), lost[:3], len(extra), extra[:3])
+    total = sum(stored.values())
+    equal(len(ids), total, "distinct ids")
+    equal(daemon.total(), total, "total by the tally")
+    for step, ms in (("second", 1000), ("minute", 60000), ("hour", 3600000), ("day", 86400000)):
+        equal(daemon.sql("select at, events from tally_%s where events > 0 order by at" % step),
+              daemon.sql("select ts / %d * %d, count(*) from events group by 1 order by 1" % (ms, ms)), step)
+    equal(daemon.sql("select count(*) from rejects"), [(0,)])
+    equal(daemon.sql("pragma integrity_check"), [(b"ok",)])
+    doubtful = sum(most.values()) - sum(least.values())
+    print("# %d events stored of %d emitted, %d of them in doubt; %d batches acknowledged, %d kills"
+          % (total, sum(len(v.emitted) for v in visitors), doubtful, world.acks, world.kills), flush=True)
+
+
+def play(world, visitors, others=()):
+    """Runs the visits and beside them what disturbs them: functions that return once world.over."""
+    helpers = [threading.Thread(target=run, args=(world,)) for run in others]
+    try:
+        for thread in helpers + [v.thread for v in visitors]:
+            thread.start()
+        for visitor in visitors:
+            visitor.thread.join()
+    finally:
+        with world.up:
+            world.over = True
+            world.up.notify_all()
+        for thread in helpers:
+            thread.join()
+    try:
+        if world.failure:
+            raise world.failure
+        check(world, visitors)
+    except Exception as error:
+        raise AssertionError("BEACOND_SEED=%d: %s: %s" % (SEED, type(error).__name__, error)) from error
+
+
+def guarded(function):
+    def run(world):
+        try:
+            function(world)
+        except Exception as error:
+            world.fail(error)
+    return run
+
+
+@guarded
+def slow_disk(world):
+    """Commits take their time now and then."""
+    dice = random.Random("%d-disk" % SEED)
+    acks = 0
+    while not world.over and not world.failure:
+        acks += dice.randrange(1, 20)
+        world.wait_acks(acks)
+        acks = max(acks, world.acks)
+        with WriteLock(world.database):
+            time.sleep(dice.random() * 0.15)
+
+
+def killer(kills, most_acks):
+    @guarded
+    def run(world):
+        dice = random.Random("%d-kill" % SEED)
+        while world.kills < kills and not world.over and not world.failure:
+            world.wait_acks(world.acks + dice.randrange(1, most_acks))
+            time.sleep(dice.random() * 0.005)
+            world.kill()
+    return run
+
+
+ROADS = ["pass"] * 6 + ["drop", "half", "cut", "cut", "unread", "unread", "seen", "late", "late", "race"]
+
+
+@case
+def each_event_is_stored_once_whatever_the_road_does():
+    world = World(threads=3, hold="1h")
+    visitors = [Visitor(world, n, scale(12, 3) * (20 if LONG else 1), ROADS, 0.3) for n in range(8)]
+    play(world, visitors, [slow_disk])
+
+
+@case
+def each_event_is_stored_once_however_often_the_daemon_is_killed():
+    kills = 3000 if LONG else scale(20, 5)
+    world = World(threads=2)
+    visitors = [Visitor(world, n, 1000000, ["pass"], 0.1) for n in range(6)]
+    until_killed(world, visitors, kills)
+
+
+def until_killed(world, visitors, kills):
+    """Visits go on until the daemon has been killed so often."""
+    def ender(world):
+        with world.up:
+            world.up.wait_for(lambda: world.kills >= kills or world.failure)
+        for visitor in visitors:
+            visitor.visits = 0
+    play(world, visitors, [killer(kills, 40), ender])
+
+
+main()
