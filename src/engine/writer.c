@@ -99,6 +99,19 @@ static size_t writer_take(struct writer *writer)
     return count;
 }
 
+/* Notes whether commits work, and logs the change. */
+static void writer_note_health(struct writer *writer, bool healthy, const struct error *err)
+{
+    pthread_mutex_lock(&writer->mutex);
+    bool changed = healthy != writer->healthy;
+    writer->healthy = healthy;
+    pthread_mutex_unlock(&writer->mutex);
+    if (changed && healthy)
+        log_info("the database takes commits again");
+    else if (changed)
+        log_error("can't commit, trying again until it works: %s", err->text);
+}
+
 /* Gives the answers of committed items [from, to). */
 static void writer_answer(struct writer *writer, size_t from, size_t to)
 {
@@ -171,6 +184,7 @@ static int writer_transact(struct writer *writer, size_t from, size_t to, writer
     }
     if (status == STORE_OK) {
         writer->receipts_before = receipts_commit(writer->receipts, now_ms);
+        writer_note_health(writer, true, NULL);
         writer_answer(writer, from, to);
     } else {
         receipts_rollback(writer->receipts);
@@ -219,20 +233,6 @@ static void writer_put_back(struct writer *writer, size_t from, size_t count)
     }
 }
 
-/* Called locked; logs outside. */
-static void writer_note_health(struct writer *writer, bool healthy, const struct error *err)
-{
-    if (healthy == writer->healthy)
-        return;
-    writer->healthy = healthy;
-    pthread_mutex_unlock(&writer->mutex);
-    if (healthy)
-        log_info("the database takes commits again");
-    else
-        log_error("can't commit, trying again until it works: %s", err->text);
-    pthread_mutex_lock(&writer->mutex);
-}
-
 /* Waits, called locked, until woken or the time is over. False: time over. */
 static bool writer_wait(struct writer *writer, int ms)
 {
@@ -278,8 +278,9 @@ static void writer_turn(struct writer *writer, bool *untidy)
     size_t done = writer_commit(writer, count, &err);
     if (done > 0)
         *untidy = store_tend(writer->store, false) || *untidy;
+    if (done < count)
+        writer_note_health(writer, false, &err);
     pthread_mutex_lock(&writer->mutex);
-    writer_note_health(writer, done == count, &err);
     if (done == count)
         return;
     writer_put_back(writer, done, count);

@@ -20,9 +20,12 @@ async function rejects(page, url, init) {
     assert.match(error ?? `answered ${status}`, /TypeError/);
 }
 
-/* The daemon answers the newest request of that method with 403, and nothing for a browser to share. */
-function refusedWithoutCors(world, method) {
-    const request = world.proxy.requests.filter((one) => one.method === method).at(-1);
+/* The daemon answered the page's newest request of that method with 403, without any CORS header. */
+function refusedWithoutCors(world, page, method) {
+    const { origin } = new URL(page.url());
+    const request = world.proxy.requests
+        .filter((one) => one.method === method && one.headers.origin === origin)
+        .at(-1);
     assert.equal(request.answer.status, 403);
     const cors = Object.keys(request.answer.headers).filter((name) => name.startsWith('access-control-'));
     assert.deepEqual(cors, []);
@@ -36,13 +39,13 @@ async function shutOut(world, page, headers) {
 
     await rejects(page, write, { method: 'POST', headers: json, body: BODY });
     await rejects(page, world.keyedUrl(), { method: 'POST', body: BODY });
-    refusedWithoutCors(world, 'POST');
+    refusedWithoutCors(world, page, 'POST');
     const opaque = await attempt(page, world.keyedUrl(), { method: 'POST', mode: 'no-cors', body: BODY });
     assert.equal(opaque.type, 'opaque');
-    refusedWithoutCors(world, 'POST');
+    refusedWithoutCors(world, page, 'POST');
     await rejects(page, world.url('/_tracker'), { headers });
     await rejects(page, world.url('/_tracker'), {});
-    refusedWithoutCors(world, 'GET');
+    refusedWithoutCors(world, page, 'GET');
     await rejects(page, world.url('/_tracker/ping'), {});
 
     /* Its beacon may be under way after this; a text beacon needs no preflight, and is refused. */
@@ -50,7 +53,7 @@ async function shutOut(world, page, headers) {
     const send = ([url, body]) => navigator.sendBeacon(url, body);
     assert.equal(await page.evaluate(send, [world.keyedUrl(), BODY]), true);
     await until('the beacon is answered', () => world.proxy.posts()[posts]?.answer);
-    refusedWithoutCors(world, 'POST');
+    refusedWithoutCors(world, page, 'POST');
     assert.equal(readDatabase(world.daemon.database).events.length, before);
 }
 

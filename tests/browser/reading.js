@@ -15,6 +15,7 @@ export async function reading(stage) {
     });
 
     await test("the reader's requests are preflighted without the key", async () => {
+        await reader.waitForFunction(() => shown.reads > 0);
         const preflights = world.proxy.requests.filter(({ method }) => method === 'OPTIONS');
         assert.ok(preflights.length >= 2);
         for (const { headers, answer } of preflights) {
