@@ -220,7 +220,7 @@ int receipts_take(struct receipts *receipts, const struct marks *marks, int64_t 
         stands = receipts_add(receipts, marks->running, marks->count, burst, receipts->row, now_ms);
     if (stands == NULL)
         return -1;
-    if (match.known > 0 && match.best->burst && receipts_use(receipts, match.best) != 0) {
+    if (match.best != NULL && match.best->burst && receipts_use(receipts, match.best) != 0) {
         if (fresh)
             receipts_remove(receipts, stands);
         return -1;
@@ -316,8 +316,12 @@ int64_t receipts_commit(struct receipts *receipts, int64_t now_ms)
 void receipts_rollback(struct receipts *receipts)
 {
     receipts_forget_uses(receipts, true);
-    for (; receipts->open_count > 0; receipts->open_count--)
+    while (receipts->open_count > 0) {
+        /* receipts_remove unlinks what it frees, which the analyzer does not see.
+         * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         receipts_remove(receipts, LIST_OF(receipts->by_age.previous, struct receipt, node));
+        receipts->open_count--;
+    }
 }
 
 void receipts_lost(struct receipts *receipts, uint64_t serial)

@@ -22,6 +22,7 @@ static struct address conn_peer(int fd)
     struct sockaddr_storage peer;
     socklen_t len = sizeof peer;
     struct address address = {ADDRESS_NONE, {0}};
+    memset(&peer, 0, sizeof peer);
     if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
         return address;
     if (peer.ss_family == AF_UNIX) {

@@ -10,9 +10,12 @@ import { test } from './tap.js';
 async function cutAndRetried(world, settings, mode, first, newer) {
     const visit = await world.visit(settings);
     const texts = await first(visit);
+    const from = world.proxy.posts().length;
     world.proxy.mode = mode;
     await visit.flush();
     world.proxy.mode = 'pass';
+    const answers = world.proxy.posts().slice(from).map(({ answer }) => answer?.status);
+    assert.ok(answers.every((status) => status === (mode === 'after' ? 200 : undefined)), `${answers}`);
     const [lost] = await visit.outcomes();
     assert.match(lost.error ?? `answered ${lost.status}`, /TypeError/);
     assert.equal(await visit.waiting(), texts.length);
@@ -140,9 +143,14 @@ async function busy(world) {
 }
 
 export async function retries(stage) {
-    const world = await World.openKeyed(stage, 'retries', ['--hold', '200ms']);
-    await lostAnswers(world);
-    await busy(world);
-    await test('in the end each emitted event is stored exactly once', () => world.ledgerHolds());
-    await world.close();
+    const scenes = [
+        { name: 'lost', hold: '60s', play: lostAnswers },
+        { name: 'busy', hold: '200ms', play: busy },
+    ];
+    for (const { name, hold, play } of scenes) {
+        const world = await World.openKeyed(stage, name, ['--hold', hold]);
+        await play(world);
+        await test('in the end each emitted event is stored exactly once', () => world.ledgerHolds());
+        await world.close();
+    }
 }

@@ -49,6 +49,10 @@ KEYS = [
 NEEDS = {"free": 4, "ingest": 5, "query": 6, "path": 7}
 
 LISTED, LOOPBACK, FOREIGN = "https://shop.example", "http://localhost:5173", "https://evil.example"
+SITE, PAGE = "https://site.example", "https://a.pages.example"
+
+# From these no key is needed to ingest, where beacon-origin lists them.
+BEACONS = [SITE, PAGE]
 
 # Name, options, whether keys count, origins that may, origins that may not.
 MODES = [
@@ -60,6 +64,16 @@ MODES = [
     ("no keys", {}, False, [None, LOOPBACK, "http://127.0.0.1:5180", "http://[::1]:8080"], [FOREIGN, LISTED, "null"]),
     ("no keys, an origin", {"allow_origin": LISTED}, False, [None, LOOPBACK, LISTED], [FOREIGN, "null"]),
     ("keyless allowed", {"allow_keyless": True}, False, [None, LOOPBACK], [FOREIGN]),
+    ("keys and beacons", {"key": [KEY_VALUES["ingest"] + ":ingest", KEY_VALUES["query"] + ":query", KEY_VALUES["both"]],
+                          "beacon_origin": [SITE, "https://*.pages.example"]},
+     True, [None, SITE, PAGE, FOREIGN], []),
+    ("keys, patterns and beacons", {"key": [KEY_VALUES["ingest"] + ":ingest", KEY_VALUES["query"] + ":query",
+                                            KEY_VALUES["both"]],
+                                    "allow_origin": [LISTED, "*.example.org"],
+                                    "beacon_origin": [SITE, "*.pages.example"]},
+     True, [None, LISTED, "http://a.b.example.org:8080", SITE, PAGE],
+     [FOREIGN, "https://example.org", "https://evil-example.org", "https://pages.example"]),
+    ("no keys, a beacon origin", {"beacon_origin": SITE}, False, [None, LOOPBACK, SITE], [FOREIGN, PAGE]),
 ]
 
 
@@ -79,8 +93,8 @@ def request_of(path, method, key, keyed):
     return target, headers, body
 
 
-def expected(route, method, key, keyed, allowed):
-    """The status."""
+def expected(route, method, key, keyed, allowed, beacon=False):
+    """The status. beacon: the origin needs no key to ingest."""
     path, needs = route
     if not needs:
         return 404
@@ -91,6 +105,8 @@ def expected(route, method, key, keyed, allowed):
     need = needs[method]
     if need != "free" and not allowed:
         return 403
+    if beacon and need == "ingest" and key[0] == "none":
+        return 200
     return key[NEEDS[need]] if keyed else 200
 
 
@@ -140,7 +156,8 @@ def check_mode(mode):
             for brought in KEYS:
                 for origin in may + may_not:
                     allowed = origin in may
-                    status = expected(route, method, brought, keyed, allowed)
+                    beacon = "beacon_origin" in options and origin in BEACONS
+                    status = expected(route, method, brought, keyed, allowed, beacon)
                     target, headers, body = request_of(route[0], method, brought, keyed)
                     if origin:
                         headers["Origin"] = origin
@@ -181,6 +198,21 @@ def without_keys_listed_origins_may_too():
 @case
 def keyless_allowed_serves_other_machines_but_not_their_pages():
     check_mode(MODES[4])
+
+
+@case
+def beacons_need_no_key():
+    check_mode(MODES[5])
+
+
+@case
+def beacons_need_no_key_and_narrow_nothing_where_patterns_do():
+    check_mode(MODES[6])
+
+
+@case
+def without_keys_beacon_origins_may():
+    check_mode(MODES[7])
 
 
 # Host, and whether it names this machine.
