@@ -241,8 +241,8 @@ END_TEST
 START_TEST(engine_puts_a_culprit_aside_and_stores_the_rest_of_the_group)
 {
     struct order orders[3];
-    static const char *const texts[] = {"good", "bad", "fine"};
-    shell_run("CREATE TRIGGER picky BEFORE INSERT ON events WHEN new.event LIKE '%bad%' "
+    static const char *const texts[] = {"good", "wicked", "fine"};
+    shell_run("CREATE TRIGGER picky BEFORE INSERT ON events WHEN new.event LIKE '%wicked%' "
               "BEGIN SELECT RAISE(ABORT, 'picky'); END");
     /* While the lock is held they gather into one group. */
     shell_run("BEGIN IMMEDIATE");
