@@ -14,6 +14,9 @@
 #include "base/clock.h"
 #include "server/exchange.h"
 
+/* A request of this size is taken in even while all together are too much: an ordinary batch must
+ * not wait for the large ones. */
+#define CONN_SMALL_BYTES (16 << 10)
 /* While draining, a connection just accepted may still send its first request. */
 #define CONN_GRACE_MS 1000
 
@@ -153,7 +156,7 @@ static void conn_account(struct conn *conn, enum guard_phase before, bool idle)
         conn->phase_ms = clock_mono_ms();
     conn_count(conn, (int64_t)guard_bytes(&conn->guard));
     if ((phase == GUARD_BODY || phase == GUARD_CHUNKS) && conn->stalled_ms == 0 &&
-        conn_too_much(conn)) {
+        conn->counted > CONN_SMALL_BYTES && conn_too_much(conn)) {
         conn->stalled_ms = clock_mono_ms();
         conn_quiet(conn);
     }
@@ -270,18 +273,16 @@ static void conn_hurry(struct conn *conn, int64_t now)
     const struct server_options *options = conn->loop->options;
     if (conn->guard.phase == GUARD_PASS || guard_idle(&conn->guard))
         return;
-    if (conn->stalled_ms != 0) {
-        if (!conn_too_much(conn)) {
-            conn->stalled_ms = 0;
-            bufferevent_enable(conn->bev, EV_READ);
-        } else if (now - conn->stalled_ms > options->hold_ms) {
-            conn_give_up(conn, 503, "too much is being sent at once; send it again");
-        }
-    } else if (conn->guard.phase == GUARD_HEAD) {
+    if (conn->guard.phase == GUARD_HEAD) {
         if (now - conn->phase_ms > options->head_timeout_ms)
             conn_give_up(conn, 408, "the request head took too long");
     } else if (now - conn->phase_ms > options->body_timeout_ms) {
         conn_give_up(conn, 408, "the request body took too long");
+    } else if (conn->stalled_ms != 0 && !conn_too_much(conn)) {
+        conn->stalled_ms = 0;
+        bufferevent_enable(conn->bev, EV_READ);
+    } else if (conn->stalled_ms != 0 && now - conn->stalled_ms > options->hold_ms) {
+        conn_give_up(conn, 503, "too much is being sent at once; send it again");
     }
 }
 

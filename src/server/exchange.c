@@ -99,7 +99,8 @@ void exchange_headers(struct exchange *exchange, int status, const struct exchan
         snprintf(seconds, sizeof seconds, "%d", retry_after);
         evhttp_add_header(out, "Retry-After", seconds);
     }
-    if (extra->close || exchange->loop->draining)
+    if (extra->close || exchange->loop->draining ||
+        (exchange->conn != NULL && exchange->conn->guard.closing))
         evhttp_add_header(out, "Connection", "close");
     if (log_enabled(LOG_LEVEL_DEBUG)) {
         char target[512];

@@ -176,9 +176,18 @@ static void guard_continue(struct guard *guard)
     (void)send(bufferevent_getfd(guard->bev), text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* The body goes from the stash into one run of memory: single bytes that come one by one would take
+ * a buffer each. */
 static int guard_body(struct guard *guard)
 {
-    return evbuffer_get_length(guard->stash) < guard->need ? 0 : guard_give(guard);
+    size_t have = evbuffer_get_length(guard->stash), left = guard->need - guard->body.len;
+    size_t take = have < left ? have : left;
+    if (bytes_reserve(&guard->body, take) != 0)
+        return guard_refuse(guard, 503, "out of memory");
+    if (take > 0)
+        (void)evbuffer_remove(guard->stash, guard->body.data + guard->body.len, take);
+    guard->body.len += take;
+    return guard->body.len < guard->need ? 0 : guard_give(guard);
 }
 
 /* The head goes from the stash into guard->head. */
@@ -199,23 +208,26 @@ static int guard_accept(struct guard *guard, const struct head *head, const char
     guard->unwanted = body && guard->wants != NULL && !guard->wants(guard->wants_arg, head);
     if (body && head->expects && !head->http_1_0 && !guard->unwanted && !starts)
         guard_continue(guard);
-    if (!guard->unwanted && !head->chunked) {
-        guard->head_len = len;
-        guard->need = len + (size_t)head->content_length;
-        guard->phase = GUARD_BODY;
-        return guard_body(guard);
-    }
+    /* Mostly all of it is here already, and nothing need be moved. */
+    if (!guard->unwanted && !head->chunked &&
+        evbuffer_get_length(guard->stash) >= len + head->content_length)
+        return guard_give(guard);
     if (guard_keep_head(guard, text, len) != 0)
         return -1;
+    if (guard->unwanted && head->expects && !starts) {
+        /* Who asks first does not send the body, or does after all: there is no telling where the
+         * next request would begin. */
+        guard->closing = true;
+        return guard_give_head(guard);
+    }
     if (head->chunked) {
         guard->phase = GUARD_CHUNKS;
         guard->chunked = (struct chunked){0};
         return guard_chunks(guard);
     }
-    /* Who asks first does not send it. */
-    guard->discard = head->expects && !starts ? 0 : head->content_length;
-    guard->phase = GUARD_DISCARD;
-    return guard_discard(guard);
+    guard->need = guard->discard = head->content_length;
+    guard->phase = guard->unwanted ? GUARD_DISCARD : GUARD_BODY;
+    return guard->unwanted ? guard_discard(guard) : guard_body(guard);
 }
 
 /* A whole head of len bytes is at the front of the stash. */
@@ -312,12 +324,6 @@ int guard_give_up(struct guard *guard, int status, const char *why)
     guard->unwanted = false;
     if (guard->phase == GUARD_HEAD)
         guard->head.len = 0;
-    if (guard->phase == GUARD_BODY) {
-        const void *head = evbuffer_pullup(guard->stash, (ev_ssize_t)guard->head_len);
-        guard->head.len = 0;
-        if (head == NULL || bytes_append(&guard->head, head, guard->head_len) != 0)
-            return -1;
-    }
     return guard_refuse(guard, status, why);
 }
 

@@ -44,8 +44,8 @@ struct guard {
     bool touching;          /* the input is being changed by the guard itself */
     struct evbuffer *stash; /* what evhttp may not see yet; NULL until needed */
     size_t seen;            /* of the stash: bytes searched for the end of the head */
-    size_t head_len;        /* of the head at the front of the stash, in GUARD_BODY */
-    size_t need;            /* bytes of the stash that make the request, once known */
+    size_t need;            /* bytes of the body, in GUARD_BODY */
+    bool closing;           /* the connection must end behind the answer */
     struct bytes head;      /* a head taken out of the stash: chunked, or refused */
     struct chunked chunked;
     struct bytes body; /* decoded so far */

@@ -124,18 +124,18 @@ def a_body_that_takes_too_long_is_answered_408():
 
 @case
 def the_deadlines_begin_anew_with_each_request():
-    daemon = Daemon(head_timeout="400ms", body_timeout="400ms", timeout="1h")
+    daemon = Daemon(head_timeout="1600ms", body_timeout="1600ms", timeout="1h")
     wire = daemon.wire()
-    for _ in range(4):
+    for _ in range(2):
         request = post([event()])
         cut = request.index(b"\r\n\r\n") + 4
         # Each part comes in time; together they take twice as long as any may.
         for part in (request[:10], request[10:cut + 10], request[cut + 10:]):
-            assert waits(wire, 0.25), "an answer before the request is whole"
+            assert waits(wire, 1), "an answer before the request is whole"
             wire.send(part)
         equal(wire.response().status, 200)
-        assert waits(wire, 0.6), "an idle connection was ended by a request's deadline"
-    equal(daemon.total(), 4)
+        assert waits(wire, 2), "an idle connection was ended by a request's deadline"
+    equal(daemon.total(), 2)
 
 
 @case
@@ -157,7 +157,7 @@ def a_silent_connection_is_closed():
 
 @case
 def who_sends_now_and_then_is_not_silent():
-    daemon = Daemon(timeout="600ms")
+    daemon = Daemon(timeout="1500ms")
     wire = daemon.wire()
     body = batch([event()])
     request = head(Content_Length=len(body)) + body
@@ -657,7 +657,7 @@ def behind_proxies_the_client_is_whom_they_saw():
         with rows("%s: %s sends %r" % (header, peer, lines)):
             path = "unix:" + os.path.join(directory(), "s")
             daemon = Daemon(listen=["127.0.0.1:0", path], limit_events=1, threads=1, proxy_header=header,
-                            trusted_proxy=["127.0.0.2", "127.0.0.8/30", "unix"])
+                            trusted_proxy=[] if header == "none" else ["127.0.0.2", "127.0.0.8/30", "unix"])
             pairs = [tuple(part.strip() for part in line.split(":", 1)) for line in lines]
             address = path if peer == "unix" else None
             connection = From(daemon, peer, address)

@@ -25,6 +25,7 @@ import random
 import select
 import socket
 import struct
+import sys
 import threading
 import time
 
@@ -100,7 +101,7 @@ class World:
         self.options, self.database = options, os.path.join(directory(), "beacond.db")
         self.up = threading.Condition()
         self.daemon, self.address, self.failure = None, "127.0.0.1:0", None
-        self.acks, self.kills, self.over = 0, 0, False
+        self.acks, self.kills = 0, 0
         self.calm = Calm()
         self.start()
 
@@ -130,9 +131,13 @@ class World:
             self.acks += 1
             self.up.notify_all()
 
-    def wait_acks(self, count):
+    def wait_acks(self, count, visitors):
+        """Until so many batches have been acknowledged, or nobody sends any more."""
+        def enough():
+            return self.acks >= count or self.failure or not any(v.thread.is_alive() for v in visitors)
         with self.up:
-            assert self.up.wait_for(lambda: self.acks >= count or self.failure or self.over, 4 * PATIENCE)
+            while not enough():
+                self.up.wait(0.1)
 
     def fail(self, error):
         with self.up:
@@ -171,6 +176,8 @@ class Road:
 
     def carry(self, items, burst):
         """burst: equal batches may exist."""
+        if self.world.failure:
+            raise AssertionError("elsewhere")
         fate = self.dice.choice(self.fates)
         if burst and fate in ("cut", "late", "race"):
             fate = "pass"
@@ -262,7 +269,7 @@ class Road:
 
     def _race(self, items):
         """Arrives together with its retry."""
-        thread = threading.Thread(target=self._deliver, args=(items,))
+        thread = threading.Thread(target=self._deliver, args=(items,), daemon=True)
         self.racing.append(thread)
         thread.start()
         raise Lost(NEVER)
@@ -304,12 +311,14 @@ class Visitor:
         self.road = Road(world, self.dice, fates)
         self.emitted, self.queue = [], []
         self.clock = NOW + number * 100000000
-        self.thread = threading.Thread(target=self._run)
+        self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self):
         try:
-            for visit in range(self.visits):
+            visit = 0
+            while visit < self.visits and not self.world.failure:
                 self._visit("sess_%d_%d" % (self.number, visit))
+                visit += 1
             self.road.drop_wire()
             self.road.end()
         except Exception as error:
@@ -426,21 +435,18 @@ def check(world, visitors):
           % (total, sum(len(v.emitted) for v in visitors), doubtful, world.acks, world.kills), flush=True)
 
 
-def play(world, visitors, others=()):
-    """Runs the visits and beside them what disturbs them: functions that return once world.over."""
-    helpers = [threading.Thread(target=run, args=(world,)) for run in others]
+def play(world, visitors, disturb):
+    """Runs the visits, and beside them disturb(world) in this thread (a daemon dies with the thread
+    that has started it)."""
     try:
-        for thread in helpers + [v.thread for v in visitors]:
-            thread.start()
+        for visitor in visitors:
+            visitor.thread.start()
+        try:
+            disturb(world)
+        except Exception as error:
+            world.fail(error)
         for visitor in visitors:
             visitor.thread.join()
-    finally:
-        with world.up:
-            world.over = True
-            world.up.notify_all()
-        for thread in helpers:
-            thread.join()
-    try:
         if world.failure:
             raise world.failure
         check(world, visitors)
@@ -448,37 +454,31 @@ def play(world, visitors, others=()):
         raise AssertionError("BEACOND_SEED=%d: %s: %s" % (SEED, type(error).__name__, error)) from error
 
 
-def guarded(function):
-    def run(world):
-        try:
-            function(world)
-        except Exception as error:
-            world.fail(error)
-    return run
+def slow_disk(visitors):
+    """Commits take their time now and then, until the visits are over."""
+    def disturb(world):
+        dice, acks = random.Random("%d-disk" % SEED), 0
+        while any(visitor.thread.is_alive() for visitor in visitors):
+            acks = max(acks, world.acks) + dice.randrange(1, 20)
+            world.wait_acks(acks, visitors)
+            with WriteLock(world.database):
+                time.sleep(dice.random() * 0.15)
+    return disturb
 
 
-@guarded
-def slow_disk(world):
-    """Commits take their time now and then."""
-    dice = random.Random("%d-disk" % SEED)
-    acks = 0
-    while not world.over and not world.failure:
-        acks += dice.randrange(1, 20)
-        world.wait_acks(acks)
-        acks = max(acks, world.acks)
-        with WriteLock(world.database):
-            time.sleep(dice.random() * 0.15)
-
-
-def killer(kills, most_acks):
-    @guarded
-    def run(world):
+def killer(visitors, kills):
+    """Kills so often, and then the visits end."""
+    def disturb(world):
         dice = random.Random("%d-kill" % SEED)
-        while world.kills < kills and not world.over and not world.failure:
-            world.wait_acks(world.acks + dice.randrange(1, most_acks))
-            time.sleep(dice.random() * 0.005)
-            world.kill()
-    return run
+        try:
+            while world.kills < kills and not world.failure:
+                world.wait_acks(world.acks + dice.randrange(1, 40), visitors)
+                time.sleep(dice.random() * 0.005)
+                world.kill()
+        finally:
+            for visitor in visitors:
+                visitor.visits = 0
+    return disturb
 
 
 ROADS = ["pass"] * 6 + ["drop", "half", "cut", "cut", "unread", "unread", "seen", "late", "late", "race"]
@@ -488,25 +488,21 @@ ROADS = ["pass"] * 6 + ["drop", "half", "cut", "cut", "unread", "unread", "seen"
 def each_event_is_stored_once_whatever_the_road_does():
     world = World(threads=3, hold="1h")
     visitors = [Visitor(world, n, scale(12, 3) * (20 if LONG else 1), ROADS, 0.3) for n in range(8)]
-    play(world, visitors, [slow_disk])
+    play(world, visitors, slow_disk(visitors))
 
 
 @case
 def each_event_is_stored_once_however_often_the_daemon_is_killed():
-    kills = 3000 if LONG else scale(20, 5)
     world = World(threads=2)
-    visitors = [Visitor(world, n, 1000000, ["pass"], 0.1) for n in range(6)]
-    until_killed(world, visitors, kills)
+    visitors = [Visitor(world, n, sys.maxsize, ["pass"], 0.1) for n in range(6)]
+    play(world, visitors, killer(visitors, 3000 if LONG else scale(20, 5)))
 
 
-def until_killed(world, visitors, kills):
-    """Visits go on until the daemon has been killed so often."""
-    def ender(world):
-        with world.up:
-            world.up.wait_for(lambda: world.kills >= kills or world.failure)
-        for visitor in visitors:
-            visitor.visits = 0
-    play(world, visitors, [killer(kills, 40), ender])
+@case
+def each_event_is_stored_once_on_bad_roads_to_a_daemon_that_is_killed():
+    world = World(threads=2)
+    visitors = [Visitor(world, n, sys.maxsize, ROADS, 0) for n in range(6)]
+    play(world, visitors, killer(visitors, 1000 if LONG else scale(10, 3)))
 
 
 main()

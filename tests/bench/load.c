@@ -1,0 +1,222 @@
+/*
+ * load.c: clients that post as fast as they are answered.
+ *
+ *   load PORT CONNECTIONS SECONDS
+ *
+ * Keeps so many connections to 127.0.0.1 alive, on each one POST of 25 events after the other (see
+ * stock.h), all from one thread. Writes one line: events and answers a second, the latency of an
+ * answer (from the first byte sent to the last one read) at its median, at 99 of 100, and at its
+ * worst, and how many answers were not 200.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "stock.h"
+
+#define LOAD_ANSWER 4096
+
+struct client {
+    int fd;
+    size_t sent;   /* of the request */
+    size_t got;    /* of the answer */
+    int64_t began; /* when the request was begun, in ns */
+    char *request; /* head and body, this client's own */
+    char answer[LOAD_ANSWER + 1];
+};
+
+struct load {
+    struct stock stock;
+    char head[256];
+    size_t head_len, request_len;
+    unsigned flushes;
+    int port, epoll;
+    int64_t *latencies; /* ns */
+    size_t count, room, refused;
+};
+
+static int64_t load_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void load_die(const char *what)
+{
+    fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
+    exit(EXIT_FAILURE);
+}
+
+static void load_watch(struct load *load, struct client *client, int how, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = client};
+    if (epoll_ctl(load->epoll, how, client->fd, &event) != 0)
+        load_die("epoll_ctl");
+}
+
+static void load_send(struct load *load, struct client *client)
+{
+    while (client->sent < load->request_len) {
+        ssize_t n = send(client->fd, client->request + client->sent,
+                         load->request_len - client->sent, MSG_NOSIGNAL);
+        if (n < 0 && errno == EAGAIN) {
+            load_watch(load, client, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+            return;
+        }
+        if (n < 0)
+            load_die("send");
+        client->sent += (size_t)n;
+    }
+}
+
+static void load_begin(struct load *load, struct client *client)
+{
+    stock_stamp(&load->stock, (unsigned)getpid(), load->flushes++, clock_wall_ms());
+    memcpy(client->request + load->head_len, load->stock.body.data, load->stock.body.len);
+    client->sent = client->got = 0;
+    client->began = load_now();
+    load_send(load, client);
+}
+
+static void load_connect(struct load *load, struct client *client)
+{
+    const int on = 1;
+    struct sockaddr_in sin = {.sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)load->port),
+                              .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    client->request = malloc(load->request_len);
+    if (client->fd < 0 || client->request == NULL ||
+        connect(client->fd, (struct sockaddr *)&sin, sizeof sin) != 0)
+        load_die("connect");
+    (void)setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)fcntl(client->fd, F_SETFL, O_NONBLOCK);
+    memcpy(client->request, load->head, load->head_len);
+    load_watch(load, client, EPOLL_CTL_ADD, EPOLLIN);
+    load_begin(load, client);
+}
+
+/* Whether the answer is whole. */
+static bool load_whole(struct client *client)
+{
+    client->answer[client->got] = '\0';
+    const char *end = strstr(client->answer, "\r\n\r\n");
+    const char *length = strcasestr(client->answer, "\r\ncontent-length:");
+    if (end == NULL)
+        return false;
+    if (length == NULL || length > end)
+        load_die("an answer without a length");
+    size_t need = (size_t)(end + 4 - client->answer) + (size_t)atol(length + 17);
+    return client->got >= need;
+}
+
+static void load_note(struct load *load, struct client *client)
+{
+    if (load->count == load->room) {
+        load->room = load->room == 0 ? 1 << 16 : load->room * 2;
+        load->latencies = realloc(load->latencies, load->room * sizeof *load->latencies);
+        if (load->latencies == NULL)
+            load_die("realloc");
+    }
+    load->latencies[load->count++] = load_now() - client->began;
+    load->refused += strncmp(client->answer + 8, " 200 ", 5) != 0;
+}
+
+/* Returns 1 when an answer has been read to its end. */
+static int load_receive(struct client *client)
+{
+    ssize_t n = recv(client->fd, client->answer + client->got, LOAD_ANSWER - client->got, 0);
+    if (n < 0 && errno == EAGAIN)
+        return 0;
+    if (n <= 0)
+        load_die("the connection has ended");
+    client->got += (size_t)n;
+    return load_whole(client);
+}
+
+static void load_run(struct load *load, double seconds)
+{
+    int64_t end = load_now() + (int64_t)(seconds * 1e9);
+    struct epoll_event events[64];
+    while (load_now() < end) {
+        int count = epoll_wait(load->epoll, events, 64, 100);
+        for (int i = 0; i < count; i++) {
+            struct client *client = events[i].data.ptr;
+            if (events[i].events & EPOLLOUT) {
+                load_watch(load, client, EPOLL_CTL_MOD, EPOLLIN);
+                load_send(load, client);
+            }
+            if ((events[i].events & ~(uint32_t)EPOLLOUT) && load_receive(client)) {
+                load_note(load, client);
+                load_begin(load, client);
+            }
+        }
+    }
+}
+
+static int load_compare(const void *a, const void *b)
+{
+    int64_t one = *(const int64_t *)a, other = *(const int64_t *)b;
+    return one < other ? -1 : one > other;
+}
+
+static double load_at(const struct load *load, double part)
+{
+    return (double)load->latencies[(size_t)(part * (double)(load->count - 1))] / 1e6;
+}
+
+static void load_report(struct load *load, double seconds)
+{
+    if (load->count == 0)
+        load_die("no answer at all");
+    qsort(load->latencies, load->count, sizeof *load->latencies, load_compare);
+    printf("events=%.0f answers=%.0f p50=%.3f p99=%.3f worst=%.3f refused=%zu\n",
+           (double)(load->count - load->refused) * STOCK_EVENTS / seconds,
+           (double)load->count / seconds, load_at(load, 0.5), load_at(load, 0.99), load_at(load, 1),
+           load->refused);
+}
+
+int main(int argc, char **argv)
+{
+    static struct load load;
+    if (argc != 4) {
+        fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS\n");
+        return 2;
+    }
+    size_t clients = (size_t)atol(argv[2]);
+    double seconds = atof(argv[3]);
+    load.port = atoi(argv[1]);
+    stock_init(&load.stock);
+    load.head_len =
+        (size_t)snprintf(load.head, sizeof load.head,
+                         "POST /_tracker/events HTTP/1.1\r\nHost: localhost\r\n"
+                         "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+                         load.stock.body.len);
+    load.request_len = load.head_len + load.stock.body.len;
+    load.epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct client *all = calloc(clients, sizeof *all);
+    if (all == NULL || load.epoll < 0)
+        load_die("can't begin");
+    for (size_t i = 0; i < clients; i++)
+        load_connect(&load, &all[i]);
+    int64_t began = load_now();
+    load_run(&load, seconds);
+    load_report(&load, (double)(load_now() - began) / 1e9);
+    for (size_t i = 0; i < clients; i++) {
+        close(all[i].fd);
+        free(all[i].request);
+    }
+    free(all);
+    free(load.latencies);
+    bytes_clear(&load.stock.body);
+    return EXIT_SUCCESS;
+}
