@@ -59,6 +59,11 @@ bool engine_withdraw(struct engine *engine, struct submission *submission)
     return writer_withdraw(engine->writer, submission);
 }
 
+void engine_gone(struct engine *engine, struct submission *submission)
+{
+    writer_gone(engine->writer, submission);
+}
+
 void engine_lost(struct engine *engine, uint64_t receipt)
 {
     writer_lost(engine->writer, receipt);

@@ -53,10 +53,12 @@ struct submission {
     size_t rejected;  /* events put aside */
     uint64_t receipt; /* not 0: of a burst. engine_lost must be told if the client may not have got
                        * the answer */
+    bool told;        /* engine_gone came in time: there is nothing left to tell */
 
     /* The engine's. */
     struct submission *next, *previous;
     bool queued;
+    bool gone;
 };
 
 /* Whether the queue is below its bound. Ask before reading a body into a batch: what is submitted
@@ -70,6 +72,10 @@ void engine_submit(struct engine *engine, struct submission *submission);
  * failed. True: it is the caller's again and no mail comes. False: the mail is on its way. The
  * submitting thread. */
 bool engine_withdraw(struct engine *engine, struct submission *submission);
+
+/* The client of a submission has gone: the answer will not arrive. The submitting thread, until the
+ * mail has been opened. */
+void engine_gone(struct engine *engine, struct submission *submission);
 
 /* The answer to the submission with that receipt was lost: its connection broke. Any thread. */
 void engine_lost(struct engine *engine, uint64_t receipt);

@@ -27,10 +27,11 @@ struct receipt {
     uint64_t running[];
 };
 
-/* A loss that the open transaction has made use of. */
-struct receipts_use {
+/* What the open transaction has changed in the losses of a receipt, to be undone by a rollback. */
+struct receipts_change {
     struct receipt *receipt;
-    struct receipts_use *next;
+    bool more; /* one more, else one less: made use of */
+    struct receipts_change *next;
 };
 
 struct receipts {
@@ -41,9 +42,9 @@ struct receipts {
     size_t bytes;
     size_t max_bytes;
     uint64_t last_serial;
-    int64_t row;               /* of the open transaction */
-    size_t open_count;         /* receipts it has taken */
-    struct receipts_use *uses; /* losses it has used */
+    int64_t row;                     /* of the open transaction */
+    size_t open_count;               /* receipts it has taken */
+    struct receipts_change *changes; /* of losses, latest first */
 };
 
 static size_t receipt_bytes(size_t count)
@@ -85,14 +86,16 @@ static void receipts_remove(struct receipts *receipts, struct receipt *receipt)
     free(receipt);
 }
 
-static void receipts_forget_uses(struct receipts *receipts, bool undo)
+static void receipts_forget_changes(struct receipts *receipts, bool undo)
 {
-    while (receipts->uses != NULL) {
-        struct receipts_use *use = receipts->uses;
-        receipts->uses = use->next;
-        if (undo)
-            use->receipt->lost++;
-        free(use);
+    while (receipts->changes != NULL) {
+        struct receipts_change *change = receipts->changes;
+        receipts->changes = change->next;
+        if (undo && change->more)
+            change->receipt->lost--;
+        else if (undo)
+            change->receipt->lost++;
+        free(change);
     }
 }
 
@@ -100,7 +103,7 @@ void receipts_free(struct receipts *receipts)
 {
     if (receipts == NULL)
         return;
-    receipts_forget_uses(receipts, false);
+    receipts_forget_changes(receipts, false);
     while (!list_empty(&receipts->by_age))
         receipts_remove(receipts, LIST_OF(receipts->by_age.next, struct receipt, node));
     free(receipts->buckets);
@@ -195,18 +198,21 @@ static struct receipts_match receipts_find(struct receipts *receipts, const stru
     return match;
 }
 
-static int receipts_use(struct receipts *receipts, struct receipt *receipt)
+static int receipts_change(struct receipts *receipts, struct receipt *receipt, bool more)
 {
-    struct receipts_use *use = malloc(sizeof *use);
-    if (use == NULL)
+    struct receipts_change *change = malloc(sizeof *change);
+    if (change == NULL)
         return -1;
-    receipt->lost--;
-    *use = (struct receipts_use){receipt, receipts->uses};
-    receipts->uses = use;
+    if (more)
+        receipt->lost++;
+    else
+        receipt->lost--;
+    *change = (struct receipts_change){receipt, more, receipts->changes};
+    receipts->changes = change;
     return 0;
 }
 
-int receipts_take(struct receipts *receipts, const struct marks *marks, int64_t now_ms,
+int receipts_take(struct receipts *receipts, const struct marks *marks, bool lost, int64_t now_ms,
                   struct receipts_verdict *verdict)
 {
     *verdict = (struct receipts_verdict){0, 0};
@@ -214,18 +220,17 @@ int receipts_take(struct receipts *receipts, const struct marks *marks, int64_t 
         return 0;
     struct receipts_match match = receipts_find(receipts, marks);
     struct receipt *stands = match.known == marks->count ? match.best : match.same;
-    bool fresh = stands == NULL;
     bool burst = marks_burst(marks, marks->count);
-    if (fresh)
+    if (stands == NULL) {
         stands = receipts_add(receipts, marks->running, marks->count, burst, receipts->row, now_ms);
-    if (stands == NULL)
-        return -1;
-    if (match.best != NULL && match.best->burst && receipts_use(receipts, match.best) != 0) {
-        if (fresh)
-            receipts_remove(receipts, stands);
-        return -1;
+        if (stands == NULL)
+            return -1;
+        receipts->open_count++;
     }
-    receipts->open_count += fresh;
+    if (match.known > 0 && match.best->burst && receipts_change(receipts, match.best, false) != 0)
+        return -1;
+    if (lost && burst && receipts_change(receipts, stands, true) != 0)
+        return -1;
     verdict->known = match.known;
     verdict->serial = burst ? stands->serial : 0;
     return 0;
@@ -292,7 +297,7 @@ static void receipts_trim_chain(struct receipts *receipts, uint64_t first)
 
 int64_t receipts_commit(struct receipts *receipts, int64_t now_ms)
 {
-    receipts_forget_uses(receipts, false);
+    receipts_forget_changes(receipts, false);
     struct list *node = receipts_open(receipts);
     receipts->open_count = 0;
     while (node != &receipts->by_age) {
@@ -315,7 +320,7 @@ int64_t receipts_commit(struct receipts *receipts, int64_t now_ms)
 
 void receipts_rollback(struct receipts *receipts)
 {
-    receipts_forget_uses(receipts, true);
+    receipts_forget_changes(receipts, true);
     while (receipts->open_count > 0) {
         /* receipts_remove unlinks what it frees, which the analyzer does not see.
          * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */

@@ -41,8 +41,9 @@ struct receipts_verdict {
                       * as a whole is no burst and needs no evidence */
 };
 
-/* Looks a body up and takes its receipt. 0, or -1 when out of memory (nothing has changed). */
-int receipts_take(struct receipts *receipts, const struct marks *marks, int64_t now_ms,
+/* Looks a body up and takes its receipt. lost: its client has gone already, the answer will not
+ * arrive. 0, or -1 when out of memory: roll back then. */
+int receipts_take(struct receipts *receipts, const struct marks *marks, bool lost, int64_t now_ms,
                   struct receipts_verdict *verdict) MUST_CHECK;
 
 /* The receipts taken since the last commit or rollback as the row that is to be stored with their

@@ -118,9 +118,10 @@ static void writer_answer(struct writer *writer, size_t from, size_t to)
     size_t bytes = 0;
     for (size_t i = from; i < to; i++)
         bytes += writer->group[i]->batch->memory;
+    /* Locked until all are posted: who looks for the mail behind engine_gone either finds it or has
+     * been heard. */
     pthread_mutex_lock(&writer->mutex);
     writer->bytes -= bytes;
-    pthread_mutex_unlock(&writer->mutex);
     for (size_t i = from; i < to; i++) {
         struct submission *submission = writer->group[i];
         const struct store_item *item = &writer->items[i];
@@ -128,9 +129,14 @@ static void writer_answer(struct writer *writer, size_t from, size_t to)
         submission->saved = item->saved;
         submission->duplicate = item->duplicate;
         submission->rejected = submission->batch->reject_count + item->refused;
-        /* From here on it may be gone. */
+        if (submission->gone && submission->receipt != 0 && !submission->told) {
+            receipts_lost(writer->receipts, submission->receipt);
+            submission->told = true;
+        }
+        /* From here on it may have been freed. */
         mailbox_post(submission->reply_to, &submission->mail);
     }
+    pthread_mutex_unlock(&writer->mutex);
 }
 
 /* Takes the receipts of items [from, to) and makes their row. 0, or -1 when out of memory. */
@@ -139,10 +145,14 @@ static int writer_take_receipts(struct writer *writer, size_t from, size_t to, i
     for (size_t i = from; i < to; i++) {
         struct submission *submission = writer->group[i];
         struct receipts_verdict verdict;
-        if (receipts_take(writer->receipts, &submission->batch->marks, now_ms, &verdict) != 0)
+        pthread_mutex_lock(&writer->mutex);
+        bool gone = submission->gone;
+        pthread_mutex_unlock(&writer->mutex);
+        if (receipts_take(writer->receipts, &submission->batch->marks, gone, now_ms, &verdict) != 0)
             return -1;
         writer->items[i] = (struct store_item){.batch = submission->batch, .known = verdict.known};
         submission->receipt = verdict.serial;
+        submission->told = gone && verdict.serial != 0;
     }
     writer->row.len = 0;
     return receipts_row(writer->receipts, &writer->row);
@@ -305,6 +315,13 @@ static void *writer_main(void *arg)
     }
     pthread_mutex_unlock(&writer->mutex);
     return NULL;
+}
+
+void writer_gone(struct writer *writer, struct submission *submission)
+{
+    pthread_mutex_lock(&writer->mutex);
+    submission->gone = true;
+    pthread_mutex_unlock(&writer->mutex);
 }
 
 void writer_lost(struct writer *writer, uint64_t receipt)

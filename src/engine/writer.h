@@ -23,6 +23,7 @@ void writer_stop(struct writer *writer);
 bool writer_has_room(struct writer *writer);
 bool writer_healthy(struct writer *writer);
 void writer_submit(struct writer *writer, struct submission *submission);
+void writer_gone(struct writer *writer, struct submission *submission);
 void writer_lost(struct writer *writer, uint64_t receipt);
 bool writer_withdraw(struct writer *writer, struct submission *submission);
 

@@ -73,11 +73,16 @@ static bool conn_broken(struct conn *conn)
            (info.tcpi_state == TCP_CLOSE || info.tcpi_unacked > 0);
 }
 
-void conn_watch(struct conn *conn, struct engine *engine, uint64_t receipt, bool keep)
+bool conn_gone(const struct conn *conn)
 {
     char c;
     ssize_t n = conn == NULL ? 0 : recv(conn->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+void conn_watch(struct conn *conn, struct engine *engine, uint64_t receipt, bool keep)
+{
+    if (conn_gone(conn)) {
         engine_lost(engine, receipt);
         return;
     }

@@ -50,6 +50,9 @@ struct conn *conn_of(struct loop *loop, struct evhttp_request *request);
  * that has closed its half still gets its answer. evhttp starts reading again behind the answer. */
 void conn_quiet(struct conn *conn);
 
+/* Whether the client has closed or reset the connection, as far as can be seen. NULL: it has. */
+bool conn_gone(const struct conn *conn);
+
 /* About to answer a batch with a receipt (engine.h): tells the engine if the client has gone, now
  * or as long as that can be noticed. conn may be NULL: gone. keep: the connection stays open behind
  * the answer. */

@@ -34,7 +34,8 @@ struct exchange {
     char key[EXCHANGE_KEY_SIZE]; /* of the path, or of the query; "" for none */
     int64_t began_ms;            /* monotonic */
 
-    struct list node;             /* ingest: in loop->held, settling or pending, else alone */
+    struct list node;             /* ingest: in loop->held, shared->settling or loop->pending, else
+                                   * alone */
     int64_t settled_ms;           /* ingest: when it may leave settling; monotonic */
     bool needs_large;             /* ingest: its body is large */
     bool has_large;               /* ingest: it holds shared->large */

@@ -12,9 +12,13 @@
 #include "server/conn.h"
 
 /* A burst of equal events looks the same when it is sent again as when it happens again; what tells
- * is whether the connection of the first has broken. The loop that owned that one must have had the
- * time to see so: a burst waits this long before it goes to the writer. */
-#define INGEST_SETTLE_MS 100
+ * is whether the connection of the first has broken. The loop that owns that one must have had the
+ * time to see so, if only in its next tick: a burst waits this long before it goes to the writer.
+ */
+#define INGEST_SETTLE_MS (LOOP_TICK_MS * 3 / 2)
+
+/* How often a loop looks whether it is its turn to hand a burst over. */
+#define INGEST_TURN_MS 2
 
 /* A body of many small events becomes several times as large in memory, from few bytes of gzip:
  * those beyond this size (inflated) are taken one at a time. */
@@ -33,7 +37,7 @@ static void ingest_acknowledge(struct exchange *exchange)
     struct bytes body;
     const struct submission *submission = &exchange->submission;
     bytes_init(&body);
-    if (submission->receipt != 0)
+    if (submission->receipt != 0 && !submission->told)
         conn_watch(exchange->conn, exchange->loop->engine, submission->receipt,
                    exchange_keeps(exchange));
     if (reply_saved(&body, submission->saved, submission->rejected, submission->duplicate) != 0) {
@@ -214,9 +218,22 @@ static void ingest_hold(struct exchange *exchange)
     exchange->loop->busy++;
 }
 
+static bool ingest_is_burst(const struct exchange *exchange)
+{
+    return exchange->submission.batch->marks.burst_from != 0;
+}
+
+/* Tells the engine when the client of a burst has gone before the answer. */
+static void ingest_notice(struct exchange *exchange)
+{
+    if (ingest_is_burst(exchange) && conn_gone(exchange->conn))
+        engine_gone(exchange->loop->engine, &exchange->submission);
+}
+
 static void ingest_hand_over(struct exchange *exchange)
 {
     list_append(&exchange->loop->pending, &exchange->node);
+    ingest_notice(exchange);
     engine_submit(exchange->loop->engine, &exchange->submission);
 }
 
@@ -241,24 +258,50 @@ static void ingest_submit(struct exchange *exchange)
     submission->mail.open = ingest_done;
     submission->reply_to = loop->mailbox;
     loop->busy++;
-    if (submission->batch->marks.burst_from == 0) {
+    if (!ingest_is_burst(exchange)) {
         ingest_hand_over(exchange);
-    } else {
-        exchange->settled_ms = clock_mono_ms() + INGEST_SETTLE_MS;
-        list_append(&loop->settling, &exchange->node);
+        return;
     }
+    pthread_mutex_lock(&loop->shared->settling_mutex);
+    exchange->settled_ms = clock_mono_ms() + INGEST_SETTLE_MS;
+    list_append(&loop->shared->settling, &exchange->node);
+    pthread_mutex_unlock(&loop->shared->settling_mutex);
+    loop->settling++;
 }
 
 void ingest_settle(struct loop *loop)
 {
+    struct shared *shared = loop->shared;
+    for (struct list *node = loop->pending.next; node != &loop->pending; node = node->next)
+        ingest_notice(LIST_OF(node, struct exchange, node));
+    if (loop->settling == 0)
+        return;
+    /* What was answered before that could be heard: conn_watch looks. */
+    (void)mailbox_open_all(loop->mailbox);
     int64_t now = clock_mono_ms();
-    while (!list_empty(&loop->settling)) {
-        struct exchange *exchange = LIST_OF(loop->settling.next, struct exchange, node);
-        if (exchange->settled_ms > now)
+    pthread_mutex_lock(&shared->settling_mutex);
+    while (!list_empty(&shared->settling)) {
+        struct exchange *exchange = LIST_OF(shared->settling.next, struct exchange, node);
+        if (exchange->settled_ms > now || exchange->loop != loop)
             break;
         list_remove(&exchange->node);
+        loop->settling--;
         ingest_hand_over(exchange);
     }
+    pthread_mutex_unlock(&shared->settling_mutex);
+}
+
+int ingest_settles_in(const struct loop *loop)
+{
+    struct shared *shared = loop->shared;
+    pthread_mutex_lock(&shared->settling_mutex);
+    const struct exchange *first = LIST_OF(shared->settling.next, struct exchange, node);
+    int64_t left = first->settled_ms - clock_mono_ms();
+    /* Another loop's: it will be quick. */
+    if (first->loop != loop && left < INGEST_TURN_MS)
+        left = INGEST_TURN_MS;
+    pthread_mutex_unlock(&shared->settling_mutex);
+    return left > 0 ? (int)left : 0;
 }
 
 void ingest_begin(struct exchange *exchange)

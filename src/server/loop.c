@@ -27,6 +27,10 @@ static _Thread_local struct loop *loop_here;
 static void loop_arm_tick(struct loop *loop)
 {
     int ms = loop->draining ? LOOP_DRAIN_MS : LOOP_TICK_MS;
+    if (loop->settling > 0) {
+        int settles_in = ingest_settles_in(loop);
+        ms = settles_in < ms ? settles_in : ms;
+    }
     event_add(loop->tick, &(struct timeval){0, ms * 1000});
     loop->ticking = true;
 }
@@ -128,7 +132,7 @@ static void loop_on_tick(evutil_socket_t fd, short what, void *arg)
     ingest_resume(loop);
     if (loop->draining)
         loop_drain(loop);
-    if (loop->draining || loop->paused || !list_empty(&loop->conns))
+    if (loop->draining || loop->paused || loop->busy > 0 || !list_empty(&loop->conns))
         loop_keep_ticking(loop);
 }
 
@@ -203,7 +207,6 @@ int loop_init(struct loop *loop, struct listen_socket *sockets, size_t count, st
     list_init(&loop->conns);
     list_init(&loop->held);
     list_init(&loop->pending);
-    list_init(&loop->settling);
     uuid_source_init(&loop->uuids);
     loop->sockets = sockets;
     loop->socket_count = count;

@@ -44,10 +44,10 @@ struct loop {
     struct list conns;   /* all connections, struct conn */
     struct conn **by_fd; /* those that have sent something, by descriptor */
     size_t by_fd_size;
-    struct list held;     /* ingest requests that wait for room, struct exchange, oldest first */
-    struct list settling; /* ingest requests that wait for news of an equal one before them */
-    struct list pending;  /* ingest requests in the writer's hands, oldest first */
-    size_t busy;          /* exchanges that wait for the engine: no end before they are done */
+    struct list held;    /* ingest requests that wait for room, struct exchange, oldest first */
+    size_t settling;     /* those in shared->settling */
+    struct list pending; /* ingest requests in the writer's hands, oldest first */
+    size_t busy;         /* exchanges that wait for the engine: no end before they are done */
 
     struct mail drain_mail; /* server_drain posts it */
     bool draining;

@@ -104,6 +104,8 @@ int server_start(struct server **out, const struct server_options *options,
     }
     event_set_log_callback(server_on_log);
     server->options = *options;
+    pthread_mutex_init(&server->shared.settling_mutex, NULL);
+    list_init(&server->shared.settling);
     options = &server->options;
     server_fit(&server->options);
     if (options->limit_events > 0 || options->limit_bytes > 0) {
@@ -156,6 +158,7 @@ void server_free(struct server *server)
         loop_clear(&server->loops[i]);
     for (size_t i = 0; i < server->socket_count; i++)
         listen_close(&server->sockets[i]);
+    pthread_mutex_destroy(&server->shared.settling_mutex);
     buckets_free(server->shared.buckets);
     free(server->loops);
     free(server->sockets);

@@ -4,9 +4,11 @@
 #ifndef BEACOND_SERVER_SHARED_H
 #define BEACOND_SERVER_SHARED_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/list.h"
 #include "server/buckets.h"
 
 struct shared {
@@ -15,7 +17,10 @@ struct shared {
     atomic_llong receiving;    /* bytes of requests that have not been read yet */
     atomic_size_t reads;       /* answers to reads under way */
     atomic_bool large;         /* a large body is being read or committed: one at a time */
-    struct buckets *buckets;   /* NULL when there is no limit per client */
+    pthread_mutex_t settling_mutex;
+    struct list settling;    /* bursts that wait for news of an equal one before them, struct
+                              * exchange, in order of arrival */
+    struct buckets *buckets; /* NULL when there is no limit per client */
 };
 
 #endif

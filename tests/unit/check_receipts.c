@@ -23,15 +23,20 @@ static void teardown(void)
     bytes_clear(&row);
 }
 
-static struct receipts_verdict take_at(const char *body, int64_t now_ms)
+static struct receipts_verdict take_with(const char *body, bool lost, int64_t now_ms)
 {
     struct receipts_verdict verdict;
     struct marks marks;
     body_marks(&marks, body);
-    int status = receipts_take(receipts, &marks, now_ms, &verdict);
+    int status = receipts_take(receipts, &marks, lost, now_ms, &verdict);
     marks_clear(&marks);
     ck_assert_int_eq(status, 0);
     return verdict;
+}
+
+static struct receipts_verdict take_at(const char *body, int64_t now_ms)
+{
+    return take_with(body, false, now_ms);
 }
 
 /* How many elements of a body are known; in an open transaction. */
@@ -274,6 +279,19 @@ START_TEST(receipts_can_use_a_loss_again_after_a_rollback)
 }
 END_TEST
 
+START_TEST(receipts_know_in_the_same_transaction_that_a_client_has_gone)
+{
+    ck_assert_uint_eq(keep("aaaa"), 0);
+    ck_assert_uint_eq(take_with("aaaa", true, NOW).known, 0);
+    ck_assert_uint_eq(take_with("aaaa", true, NOW).known, 4);
+    ck_assert_uint_eq(take("aaaa"), 4);
+    ck_assert_uint_eq(take("aaaa"), 0);
+    receipts_rollback(receipts);
+    ck_assert_uint_eq(take("aaaa"), 0);
+    ck_assert_uint_eq(take_with("an", true, NOW).serial, 0);
+}
+END_TEST
+
 /* --- rows ------------------------------------------------------------------------------------- */
 
 START_TEST(receipts_make_no_row_of_what_they_knew)
@@ -415,7 +433,7 @@ START_TEST(receipts_of_thousands_of_bodies_are_all_found)
             struct marks marks;
             marks_init(&marks);
             if (marks_add(&marks, key, (const char *)&i, sizeof i, NOW, false) != 0 ||
-                receipts_take(receipts, &marks, NOW, &verdict) != 0)
+                receipts_take(receipts, &marks, false, NOW, &verdict) != 0)
                 ck_abort_msg("out of memory");
             marks_clear(&marks);
             (void)receipts_commit(receipts, NOW);
@@ -464,6 +482,7 @@ int main(void)
     tcase_add_test(tcase, receipts_of_the_open_transaction_are_looked_up);
     tcase_add_test(tcase, receipts_forget_what_is_rolled_back_and_nothing_else);
     tcase_add_test(tcase, receipts_can_use_a_loss_again_after_a_rollback);
+    tcase_add_test(tcase, receipts_know_in_the_same_transaction_that_a_client_has_gone);
     tcase_add_test(tcase, receipts_make_no_row_of_what_they_knew);
     tcase_add_test(tcase, receipts_know_after_a_restart_what_their_rows_hold);
     tcase_add_test(tcase, receipts_take_a_restart_for_a_lost_answer);

@@ -56,13 +56,13 @@ static void marks_of(struct marks *marks, const struct client *client, const uns
 }
 
 /* The daemon takes a body and commits it. Returns the serial. */
-static uint64_t arrive(struct client *client, const unsigned *events, size_t count)
+static uint64_t arrive(struct client *client, const unsigned *events, size_t count, bool gone)
 {
     struct receipts_verdict verdict;
     struct marks marks;
     marks_of(&marks, client, events, count);
     for (unsigned tries = 1 + (dice_roll(&dice, 10) == 0); tries > 0; tries--) {
-        if (receipts_take(receipts, &marks, NOW, &verdict) != 0)
+        if (receipts_take(receipts, &marks, gone, NOW, &verdict) != 0)
             ck_abort_msg("out of memory");
         if (tries > 1)
             receipts_rollback(receipts);
@@ -130,9 +130,10 @@ static void flush(struct client *client)
         client->late_count = count;
         return;
     }
-    uint64_t serial = arrive(client, client->queue, count);
+    bool gone = fate == 2; /* while it is on its way */
+    uint64_t serial = arrive(client, client->queue, count, gone);
     if (fate <= 3) { /* lost on its way back */
-        if (serial != 0)
+        if (serial != 0 && !gone)
             receipts_lost(receipts, serial);
         return;
     }
@@ -152,7 +153,7 @@ static void turn(struct client *client)
     case 3:
         /* Only behind its retry: what comes first is the original. */
         if (client->late_count > 0 && client->queued > 0 && client->queue[0] != client->late[0]) {
-            (void)arrive(client, client->late, client->late_count);
+            (void)arrive(client, client->late, client->late_count, false);
             client->late_count = 0;
             seen_late++;
         }
@@ -180,7 +181,7 @@ static void play(unsigned turns)
         while (client->queued > 0)
             flush(client);
         if (client->late_count > 0)
-            (void)arrive(client, client->late, client->late_count);
+            (void)arrive(client, client->late, client->late_count, false);
         for (unsigned event = 0; event < EVENTS_MOST; event++)
             if (client->stored[event] != client->emitted[event])
                 ck_abort_msg("event %u: stored %u times, emitted %u times", event,

@@ -173,9 +173,11 @@ static void step_take(void)
     struct receipts_verdict verdict;
     size_t known;
     invent_body(body);
+    bool lost = dice_roll(&dice, 8) == 0;
     struct held *stands = model_take(body, &known);
+    stands->lost += lost && stands->burst;
     body_marks(&marks, body);
-    if (receipts_take(receipts, &marks, now_ms, &verdict) != 0)
+    if (receipts_take(receipts, &marks, lost, now_ms, &verdict) != 0)
         ck_abort_msg("out of memory");
     marks_clear(&marks);
     if (verdict.known != known)
