@@ -227,7 +227,8 @@ int receipts_take(struct receipts *receipts, const struct marks *marks, bool los
             return -1;
         receipts->open_count++;
     }
-    if (match.known > 0 && match.best->burst && receipts_change(receipts, match.best, false) != 0)
+    if (match.best != NULL && match.best->burst &&
+        receipts_change(receipts, match.best, false) != 0)
         return -1;
     if (lost && burst && receipts_change(receipts, stands, true) != 0)
         return -1;
