@@ -121,7 +121,8 @@ def original_and_retry_of_one_transaction_are_stored_once():
 @case
 def a_retry_is_known_whatever_way_it_comes():
     key = "tk_one"
-    daemon = Daemon(key=[key, "tk_two"], prefix=["/_tracker", "/other"], listen=["127.0.0.1:0", "unix:" + os.path.join(directory(), "s")])
+    listen = ["127.0.0.1:0", "unix:" + os.path.join(directory(), "s")]
+    daemon = Daemon(key=[key, "tk_two"], prefix=["/_tracker", "/other"], listen=listen)
     a = events(20)
 
     def by(target, headers=None, expected=outcome(20, 20), **more):

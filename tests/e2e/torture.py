@@ -29,8 +29,8 @@ import sys
 import threading
 import time
 
-from harness import (BINARY, NOW, PATIENCE, SLOW, Closed, Daemon, Wire, WriteLock, batch, case, directory,
-                     equal, main, poll, scale, sql, stamp)
+from harness import (NOW, PATIENCE, Closed, Daemon, Wire, WriteLock, batch, case, directory, equal, main,
+                     poll, scale, stamp)
 
 SEED = int(os.environ.get("BEACOND_SEED", "1"))
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
