@@ -4,7 +4,7 @@
 
 # The compiler, the build tools and the libraries.
 packages_build=(gcc libc6-dev make autoconf automake pkg-config
-    libevent-dev libsqlite3-dev libjansson-dev zlib1g-dev)
+    libevent-dev libsqlite3-dev libjansson-dev zlib1g-dev libwslay-dev)
 
 # To send something by hand and look at what is stored.
 packages_try=(curl sqlite3 ca-certificates)

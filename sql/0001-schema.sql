@@ -79,11 +79,14 @@ CREATE TABLE receipts (
 -- Single values that belong to the database.
 --   secret   16 random bytes: cursors are signed and receipts hashed with it
 --   last_seq the highest seq ever used, written when rows at the top are erased
+--   erasures how often events were erased, or changed by another program: with the total of a window
+--            it tells whether an answer is still the same
 CREATE TABLE meta (
     name  TEXT PRIMARY KEY,
     value ANY NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO meta(name, value) VALUES ('secret', randomblob(16)), ('last_seq', 0);
+INSERT INTO meta(name, value) VALUES ('secret', randomblob(16)), ('last_seq', 0),
+                                  ('erasures', 0);
 
 PRAGMA application_id = 0x4245434e;

@@ -72,6 +72,12 @@ SELECT n, at, receipts FROM receipts ORDER BY n;
 SELECT max(coalesce((SELECT max(seq) FROM events), 0),
            (SELECT value FROM meta WHERE name = 'last_seq'));
 
+-- @erasures
+SELECT value FROM meta WHERE name = 'erasures';
+
+-- @note_erasure
+UPDATE meta SET value = value + 1 WHERE name = 'erasures';
+
 -- @secret
 SELECT value FROM meta WHERE name = 'secret';
 

@@ -21,6 +21,7 @@ struct gzip_sum {
 
 #define GZIP_HEADER_BYTES 10
 #define GZIP_TRAILER_BYTES 10 /* an empty final block, checksum, length */
+#define GZIP_FLUSH_BYTES 4    /* 00 00 ff ff, the last bytes of every piece that is not empty */
 
 extern const unsigned char gzip_header[GZIP_HEADER_BYTES];
 void gzip_trailer(unsigned char out[GZIP_TRAILER_BYTES], const struct gzip_sum *sum);

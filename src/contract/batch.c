@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "contract/scan.h"
 #include "contract/timestamp.h"
 
 #define BATCH_ID_OPEN "\"id\":\""
@@ -280,11 +279,13 @@ static void batch_finish(struct batch_builder *b)
                     b->reject_room * sizeof *batch->rejects;
 }
 
-int batch_read(const char *text, size_t len, const struct batch_limits *limits,
-               struct uuid_source *uuids, const unsigned char *secret, int64_t now_ms,
-               struct batch **out, struct error *err)
+int batch_read_message(const char *text, size_t len, const struct batch_limits *limits,
+                       struct uuid_source *uuids, const unsigned char *secret, int64_t now_ms,
+                       struct scan_envelope *envelope, struct batch **out, struct error *err)
 {
     *out = NULL;
+    if (envelope != NULL)
+        *envelope = (struct scan_envelope){0};
     struct batch_builder b = {
         .batch = calloc(1, sizeof *b.batch),
         .text = text,
@@ -298,7 +299,7 @@ int batch_read(const char *text, size_t len, const struct batch_limits *limits,
         return BATCH_NO_MEMORY;
     }
     b.batch->received_ms = now_ms;
-    struct scan_sink sink = {batch_on_event, batch_on_restart, &b};
+    struct scan_sink sink = {batch_on_event, batch_on_restart, &b, envelope};
     switch (scan_batch(text, len, limits->depth, &sink, err)) {
     case SCAN_OK:
         batch_finish(&b);
@@ -315,6 +316,13 @@ int batch_read(const char *text, size_t len, const struct batch_limits *limits,
         error_set(err, "out of memory");
         return BATCH_NO_MEMORY;
     }
+}
+
+int batch_read(const char *text, size_t len, const struct batch_limits *limits,
+               struct uuid_source *uuids, const unsigned char *secret, int64_t now_ms,
+               struct batch **out, struct error *err)
+{
+    return batch_read_message(text, len, limits, uuids, secret, now_ms, NULL, out, err);
 }
 
 void batch_free(struct batch *batch)

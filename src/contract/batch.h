@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "contract/marks.h"
+#include "contract/scan.h"
 #include "contract/uuid.h"
 
 enum batch_status {
@@ -82,6 +83,14 @@ struct batch {
 int batch_read(const char *text, size_t len, const struct batch_limits *limits,
                struct uuid_source *uuids, const unsigned char *secret, int64_t now_ms,
                struct batch **out, struct error *err) MUST_CHECK;
+
+/* The same for a WebSocket message: beside the events it tells what else stands at the top of text.
+ * envelope is filled in on BATCH_OK and BATCH_NO_EVENTS (its slices are places in text), else
+ * empty. */
+int batch_read_message(const char *text, size_t len, const struct batch_limits *limits,
+                       struct uuid_source *uuids, const unsigned char *secret, int64_t now_ms,
+                       struct scan_envelope *envelope, struct batch **out,
+                       struct error *err) MUST_CHECK;
 
 void batch_free(struct batch *batch); /* NULL is fine */
 

@@ -15,7 +15,7 @@ struct scan_walk {
     bool stopped; /* by the sink */
 };
 
-/* The value of an event's member. Strings are read here: their slice may be wanted. */
+/* The value of a member. Strings are read here: their slice may be wanted. */
 SCAN_INLINE const char *scan_member_value(struct scan *s, const char *at, struct scan_slice *slice,
                                           enum scan_kind *kind, bool *escaped)
 {
@@ -159,6 +159,30 @@ static const char *scan_events_value(struct scan_walk *walk, const char *at)
     return scan_events(walk, at + 1);
 }
 
+/* Where the value of a member of this name is to be noted; NULL for nowhere. */
+static struct scan_field *scan_wanted(struct scan_envelope *envelope, const char *name,
+                                      struct scan_string string)
+{
+    size_t len = (size_t)(string.end - name);
+    if (envelope == NULL)
+        return NULL;
+    if (scan_name_is(name, len, string.escaped, "type", 4))
+        return &envelope->type;
+    if (scan_name_is(name, len, string.escaped, "reqId", 5))
+        return &envelope->req_id;
+    if (scan_name_is(name, len, string.escaped, "key", 3))
+        return &envelope->key;
+    return NULL;
+}
+
+/* The value of a body's member besides the events. */
+static const char *scan_other_value(struct scan *s, const char *at, struct scan_field *field)
+{
+    if (field == NULL)
+        return scan_clean(s, scan_value(s, at));
+    return scan_clean(s, scan_member_value(s, at, &field->value, &field->kind, &field->escaped));
+}
+
 /* at: the opening brace of the body. */
 static const char *scan_body(struct scan_walk *walk, const char *at)
 {
@@ -180,7 +204,7 @@ static const char *scan_body(struct scan_walk *walk, const char *at)
         if (scan_name_is(name, (size_t)(string.end - name), string.escaped, "events", 6))
             at = scan_events_value(walk, at);
         else
-            at = scan_clean(s, scan_value(s, at));
+            at = scan_other_value(s, at, scan_wanted(walk->sink->envelope, name, string));
         if (at == NULL)
             return NULL;
         at = scan_space(at, s->end);
@@ -191,6 +215,17 @@ static const char *scan_body(struct scan_walk *walk, const char *at)
         else
             return scan_fail(s, at, "expected a comma or the end of the object");
     }
+}
+
+/* The body where it is an object. at: its opening brace. */
+static const char *scan_object(struct scan_walk *walk, const char *at)
+{
+    struct scan_envelope *envelope = walk->sink->envelope;
+    const char *behind = scan_body(walk, at);
+    if (envelope != NULL && behind != NULL)
+        envelope->object =
+            (struct scan_slice){(size_t)(at - walk->scan.text), (size_t)(behind - at)};
+    return behind;
 }
 
 /* The place of the text's one value, behind byte order mark and white space. */
@@ -228,10 +263,12 @@ int scan_batch(const char *text, size_t len, unsigned max_depth, const struct sc
     struct scan_walk walk = {.max_depth = max_depth, .sink = sink};
     struct scan *s = &walk.scan;
     scan_init(s, text, len);
+    if (sink->envelope != NULL)
+        *sink->envelope = (struct scan_envelope){0};
 
     const char *at = scan_start(s);
     if (at < s->end && *at == '{')
-        at = scan_body(&walk, at);
+        at = scan_object(&walk, at);
     else
         at = scan_clean(s, scan_value(s, at));
     at = scan_finish(s, at);
@@ -246,8 +283,16 @@ int scan_batch(const char *text, size_t len, unsigned max_depth, const struct sc
         error_set(err, "the body has no \"events\" array");
         status = SCAN_NO_EVENTS;
     }
+    if (status != SCAN_OK && status != SCAN_NO_EVENTS && sink->envelope != NULL)
+        *sink->envelope = (struct scan_envelope){0}; /* what it held is half of it */
     scan_clear(s);
     return status;
+}
+
+bool scan_field_is(const char *text, const struct scan_field *field, const char *wanted)
+{
+    return field->kind == SCAN_STRING && scan_name_is(text + field->value.at, field->value.len,
+                                                      field->escaped, wanted, strlen(wanted));
 }
 
 int scan_event(const char *text, size_t len, unsigned max_depth, struct scan_event *event,

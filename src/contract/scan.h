@@ -56,11 +56,30 @@ struct scan_event {
     struct scan_slice timestamp; /* as id */
 };
 
-/* Where the events go. Both run on the calling thread; non-zero from event stops the walk. */
+/* The last member of a name. */
+struct scan_field {
+    enum scan_kind kind;
+    bool escaped;            /* the string holds a backslash */
+    struct scan_slice value; /* of a string what stands between the quotes */
+};
+
+/* What stands in the body beside the events; a WebSocket message is told by it. The members may
+ * come in any order, also behind the events. */
+struct scan_envelope {
+    struct scan_slice object; /* the body, braces and all; of length 0 when it is no object */
+    struct scan_field type;   /* the top level member named type */
+    struct scan_field req_id; /* reqId */
+    struct scan_field key;    /* key */
+};
+
+/* Where what is found goes. Both functions run on the calling thread; non-zero from event stops
+ * the walk. */
 struct scan_sink {
     int (*event)(void *arg, const struct scan_event *event); /* in the order of the array */
     void (*restart)(void *arg); /* another "events" member: forget all events so far */
     void *arg;
+    struct scan_envelope *envelope; /* filled in on SCAN_OK and SCAN_NO_EVENTS, else left empty;
+                                     * NULL: not wanted */
 };
 
 /* Walks text[0..len). Returns an enum scan_status; SCAN_OK when everything was handed out. On any
@@ -73,6 +92,11 @@ int scan_batch(const char *text, size_t len, unsigned max_depth, const struct sc
  * of a log). SCAN_OK and *event, or SCAN_NO_JSON, SCAN_NO_MEMORY. */
 int scan_event(const char *text, size_t len, unsigned max_depth, struct scan_event *event,
                struct error *err) MUST_CHECK;
+
+/* Is the field a string of this text, after unescaping? text: what was walked. wanted: ASCII, of at
+ * most SCAN_WANTED_MOST characters. */
+bool scan_field_is(const char *text, const struct scan_field *field, const char *wanted);
+#define SCAN_WANTED_MOST 16
 
 /* Unescapes what stands between the quotes of a JSON string that scan_batch has accepted. out needs
  * room for len bytes (unescaping never grows). Lone surrogates come out as their three-byte

@@ -187,7 +187,7 @@ size_t scan_unescape(const char *text, size_t len, char *out)
 
 bool scan_name_is(const char *name, size_t len, bool escaped, const char *wanted, size_t wanted_len)
 {
-    char plain[64];
+    char plain[SCAN_WANTED_MOST * 6];
     if (escaped) {
         /* Six bytes for one is the longest an ASCII character can be written. */
         if (len > wanted_len * 6 || len > sizeof plain)

@@ -2,10 +2,10 @@
 
 #include <inttypes.h>
 
-void answer_init(struct answer *answer, const struct range *range, bool gzip,
-                 const unsigned char *secret)
+void answer_init(struct answer *answer, const struct range *range, const struct reading_form *form,
+                 const unsigned char *secret, uint64_t epoch)
 {
-    *answer = (struct answer){.range = *range, .gzip = gzip, .secret = secret};
+    *answer = (struct answer){.range = *range, .form = *form, .secret = secret, .epoch = epoch};
     if (range->resumed) {
         answer->total = range->total;
         answer->max_seq = range->max_seq;
@@ -24,15 +24,20 @@ static int64_t answer_skip(const struct range *range)
 
 static int answer_survey(struct answer *answer, struct store_reader *reader, struct error *err)
 {
-    struct store_survey survey;
-    if (answer->range.resumed)
-        return 0;
-    if (store_survey(reader, answer->range.since, answer->range.until, answer_skip(&answer->range),
-                     &survey, err) != STORE_OK)
+    struct store_survey survey = {0};
+    const struct range *range = &answer->range;
+    /* Of a chain only the erasures are new: an empty window is asked for. */
+    int64_t since = range->resumed ? 1 : range->since, until = range->resumed ? 0 : range->until;
+    if (store_survey(reader, since, until, range->resumed ? 0 : answer_skip(range), &survey, err) !=
+        STORE_OK)
         return -1;
-    answer->total = survey.total;
-    answer->max_seq = survey.max_seq;
-    answer->place = survey.start;
+    if (!range->resumed) {
+        answer->total = survey.total;
+        answer->max_seq = survey.max_seq;
+        answer->place = survey.start;
+    }
+    etag_make(answer->tag, answer->epoch, survey.erasures, answer->total, answer->secret);
+    answer->same = etag_matches(answer->form.known, answer->tag);
     return 0;
 }
 
@@ -79,6 +84,13 @@ static int answer_rows(struct answer *answer, struct store_reader *reader, struc
     return 0;
 }
 
+static int answer_begin(struct answer *answer, struct bytes *plain)
+{
+    if (bytes_append(plain, answer->form.head, answer->form.head_len) != 0)
+        return -1;
+    return bytes_append_text(plain, "{\"events\":[");
+}
+
 static int answer_end(struct answer *answer, struct bytes *plain)
 {
     char cursor[RANGE_CURSOR_SIZE];
@@ -92,16 +104,16 @@ static int answer_end(struct answer *answer, struct bytes *plain)
         if (bytes_append_format(plain, ",\"nextCursor\":\"%s\"", cursor) != 0)
             return -1;
     }
-    return bytes_append(plain, "}", 1);
+    if (bytes_append(plain, "}", 1) != 0)
+        return -1;
+    return answer->form.tail == NULL ? 0 : bytes_append_text(plain, answer->form.tail);
 }
 
-static int answer_pack(struct answer *answer, struct gzip_pieces *pieces, const struct bytes *plain,
+static int answer_gzip(struct answer *answer, struct gzip_pieces *pieces, const struct bytes *plain,
                        bool first, struct bytes *out)
 {
     uint32_t crc;
     unsigned char trailer[GZIP_TRAILER_BYTES];
-    if (!answer->gzip)
-        return bytes_append(out, plain->data, plain->len);
     if (first && bytes_append(out, gzip_header, GZIP_HEADER_BYTES) != 0)
         return -1;
     if (gzip_piece(pieces, plain->data, plain->len, out, &crc) != 0)
@@ -111,6 +123,32 @@ static int answer_pack(struct answer *answer, struct gzip_pieces *pieces, const 
         return 0;
     gzip_trailer(trailer, &answer->sum);
     return bytes_append(out, trailer, sizeof trailer);
+}
+
+static int answer_deflate(struct answer *answer, struct gzip_pieces *pieces,
+                          const struct bytes *plain, struct bytes *out)
+{
+    uint32_t crc;
+    if (gzip_piece(pieces, plain->data, plain->len, out, &crc) != 0)
+        return -1;
+    /* The last chunk holds the document's end: its piece is not empty. */
+    if (answer->done)
+        out->len -= GZIP_FLUSH_BYTES;
+    return 0;
+}
+
+static int answer_pack(struct answer *answer, struct gzip_pieces *pieces, const struct bytes *plain,
+                       bool first, struct bytes *out)
+{
+    switch (answer->form.coding) {
+    case READING_GZIP:
+        return answer_gzip(answer, pieces, plain, first, out);
+    case READING_DEFLATE:
+        return answer_deflate(answer, pieces, plain, out);
+    case READING_PLAIN:
+    default:
+        return bytes_append(out, plain->data, plain->len);
+    }
 }
 
 int answer_next(struct answer *answer, struct store_reader *reader, struct gzip_pieces *pieces,
@@ -123,7 +161,10 @@ int answer_next(struct answer *answer, struct store_reader *reader, struct gzip_
         if (answer_survey(answer, reader, err) != 0)
             return -1;
         answer->begun = true;
-        if (bytes_append_text(plain, "{\"events\":[") != 0)
+        answer->done = answer->same;
+        if (answer->same)
+            return 0;
+        if (answer_begin(answer, plain) != 0)
             goto memory;
     }
     if (answer_rows(answer, reader, plain, max_bytes, &more, err) != 0)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/random.h"
 #include "engine/internal.h"
 
 int engine_open(struct engine **out, const struct engine_options *options, struct error *err)
@@ -11,11 +12,19 @@ int engine_open(struct engine **out, const struct engine_options *options, struc
         error_set(err, "out of memory");
         return STORE_BUSY;
     }
+    random_fill(&engine->epoch, sizeof engine->epoch);
     int status = store_open(&engine->store, &options->store, err);
     if (status == STORE_OK)
         status = readers_start(&engine->readers, engine->store, options->readers, err);
+    if (status == STORE_OK) {
+        engine->follow = follow_new(engine->readers);
+        if (engine->follow == NULL) {
+            error_set(err, "out of memory");
+            status = STORE_BUSY;
+        }
+    }
     if (status == STORE_OK)
-        status = writer_start(&engine->writer, engine->store, options->queue_bytes,
+        status = writer_start(&engine->writer, engine->store, engine->follow, options->queue_bytes,
                               options->receipts_bytes, err);
     if (status == STORE_OK)
         *out = engine;
@@ -28,8 +37,10 @@ void engine_close(struct engine *engine)
 {
     if (engine == NULL)
         return;
-    readers_stop(engine->readers);
+    /* In this order: the last commits are published, and that takes a turn of the readers. */
     writer_stop(engine->writer);
+    readers_stop(engine->readers);
+    follow_close(engine->follow);
     store_close(engine->store);
     free(engine);
 }

@@ -31,8 +31,8 @@ int engine_open(struct engine **out, const struct engine_options *options,
                 struct error *err) MUST_CHECK;
 
 /* Commits what waits, stops the threads, closes the store. Nobody may submit or ask any more and
- * no reading may be alive; answers to what still waits are posted before it returns. NULL is fine.
- */
+ * no reading may be alive; answers to what still waits are posted before it returns. Followers
+ * (follow.h) are ended. NULL is fine. */
 void engine_close(struct engine *engine);
 
 const unsigned char *engine_secret(const struct engine *engine); /* store_secret; any thread */

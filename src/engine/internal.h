@@ -9,9 +9,21 @@
 #include "engine/writer.h"
 
 struct engine {
+    uint64_t epoch; /* random: tells one run from another, see contract/etag.h */
     struct store *store;
     struct readers *readers;
+    struct follow *follow;
     struct writer *writer;
 };
+
+/* What is behind follow.h. NULL when out of memory. */
+struct follow *follow_new(struct readers *readers) MUST_CHECK;
+
+/* Ends all followers. The writer and the readers have stopped. NULL is fine. */
+void follow_close(struct follow *follow);
+
+/* These items are committed: hands out those of their events that have a seq. The writer's thread,
+ * commit by commit; never blocks but for memory to be copied. */
+void follow_publish(struct follow *follow, const struct store_item *items, size_t count);
 
 #endif

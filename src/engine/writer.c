@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/internal.h"
 #include "engine/receipts.h"
 #include "engine/waiting.h"
 
@@ -25,6 +26,7 @@
 struct writer {
     pthread_t thread;
     struct store *store;
+    struct follow *follow;
     size_t queue_bytes;
 
     pthread_mutex_t mutex; /* guards all down to lost_room */
@@ -195,6 +197,8 @@ static int writer_transact(struct writer *writer, size_t from, size_t to, writer
     if (status == STORE_OK) {
         writer->receipts_before = receipts_commit(writer->receipts, now_ms);
         writer_note_health(writer, true, NULL);
+        /* Before the answers: with them the events' texts go back to the submitters. */
+        follow_publish(writer->follow, &writer->items[from], to - from);
         writer_answer(writer, from, to);
     } else {
         receipts_rollback(writer->receipts);
@@ -370,8 +374,8 @@ static void writer_free(struct writer *writer)
     free(writer);
 }
 
-int writer_start(struct writer **out, struct store *store, size_t queue_bytes,
-                 size_t receipts_bytes, struct error *err)
+int writer_start(struct writer **out, struct store *store, struct follow *follow,
+                 size_t queue_bytes, size_t receipts_bytes, struct error *err)
 {
     struct writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL) {
@@ -379,6 +383,7 @@ int writer_start(struct writer **out, struct store *store, size_t queue_bytes,
         return STORE_BUSY;
     }
     writer->store = store;
+    writer->follow = follow;
     writer->queue_bytes = queue_bytes;
     writer->healthy = true;
     bytes_init(&writer->row);

@@ -12,11 +12,12 @@
 #include "engine/engine.h"
 
 struct writer;
+struct follow;
 
 /* Loads the receipts and starts the thread; the store's writing side is its own until writer_stop.
- * A store_status. */
-int writer_start(struct writer **out, struct store *store, size_t queue_bytes,
-                 size_t receipts_bytes, struct error *err) MUST_CHECK;
+ * Each commit is published to follow. A store_status. */
+int writer_start(struct writer **out, struct store *store, struct follow *follow,
+                 size_t queue_bytes, size_t receipts_bytes, struct error *err) MUST_CHECK;
 /* Commits what waits (or answers that it could not), ends the thread. NULL is fine. */
 void writer_stop(struct writer *writer);
 

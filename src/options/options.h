@@ -53,6 +53,7 @@ struct options {
     int64_t max_header;       /* bytes of request line and headers; default 16K */
     int64_t max_body;         /* bytes of a body on the wire; default 8M */
     int64_t max_inflated;     /* bytes of a body once inflated; default 32M */
+    int64_t max_message;      /* bytes of a WebSocket message once inflated; default 16M */
     int64_t max_event;        /* bytes of one event; default 1M */
     int64_t max_depth;        /* nesting of one event; default 512, at most 1000 */
     int64_t max_events;       /* events in one answer; default 500000 */
@@ -66,9 +67,11 @@ struct options {
     int64_t hold_ms;    /* how long a request waits for a full queue or a sick disk; default 2s */
     int64_t drain_ms;   /* how long a shutdown waits for clients; default 10s */
     int64_t timeout_ms; /* silence after which a connection is closed; default 60s */
-    int64_t head_timeout_ms; /* from a request's first byte to the end of its head; default 10s */
-    int64_t body_timeout_ms; /* from there to the end of its body; default 2m */
-    int64_t max_connections; /* at once; default 16384 */
+    int64_t head_timeout_ms;  /* from a request's first byte to the end of its head; default 10s */
+    int64_t body_timeout_ms;  /* from there to the end of its body; default 2m */
+    int64_t ping_interval_ms; /* silence after which a WebSocket is pinged; 0: never; default 30s */
+    int64_t max_push;         /* bytes of pushes that wait for one WebSocket; default 4M */
+    int64_t max_connections;  /* at once; default 16384 */
     int64_t
         max_receiving;    /* bytes of requests that are not whole yet, all together; default 256M */
     int64_t max_reads;    /* answers under way at once; default 256 */

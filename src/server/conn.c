@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "server/exchange.h"
+#include "server/websocket.h"
 
 /* A request of this size is taken in even while all together are too much: an ordinary batch must
  * not wait for the large ones. */
@@ -39,7 +40,7 @@ static struct address conn_peer(int fd)
     return address;
 }
 
-static void conn_count(struct conn *conn, int64_t bytes)
+void conn_count(struct conn *conn, int64_t bytes)
 {
     if (bytes != conn->counted)
         atomic_fetch_add(&conn->loop->shared->receiving, bytes - conn->counted);
@@ -63,14 +64,27 @@ static void conn_free(struct conn *conn)
     free(conn);
 }
 
-/* Whether the peer broke the connection off: a reset came, or what was sent is not acknowledged. */
-static bool conn_broken(struct conn *conn)
+/* What the kernel knows of the connection; zeros when it is no TCP. */
+static struct tcp_info conn_info(const struct conn *conn)
 {
     struct tcp_info info;
     socklen_t len = sizeof info;
     memset(&info, 0, sizeof info);
-    return getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-           (info.tcpi_state == TCP_CLOSE || info.tcpi_unacked > 0);
+    if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        memset(&info, 0, sizeof info);
+    return info;
+}
+
+bool conn_reset(const struct conn *conn)
+{
+    return conn_info(conn).tcpi_state == TCP_CLOSE;
+}
+
+/* Whether the peer broke the connection off: a reset came, or what was sent is not acknowledged. */
+static bool conn_broken(const struct conn *conn)
+{
+    struct tcp_info info = conn_info(conn);
+    return info.tcpi_state == TCP_CLOSE || info.tcpi_unacked > 0;
 }
 
 bool conn_gone(const struct conn *conn)
@@ -107,6 +121,8 @@ static void conn_on_close(struct evhttp_connection *evcon, void *arg)
     conn_judge(conn);
     if (conn->exchange != NULL)
         exchange_gone(conn->exchange);
+    if (conn->websocket != NULL)
+        websocket_gone(conn->websocket);
     conn_free(conn);
 }
 
@@ -148,9 +164,14 @@ void conn_read(struct conn *conn)
     conn_count(conn, 0);
 }
 
-static bool conn_too_much(const struct conn *conn)
+bool conn_too_much(const struct conn *conn)
 {
     return atomic_load(&conn->loop->shared->receiving) > conn->loop->options->max_receiving;
+}
+
+bool conn_crowded(const struct conn *conn)
+{
+    return atomic_load(&conn->loop->shared->receiving) > conn->loop->options->max_receiving / 2;
 }
 
 /* Takes note of what the guard has made of new bytes. */
@@ -252,6 +273,14 @@ void conn_next(struct conn *conn)
         conn_fail(conn);
 }
 
+void conn_upgrade(struct conn *conn, struct websocket *websocket)
+{
+    conn->websocket = websocket;
+    conn->receipt = 0;
+    (void)evbuffer_remove_cb(bufferevent_get_input(conn->bev), conn_on_input, conn);
+    guard_clear(&conn->guard);
+}
+
 /* Whether evhttp has freed its side: it takes its callbacks off first. */
 static bool conn_abandoned(struct conn *conn)
 {
@@ -298,7 +327,9 @@ void conn_sweep(struct loop *loop)
     while (node != &loop->conns) {
         struct conn *conn = LIST_OF(node, struct conn, node);
         node = node->next;
-        if (conn->evcon != NULL)
+        if (conn->websocket != NULL)
+            websocket_tick(conn->websocket, now);
+        else if (conn->evcon != NULL)
             conn_hurry(conn, now);
         else if (conn_abandoned(conn))
             conn_free(conn);
@@ -324,7 +355,10 @@ size_t conn_close_idle(struct loop *loop, bool force)
     while (node != &loop->conns) {
         struct conn *conn = LIST_OF(node, struct conn, node);
         node = node->next;
-        if (!force && !conn_idle(conn)) {
+        if (!force && conn->websocket != NULL) {
+            left++;
+            websocket_drain(conn->websocket);
+        } else if (!force && !conn_idle(conn)) {
             left++;
         } else if (conn->evcon != NULL) {
             evhttp_connection_free(conn->evcon); /* and conn, by conn_on_close */

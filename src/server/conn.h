@@ -18,6 +18,7 @@
 #include "server/loop.h"
 
 struct exchange;
+struct websocket;
 
 struct conn {
     struct list node; /* in loop->conns */
@@ -33,11 +34,12 @@ struct conn {
     int64_t phase_ms;    /* when the guard's phase began; monotonic */
     int64_t
         stalled_ms; /* when reading was stopped since all together receive too much; 0: it is not */
-    int64_t since_ms;          /* accepted; monotonic */
-    uint64_t receipt;          /* of the last answer, which may yet prove lost; 0 for none */
-    bool answered;             /* that answer is with the kernel */
-    bool keep;                 /* and the connection was to stay open behind it */
-    struct exchange *exchange; /* the streamed answer under way, NULL for none */
+    int64_t since_ms;            /* accepted; monotonic */
+    uint64_t receipt;            /* of the last answer, which may yet prove lost; 0 for none */
+    bool answered;               /* that answer is with the kernel */
+    bool keep;                   /* and the connection was to stay open behind it */
+    struct exchange *exchange;   /* the streamed answer under way, NULL for none */
+    struct websocket *websocket; /* what it has become, NULL while it is HTTP */
 };
 
 /* evhttp_set_bevcb's callback: a bufferevent for what was just accepted. arg is the loop. */
@@ -53,6 +55,9 @@ void conn_quiet(struct conn *conn);
 /* Whether the client has closed or reset the connection, as far as can be seen. NULL: it has. */
 bool conn_gone(const struct conn *conn);
 
+/* Whether a reset has come. */
+bool conn_reset(const struct conn *conn);
+
 /* About to answer a batch with a receipt (engine.h): tells the engine if the client has gone, now
  * or as long as that can be noticed. conn may be NULL: gone. keep: the connection stays open behind
  * the answer. */
@@ -63,6 +68,16 @@ void conn_next(struct conn *conn);
 
 /* The body of the request has been read: it is not counted any more. */
 void conn_read(struct conn *conn);
+
+/* It is a WebSocket from here on: the guard lets go of it. */
+void conn_upgrade(struct conn *conn, struct websocket *websocket);
+
+/* Sets how many bytes of it have come in and have not been read. */
+void conn_count(struct conn *conn, int64_t bytes);
+
+/* Whether all connections together have more of those than max-receiving; than half of that. */
+bool conn_too_much(const struct conn *conn);
+bool conn_crowded(const struct conn *conn);
 
 /* Looks after all connections: frees those that evhttp has let go of without a word (nothing was
  * ever sent on them), ends requests that take too long, goes on reading where it was stopped. */

@@ -14,6 +14,7 @@
 #include "server/conn.h"
 #include "server/ingest.h"
 #include "server/query.h"
+#include "server/upgrade.h"
 
 /* A browser repeats a preflight after this; Chromium takes no more than 7200. */
 #define EXCHANGE_MAX_AGE "7200"
@@ -85,14 +86,20 @@ void exchange_headers(struct exchange *exchange, int status, const struct exchan
         extra = &none;
     exchange_cors(exchange, out);
     evhttp_add_header(out, "Vary", extra->vary_encoding ? "Origin, Accept-Encoding" : "Origin");
-    if (status != 204)
+    if (status != 204 && status != 304)
         evhttp_add_header(out, "Content-Type", "application/json");
     evhttp_add_header(out, "X-Content-Type-Options", "nosniff");
     evhttp_add_header(out, "Cache-Control", extra->cacheable ? "private, no-cache" : "no-store");
+    if (extra->etag != NULL)
+        evhttp_add_header(out, "ETag", extra->etag);
     if (extra->gzip)
         evhttp_add_header(out, "Content-Encoding", "gzip");
     if (extra->allow != NULL)
         evhttp_add_header(out, "Allow", extra->allow);
+    if (extra->upgrade) {
+        evhttp_add_header(out, "Upgrade", "websocket");
+        evhttp_add_header(out, "Sec-WebSocket-Version", "13");
+    }
     int retry_after = extra->retry_after == 0 && status == 503 ? 1 : extra->retry_after;
     if (retry_after > 0) {
         char seconds[16];
@@ -145,9 +152,7 @@ void exchange_free(struct exchange *exchange)
 {
     if (exchange->conn != NULL)
         exchange->conn->exchange = NULL;
-    batch_free(exchange->submission.batch);
-    if (exchange->has_large)
-        atomic_store(&exchange->loop->shared->large, false);
+    intake_clear(&exchange->intake);
     query_free(exchange->query_state);
     free(exchange);
 }
@@ -258,6 +263,9 @@ static void exchange_act(struct exchange *exchange)
     case ROUTE_READ:
         query_begin(exchange);
         break;
+    case ROUTE_UPGRADE:
+        upgrade_begin(exchange);
+        break;
     default:
         exchange_ping(exchange);
         break;
@@ -298,6 +306,9 @@ static void exchange_dispatch(struct exchange *exchange)
         exchange_error(exchange, 405, "method not allowed", &extra);
     } else if (exchange->action == ROUTE_OPTIONS) {
         exchange_reply(exchange, 204, NULL, &extra);
+    } else if (exchange->action == ROUTE_UPGRADE && !exchange->origin_allowed) {
+        /* There is no CORS for a WebSocket: the browser leaves it to us. */
+        exchange_error(exchange, 403, access_verdict_text(ACCESS_BAD_ORIGIN), NULL);
     } else if (exchange_access(exchange) == ACCESS_OK) {
         exchange_act(exchange);
     }
@@ -356,7 +367,7 @@ void exchange_begin(struct evhttp_request *request, void *arg)
     const char *target = evhttp_request_get_uri(request);
     size_t path = strcspn(target, "?");
     enum route_method method = exchange_method(request);
-    exchange->loop = loop;
+    exchange->loop = exchange->intake.loop = loop;
     exchange->request = request;
     exchange->conn = conn;
     exchange->query = target[path] == '?' ? target + path + 1 : NULL;
@@ -367,7 +378,7 @@ void exchange_begin(struct evhttp_request *request, void *arg)
     exchange->began_ms = clock_mono_ms();
     exchange->origin_allowed =
         access_origin_allowed(loop->access, exchange_header(exchange, "Origin"));
-    list_init(&exchange->node);
+    list_init(&exchange->intake.node);
     conn->exchange = exchange;
     evhttp_request_set_on_complete_cb(request, exchange_on_complete, loop);
     exchange_dispatch(exchange);

@@ -13,10 +13,9 @@
 #include <event2/http.h>
 
 #include "base/bytes.h"
-#include "base/list.h"
 #include "contract/address.h"
-#include "engine/engine.h"
 #include "server/head.h"
+#include "server/intake.h"
 #include "server/loop.h"
 #include "server/route.h"
 
@@ -34,14 +33,9 @@ struct exchange {
     char key[EXCHANGE_KEY_SIZE]; /* of the path, or of the query; "" for none */
     int64_t began_ms;            /* monotonic */
 
-    struct list node;             /* ingest: in loop->held, shared->settling or loop->pending, else
-                                   * alone */
-    int64_t settled_ms;           /* ingest: when it may leave settling; monotonic */
-    bool needs_large;             /* ingest: its body is large */
-    bool has_large;               /* ingest: it holds shared->large */
-    struct submission submission; /* ingest */
-    struct address client;        /* ingest: whom the limits count it for */
-    struct query *query_state;    /* read: query.c's */
+    struct intake intake;      /* ingest */
+    struct address client;     /* ingest: whom the limits count it for */
+    struct query *query_state; /* read: query.c's */
 };
 
 /* evhttp_set_gencb's callback: every request comes in here. arg is the loop. */
@@ -57,8 +51,10 @@ struct exchange_extra {
     int retry_after;     /* seconds; 503 says 1 when nothing is set */
     bool close;          /* close the connection behind the answer */
     bool cacheable;      /* Cache-Control: private, no-cache; else no-store */
+    const char *etag;    /* ETag */
     bool gzip;           /* Content-Encoding: gzip */
     bool vary_encoding;  /* Vary names Accept-Encoding */
+    bool upgrade;        /* say what to upgrade to, with 426 */
     bool length_unknown; /* a HEAD whose GET would be streamed: no Content-Length */
 };
 

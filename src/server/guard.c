@@ -21,6 +21,7 @@ void guard_clear(struct guard *guard)
 {
     if (guard->stash != NULL)
         evbuffer_free(guard->stash);
+    guard->stash = NULL;
     bytes_clear(&guard->head);
     bytes_clear(&guard->body);
 }

@@ -15,6 +15,8 @@
 #include "server/conn.h"
 #include "server/exchange.h"
 #include "server/ingest.h"
+#include "server/intake.h"
+#include "server/websocket.h"
 
 /* While draining: how often the end is looked for. */
 #define LOOP_DRAIN_MS 20
@@ -28,7 +30,7 @@ static void loop_arm_tick(struct loop *loop)
 {
     int ms = loop->draining ? LOOP_DRAIN_MS : LOOP_TICK_MS;
     if (loop->settling > 0) {
-        int settles_in = ingest_settles_in(loop);
+        int settles_in = intake_settles_in(loop);
         ms = settles_in < ms ? settles_in : ms;
     }
     event_add(loop->tick, &(struct timeval){0, ms * 1000});
@@ -114,8 +116,19 @@ static void loop_drain(struct loop *loop)
     if (!loop_backlog(loop) || loop->options->drain_ms - left_ms > LOOP_BACKLOG_MS)
         loop_stop_listening(loop);
     size_t left = conn_close_idle(loop, force);
-    if (left == 0 && loop->busy == 0 && loop->bound[0] == NULL)
+    if (left == 0 && loop->busy == 0 && loop->settling == 0 && loop->bound[0] == NULL)
         event_base_loopbreak(loop->base);
+}
+
+/* Whoever goes first may fill the queue: by turns. */
+static void loop_resume(struct loop *loop, bool all)
+{
+    loop->websockets_first = !loop->websockets_first;
+    if (loop->websockets_first)
+        websocket_resume(loop, all);
+    ingest_resume(loop);
+    if (!loop->websockets_first)
+        websocket_resume(loop, all);
 }
 
 static void loop_on_tick(evutil_socket_t fd, short what, void *arg)
@@ -127,9 +140,9 @@ static void loop_on_tick(evutil_socket_t fd, short what, void *arg)
     conn_sweep(loop);
     if (loop->paused && !loop_full(loop))
         loop_pause(loop, false);
-    ingest_settle(loop);
+    intake_settle(loop);
     ingest_expire(loop);
-    ingest_resume(loop);
+    loop_resume(loop, true);
     if (loop->draining)
         loop_drain(loop);
     if (loop->draining || loop->paused || loop->busy > 0 || !list_empty(&loop->conns))
@@ -142,7 +155,7 @@ static void loop_on_mail(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     (void)mailbox_open_all(loop->mailbox);
-    ingest_resume(loop);
+    loop_resume(loop, false);
 }
 
 static void loop_on_drain(struct mail *mail)
@@ -207,6 +220,8 @@ int loop_init(struct loop *loop, struct listen_socket *sockets, size_t count, st
     list_init(&loop->conns);
     list_init(&loop->held);
     list_init(&loop->pending);
+    list_init(&loop->blocked);
+    list_init(&loop->pushes);
     uuid_source_init(&loop->uuids);
     loop->sockets = sockets;
     loop->socket_count = count;
@@ -239,6 +254,7 @@ static void *loop_main(void *arg)
     (void)event_base_dispatch(loop->base);
     /* libevent frees bufferevents in the turn after. */
     (void)event_base_loop(loop->base, EVLOOP_NONBLOCK);
+    loop->ended = true;
     atomic_fetch_sub(&loop->shared->running, 1);
     return NULL;
 }

@@ -21,6 +21,7 @@
 #define LOOP_TICK_MS 100
 
 struct conn;
+struct follower;
 
 struct loop {
     const struct server_options *options;
@@ -44,14 +45,19 @@ struct loop {
     struct list conns;   /* all connections, struct conn */
     struct conn **by_fd; /* those that have sent something, by descriptor */
     size_t by_fd_size;
-    struct list held;    /* ingest requests that wait for room, struct exchange, oldest first */
-    size_t settling;     /* those in shared->settling */
-    struct list pending; /* ingest requests in the writer's hands, oldest first */
-    size_t busy;         /* exchanges that wait for the engine: no end before they are done */
+    struct list held;          /* POSTs that wait for room, struct intake, oldest first */
+    size_t settling;           /* those in shared->settling */
+    struct list pending;       /* batches in the writer's hands, struct intake, oldest first */
+    struct list blocked;       /* WebSockets that wait for room, struct websocket */
+    struct list pushes;        /* those that want pushes, struct push */
+    struct follower *follower; /* of the engine, while there are such */
+    bool websockets_first;     /* when there is room again: by turns */
+    size_t busy;               /* exchanges that wait for the engine: no end before they are done */
 
     struct mail drain_mail; /* server_drain posts it */
     bool draining;
     int64_t drain_until_ms; /* monotonic */
+    bool ended;             /* the thread has left its base: the engine may be closed */
     struct shared *shared;  /* with the other loops */
 };
 

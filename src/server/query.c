@@ -39,6 +39,7 @@ static struct exchange_extra query_extra(const struct query *query)
         .gzip = query->gzip && !query->exchange->head,
         .vary_encoding = true,
         .length_unknown = true,
+        .etag = reading_tag(query->reading),
     };
 }
 
@@ -112,6 +113,9 @@ static void query_first(struct query *query, enum reading_state state, struct by
     if (state == READING_FAILED) {
         extra = (struct exchange_extra){.retry_after = 1};
         exchange_error(exchange, 503, "the database can't be read now", &extra);
+    } else if (state == READING_SAME) {
+        extra.gzip = false;
+        exchange_reply(exchange, 304, NULL, &extra);
     } else if (state == READING_LAST || exchange->conn == NULL) {
         /* Whole, or nobody is left to send more to. */
         exchange_reply(exchange, 200, chunk, &extra);
@@ -142,6 +146,11 @@ static void query_on_chunk(void *arg, enum reading_state state, struct bytes *ch
         query_send(query);
 }
 
+static const char *query_header(const struct exchange *exchange, const char *name)
+{
+    return evhttp_find_header(evhttp_request_get_input_headers(exchange->request), name);
+}
+
 void query_begin(struct exchange *exchange)
 {
     struct loop *loop = exchange->loop;
@@ -166,14 +175,15 @@ void query_begin(struct exchange *exchange)
         exchange_error(exchange, 503, "out of memory", NULL);
         return;
     }
-    const char *accepted =
-        evhttp_find_header(evhttp_request_get_input_headers(exchange->request), "Accept-Encoding");
     query->exchange = exchange;
-    query->gzip = coding_accepts_gzip(accepted);
+    query->gzip = coding_accepts_gzip(query_header(exchange, "Accept-Encoding"));
     exchange->query_state = query;
     loop->busy++;
-    query->reading = reading_new(loop->engine, &range, query->gzip && !exchange->head,
-                                 loop->mailbox, query_on_chunk, query);
+    const struct reading_form form = {
+        .coding = query->gzip && !exchange->head ? READING_GZIP : READING_PLAIN,
+        .known = query_header(exchange, "If-None-Match"),
+    };
+    query->reading = reading_new(loop->engine, &range, &form, loop->mailbox, query_on_chunk, query);
     if (query->reading == NULL)
         exchange_error(exchange, 503, "out of memory", NULL);
 }

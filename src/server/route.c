@@ -33,6 +33,8 @@ static enum route_place route_under(const char *rest, size_t len, char *key, siz
         return ROUTE_EVENTS;
     if (route_is(rest, len, "/ping"))
         return ROUTE_PING;
+    if (route_is(rest, len, "/ws"))
+        return ROUTE_SOCKET;
     if (len > 3 && memcmp(rest, "/k/", 3) == 0)
         return route_keyed(rest + 3, len - 3, key, key_size);
     return ROUTE_NOWHERE;
@@ -61,6 +63,8 @@ enum route_action route_action(enum route_place place, enum route_method method)
         return ROUTE_REFUSED;
     if (place == ROUTE_PING)
         return reads ? ROUTE_TELL : ROUTE_REFUSED;
+    if (place == ROUTE_SOCKET)
+        return method == METHOD_GET ? ROUTE_UPGRADE : ROUTE_REFUSED;
     if (reads && place != ROUTE_KEYED)
         return ROUTE_READ;
     if (method == METHOD_POST && place != ROUTE_ROOT)
@@ -75,6 +79,8 @@ const char *route_methods(enum route_place place)
         return "GET, HEAD, POST, OPTIONS";
     case ROUTE_KEYED:
         return "POST, OPTIONS";
+    case ROUTE_SOCKET:
+        return "GET, OPTIONS";
     default:
         return "GET, HEAD, OPTIONS";
     }

@@ -13,6 +13,7 @@ enum route_place {
     ROUTE_EVENTS, /* <prefix>/events, <prefix>/ingest */
     ROUTE_KEYED,  /* <prefix>/k/KEY/events */
     ROUTE_PING,   /* <prefix>/ping, /health */
+    ROUTE_SOCKET, /* <prefix>/ws */
 };
 
 enum route_action {
@@ -20,6 +21,7 @@ enum route_action {
     ROUTE_INGEST,
     ROUTE_READ,
     ROUTE_TELL, /* ping */
+    ROUTE_UPGRADE,
     ROUTE_OPTIONS,
 };
 

@@ -29,6 +29,7 @@ struct server_options {
     size_t max_header;          /* bytes of a request head */
     size_t max_body;            /* bytes of a body on the wire */
     size_t max_inflated;        /* bytes of a body once inflated */
+    int64_t max_message;        /* bytes of a WebSocket message, inflated */
     struct batch_limits limits; /* of one event */
     int64_t max_events;         /* in one answer */
 
@@ -38,6 +39,8 @@ struct server_options {
     int64_t timeout_ms; /* silence after which a connection is closed */
     int64_t head_timeout_ms;          /* from a request's first byte to the end of its head */
     int64_t body_timeout_ms;          /* from there to the end of its body */
+    int64_t ping_interval_ms;         /* a WebSocket that is silent so long is pinged; 0: never */
+    int64_t max_push;                 /* bytes of pushes that wait for one WebSocket */
     size_t max_connections;           /* at once; lowered to what descriptors there are */
     int64_t max_receiving;            /* bytes of requests that are not read yet, all together */
     size_t max_reads;                 /* answers to reads under way at once */

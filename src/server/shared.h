@@ -17,9 +17,10 @@ struct shared {
     atomic_llong receiving;    /* bytes of requests that have not been read yet */
     atomic_size_t reads;       /* answers to reads under way */
     atomic_bool large;         /* a large body is being read or committed: one at a time */
+    atomic_bool passing;       /* a WebSocket's partial message comes in beyond max-receiving */
     pthread_mutex_t settling_mutex;
     struct list settling;    /* bursts that wait for news of an equal one before them, struct
-                              * exchange, in order of arrival */
+                              * intake, in order of arrival */
     struct buckets *buckets; /* NULL when there is no limit per client */
 };
 

@@ -96,6 +96,7 @@ void store_reader_close(struct store_reader *reader); /* NULL is fine */
 struct store_survey {
     int64_t total;            /* events in the window */
     int64_t max_seq;          /* the newest event's; 0 when the store is empty */
+    int64_t erasures;         /* how often events were erased, or changed by another program */
     struct range_place start; /* pages begin strictly behind it */
 };
 

@@ -1,12 +1,12 @@
 /*
- * load.c: clients that post as fast as they are answered.
+ * load.c: clients that send as fast as they are answered.
  *
- *   load PORT CONNECTIONS SECONDS
+ *   load PORT CONNECTIONS SECONDS [ws]
  *
  * Keeps so many connections to 127.0.0.1 alive, on each one POST of 25 events after the other (see
- * stock.h), all from one thread. Writes one line: events and answers a second, the latency of an
- * answer (from the first byte sent to the last one read) at its median, at 99 of 100, and at its
- * worst, and how many answers were not 200.
+ * stock.h), or with ws one message over a WebSocket, all from one thread. Writes one line: events
+ * and answers a second, the latency of an answer (from the first byte sent to the last one read) at
+ * its median, at 99 of 100, and at its worst, and how many answers were neither 200 nor ack.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,6 +39,7 @@ struct load {
     size_t head_len, request_len;
     unsigned flushes;
     int port, epoll;
+    bool websocket;
     int64_t *latencies; /* ns */
     size_t count, room, refused;
 };
@@ -87,6 +88,26 @@ static void load_begin(struct load *load, struct client *client)
     load_send(load, client);
 }
 
+/* Becomes a WebSocket; the socket still blocks. */
+static void load_upgrade(struct client *client)
+{
+    static const char request[] = "GET /_tracker/ws HTTP/1.1\r\nHost: localhost\r\n"
+                                  "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+                                  "Sec-WebSocket-Version: 13\r\n"
+                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    if (send(client->fd, request, sizeof request - 1, MSG_NOSIGNAL) != sizeof request - 1)
+        load_die("send");
+    do {
+        ssize_t n = recv(client->fd, client->answer + client->got, LOAD_ANSWER - client->got, 0);
+        if (n <= 0)
+            load_die("no handshake");
+        client->got += (size_t)n;
+        client->answer[client->got] = '\0';
+    } while (strstr(client->answer, "\r\n\r\n") == NULL);
+    if (strncmp(client->answer, "HTTP/1.1 101 ", 13) != 0)
+        load_die("the handshake is refused");
+}
+
 static void load_connect(struct load *load, struct client *client)
 {
     const int on = 1;
@@ -99,6 +120,8 @@ static void load_connect(struct load *load, struct client *client)
         connect(client->fd, (struct sockaddr *)&sin, sizeof sin) != 0)
         load_die("connect");
     (void)setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (load->websocket)
+        load_upgrade(client);
     (void)fcntl(client->fd, F_SETFL, O_NONBLOCK);
     memcpy(client->request, load->head, load->head_len);
     load_watch(load, client, EPOLL_CTL_ADD, EPOLLIN);
@@ -106,8 +129,11 @@ static void load_connect(struct load *load, struct client *client)
 }
 
 /* Whether the answer is whole. */
-static bool load_whole(struct client *client)
+static bool load_whole(const struct load *load, struct client *client)
 {
+    /* An ack is a frame of less than 126 bytes. */
+    if (load->websocket)
+        return client->got >= 2 && client->got >= 2 + (size_t)client->answer[1];
     client->answer[client->got] = '\0';
     const char *end = strstr(client->answer, "\r\n\r\n");
     const char *length = strcasestr(client->answer, "\r\ncontent-length:");
@@ -128,11 +154,13 @@ static void load_note(struct load *load, struct client *client)
             load_die("realloc");
     }
     load->latencies[load->count++] = load_now() - client->began;
-    load->refused += strncmp(client->answer + 8, " 200 ", 5) != 0;
+    bool taken = load->websocket ? strncmp(client->answer + 2, "{\"type\":\"ack\",", 14) == 0
+                                 : strncmp(client->answer + 8, " 200 ", 5) == 0;
+    load->refused += !taken;
 }
 
 /* Returns 1 when an answer has been read to its end. */
-static int load_receive(struct client *client)
+static int load_receive(const struct load *load, struct client *client)
 {
     ssize_t n = recv(client->fd, client->answer + client->got, LOAD_ANSWER - client->got, 0);
     if (n < 0 && errno == EAGAIN)
@@ -140,7 +168,7 @@ static int load_receive(struct client *client)
     if (n <= 0)
         load_die("the connection has ended");
     client->got += (size_t)n;
-    return load_whole(client);
+    return load_whole(load, client);
 }
 
 static void load_run(struct load *load, double seconds)
@@ -155,7 +183,7 @@ static void load_run(struct load *load, double seconds)
                 load_watch(load, client, EPOLL_CTL_MOD, EPOLLIN);
                 load_send(load, client);
             }
-            if ((events[i].events & ~(uint32_t)EPOLLOUT) && load_receive(client)) {
+            if ((events[i].events & ~(uint32_t)EPOLLOUT) && load_receive(load, client)) {
                 load_note(load, client);
                 load_begin(load, client);
             }
@@ -185,22 +213,39 @@ static void load_report(struct load *load, double seconds)
            load->refused);
 }
 
+/* What stands in front of every body, whose length is always the same. */
+static void load_head(struct load *load)
+{
+    size_t len = load->stock.body.len;
+    if (!load->websocket) {
+        load->head_len =
+            (size_t)snprintf(load->head, sizeof load->head,
+                             "POST /_tracker/events HTTP/1.1\r\nHost: localhost\r\n"
+                             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+                             len);
+        return;
+    }
+    /* Text, final, masked with zeros, which costs the daemon what any mask does. */
+    const char frame[] = {(char)0x81, (char)0xfe, (char)(len >> 8), (char)len, 0, 0, 0, 0};
+    if (len < 126 || len > 65535)
+        load_die("a body of another size than expected");
+    memcpy(load->head, frame, sizeof frame);
+    load->head_len = sizeof frame;
+}
+
 int main(int argc, char **argv)
 {
     static struct load load;
-    if (argc != 4) {
-        fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS\n");
+    if (argc != 4 && !(argc == 5 && strcmp(argv[4], "ws") == 0)) {
+        fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS [ws]\n");
         return 2;
     }
     size_t clients = (size_t)atol(argv[2]);
     double seconds = atof(argv[3]);
     load.port = atoi(argv[1]);
+    load.websocket = argc == 5;
     stock_init(&load.stock);
-    load.head_len =
-        (size_t)snprintf(load.head, sizeof load.head,
-                         "POST /_tracker/events HTTP/1.1\r\nHost: localhost\r\n"
-                         "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-                         load.stock.body.len);
+    load_head(&load);
     load.request_len = load.head_len + load.stock.body.len;
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
     struct client *all = calloc(clients, sizeof *all);

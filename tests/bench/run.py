@@ -9,6 +9,7 @@ of its sides in turn, and the best of each side counts.
 import os
 import random
 import re
+import resource
 import select
 import socket
 import subprocess
@@ -25,6 +26,11 @@ PROGRAMS = os.path.join(os.getcwd(), "tests", "bench")
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 5
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
 SLOW_CLIENTS = 1000
+IDLE = 10000
+IDLE_BYTES = 24 << 10
+HANDSHAKE = (b"GET /_tracker/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+             b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n")
 
 
 def program(name, *arguments):
@@ -33,8 +39,8 @@ def program(name, *arguments):
     return {key: float(value) for key, value in re.findall(r"(\w+)=(\S+)", done.stdout.decode())}
 
 
-def load(daemon, connections):
-    measured = program("load", daemon.address.rsplit(":", 1)[1], connections, SECONDS)
+def load(daemon, connections, *how):
+    measured = program("load", daemon.address.rsplit(":", 1)[1], connections, SECONDS, *how)
     assert measured["refused"] == 0, measured
     return measured
 
@@ -88,15 +94,59 @@ def slow_clients():
     return min(beside), min(alone)
 
 
-def ingest():
-    """Events a second over HTTP, and rows a second by SQLite alone."""
+def ingest(*how):
+    """Events a second over HTTP or WebSockets, and rows a second by SQLite alone."""
     whole, bare = [], []
     for _ in range(ROUNDS):
         bare.append(program("insert_bench", os.path.join(directory(), "bare.db"), SECONDS)["rows"])
         daemon = Daemon()
-        whole.append(load(daemon, 32)["events"])
+        whole.append(load(daemon, 32, *how)["events"])
         daemon.stop()
     return max(whole), max(bare)
+
+
+def idle_websockets(daemon):
+    """That many, each of which has sent something and been answered."""
+    sockets = []
+    place = parse_address(daemon.address)[1]
+    for _ in range(IDLE):
+        sock = socket.create_connection(place)
+        sock.sendall(HANDSHAKE + b"\x89\x80\0\0\0\0")
+        sockets.append(sock)
+    for sock in sockets:
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n\x8a\0"):
+            more = sock.recv(4096)
+            assert more, answer
+            answer += more
+    return sockets
+
+
+def idle_memory():
+    """Resident bytes of the daemon for each idle WebSocket, and what they may be."""
+    daemon = Daemon(ping_interval="0s", drain="0s")
+    load(daemon, 4)
+    before = daemon.rss()
+    sockets = idle_websockets(daemon)
+    each = (daemon.rss() - before) / IDLE
+    for sock in sockets:
+        sock.close()
+    daemon.stop()
+    return each, IDLE_BYTES
+
+
+def idle_beside():
+    """The p99 of a client's posts with idle WebSockets held open, and without."""
+    beside, alone = [], []
+    for _ in range(ROUNDS):
+        daemon = Daemon(drain="0s")
+        alone.append(load(daemon, 4)["p99"])
+        sockets = idle_websockets(daemon)
+        beside.append(load(daemon, 4)["p99"])
+        for sock in sockets:
+            sock.close()
+        daemon.stop()
+    return min(beside), min(alone)
 
 
 # What, how it is measured, unit, digits, the bound of the ratio ("at most" or "at least"; none: it is
@@ -104,10 +154,14 @@ def ingest():
 ROWS = [
     ("ingest p99, %d slow clients held open : none" % SLOW_CLIENTS, slow_clients, "ms", 2, ("at most", 5)),
     ("ingest over HTTP, 32 connections : bare SQLite inserts", ingest, "events/s", 0, None),
+    ("ingest over WebSockets, 32 connections : bare inserts", lambda: ingest("ws"), "events/s", 0, ("at least", 0.6)),
+    ("memory of an idle WebSocket, of %d : 24 KiB" % IDLE, idle_memory, "bytes", 0, ("at most", 1)),
+    ("ingest p99, %d idle WebSockets : none" % IDLE, idle_beside, "ms", 2, ("at most", 2)),
 ]
 
 
 def main():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     print("%-56s %12s %12s %8s" % ("", "this", "to that", "ratio"))
     kept = True
     for name, measure, unit, digits, bound in ROWS:

@@ -41,7 +41,7 @@ static void bench_on_restart(void *arg)
 static void bench_scan(const struct bytes *body)
 {
     size_t count = 0;
-    struct scan_sink sink = {bench_on_event, bench_on_restart, &count};
+    struct scan_sink sink = {bench_on_event, bench_on_restart, &count, NULL};
     if (scan_batch(body->data, body->len, 512, &sink, NULL) != SCAN_OK || count != BENCH_EVENTS)
         bench_fail("the scanner refuses the body");
 }

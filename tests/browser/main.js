@@ -1,39 +1,45 @@
 /*
  * main.js: the browser tests of beacond: real pages of another origin, in Debian's Chromium, against a
- * real daemon. Reports TAP on stdout.
+ * real daemon; and node's ws, another client of its WebSockets. Reports TAP on stdout.
  *
  * To run them by hand, in the build tree, with chromium, node (18.3 or newer) and python3 installed:
  *
  *     npm ci --prefix SOURCES/tests/browser
  *     BEACOND=src/beacond SOURCES/tests/browser/run.sh [GROUP…]
  *
- * GROUP is ingest, retries, origins or reading; all of them by default. Where they can't run they say
- * so: "1..0 # SKIP" with the reason. In the environment:
+ * GROUP is ingest, retries, origins, reading, socket, closing or node_ws; all of them by default. Where
+ * they can't run they say so: "1..0 # SKIP" with the reason. In the environment:
  *
  *     BEACOND                the daemon (./src/beacond)
- *     BEACOND_NODE_MODULES   where playwright-core is installed (node_modules beside this file)
+ *     BEACOND_NODE_MODULES   where playwright-core and ws are installed (node_modules beside this file)
  *     BEACOND_CHROMIUM       the browser (the chromium of the PATH)
  *
  *     tap.js         tests as TAP, waiting for conditions
  *     daemon.js      starting and stopping beacond, looking into its database
  *     proxy.js       between the browser and the daemon: writes down, and cuts connections
  *     world.js       all that together for a group of tests, and the ledger of what was emitted
- *     ingest.js retries.js origins.js reading.js     the tests
- *     page/          what runs in the browser: client.js is the client, reader.js the dashboard
+ *     frames.js      counts the frames of a WebSocket that passes the proxy
+ *     dial.js        WebSockets of pages
+ *     ingest.js retries.js origins.js reading.js socket.js closing.js node_ws.js     the tests
+ *     page/          what runs in the browser: client.js is the client, reader.js the dashboard, link.js
+ *                    a WebSocket (node_ws.js uses it too)
  */
 import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Site } from './world.js';
+import { closing } from './closing.js';
 import { ingest } from './ingest.js';
+import { nodeWs } from './node_ws.js';
 import { origins } from './origins.js';
 import { reading } from './reading.js';
 import { retries } from './retries.js';
+import { socket } from './socket.js';
 import { failures, finish, note, test } from './tap.js';
+import { Site } from './world.js';
 
-const groups = { ingest, retries, origins, reading };
+const groups = { ingest, retries, origins, reading, socket, closing, node_ws: nodeWs };
 
 const flags = [
     '--headless',
@@ -62,14 +68,14 @@ function findChromium() {
     return found;
 }
 
-function findPlaywright() {
+function findModule(name) {
     const beside = fileURLToPath(new URL('node_modules', import.meta.url));
     const modules = path.resolve(process.env.BEACOND_NODE_MODULES ?? beside);
     try {
-        return createRequire(import.meta.url)(path.join(modules, 'playwright-core'));
+        return createRequire(import.meta.url)(path.join(modules, name));
     } catch (error) {
         if (error.code !== 'MODULE_NOT_FOUND') throw error;
-        return skip('playwright-core is not installed (npm ci in tests/browser)');
+        return skip(`${name} is not installed (npm ci in tests/browser)`);
     }
 }
 
@@ -93,7 +99,8 @@ if (names.some((name) => !(name in groups))) {
     process.exit(2);
 }
 const executablePath = findChromium();
-const { chromium } = findPlaywright();
+const { chromium } = findModule('playwright-core');
+const { WebSocket } = findModule('ws');
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
 const folder = mkdtempSync(path.join(tmpdir(), 'beacond-browser-'));
@@ -108,7 +115,7 @@ const browser = await chromium.launch({
 });
 note(`Chromium ${browser.version()}, node ${process.version}`);
 try {
-    await run({ browser, site, folder }, names.length > 0 ? names : Object.keys(groups));
+    await run({ browser, site, folder, WebSocket }, names.length > 0 ? names : Object.keys(groups));
 } finally {
     await browser.close();
     await site.close();

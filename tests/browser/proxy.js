@@ -7,9 +7,11 @@
  * to notice that its answer got lost.
  * Browsers neither pipeline nor send chunked bodies, so an answer begins with the first bytes that
  * come back after a request was passed on.
+ * What comes after a WebSocket's handshake is passed on as it comes, and its frames are counted.
  */
 import net from 'node:net';
 import { once } from 'node:events';
+import { Frames } from './frames.js';
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 
@@ -33,7 +35,7 @@ export class Proxy {
         const proxy = new Proxy();
         proxy.target = port;
         /* What came, in order: {method, path, headers, body, raw, answer: {status, headers} or null,
-         * cut: what mode did to it}. */
+         * cut: what mode did to it}; a WebSocket's handshake also {sent, got}, both Frames. */
         proxy.requests = [];
         /* What happens to POSTs: "pass"; "before" cuts when the request is here and not passed on;
          * "after" cuts when the daemon has begun to answer, that is after the commit; "late" cuts
@@ -76,6 +78,11 @@ export class Proxy {
     }
 
     clientSends(link, bytes) {
+        if (link.open?.sent) {
+            link.open.sent.add(bytes);
+            link.daemon.write(bytes);
+            return;
+        }
         link.sent = Buffer.concat([link.sent, bytes]);
         for (;;) {
             const head = readHead(link.sent);
@@ -93,6 +100,8 @@ export class Proxy {
         const cut = method === 'POST' ? this.mode : 'pass';
         const body = raw.subarray(head.length);
         const request = { method, path, headers: head.headers, body, raw, answer: null, cut };
+        if (head.headers.upgrade === 'websocket')
+            Object.assign(request, { sent: new Frames(), got: new Frames() });
         this.requests.push(request);
         link.open = request;
         link.answered = Buffer.alloc(0);
@@ -106,8 +115,12 @@ export class Proxy {
         if (request !== null && request.answer === null) {
             link.answered = Buffer.concat([link.answered, bytes]);
             const head = readHead(link.answered);
-            if (head !== null)
+            if (head !== null) {
                 request.answer = { status: Number(head.line.split(' ')[1]), headers: head.headers };
+                request.got?.add(link.answered.subarray(head.length));
+            }
+        } else {
+            request?.got?.add(bytes);
         }
         if (request?.cut !== 'after') link.client.write(bytes);
         else if (request.answer !== null) this.cut(link);

@@ -36,6 +36,23 @@ export async function reading(stage) {
         assert.equal(await reader.textContent('#events'), '30 of 30');
     });
 
+    await test("the repeated poll of an unchanged window costs no body, in the browser's own cache", async () => {
+        const polls = () => world.proxy.requests.filter(({ method, answer }) => method === 'GET' && answer?.status === 304);
+        await until('a poll is answered 304', () => polls().length > 1);
+        for (const { headers, answer } of polls()) {
+            assert.ok(headers['if-none-match'].includes(answer.headers.etag));
+            assert.equal(answer.headers['content-length'] ?? '0', '0');
+        }
+        // To the page it is an answer like any other.
+        const reads = await reader.evaluate(() => shown.reads);
+        await reader.waitForFunction((before) => shown.reads > before, reads);
+        assert.equal(await reader.textContent('#events'), '30 of 30');
+        const visit = await world.visit();
+        await visit.emit(1);
+        await visit.settled();
+        await reader.waitForFunction(() => shown.total === 31);
+    });
+
     await test('a window holds what lies in it, both ends included', async () => {
         const visit = await world.visit();
         const texts = await visit.track('emitBurst', 1);

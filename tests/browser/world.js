@@ -60,6 +60,17 @@ function sameTexts(found, expected) {
     assert.fail([`${expected.length} expected, ${found.length} found`, ...some].join('\n'));
 }
 
+/* Throws unless the answer to a read holds these texts byte for byte, oldest first, but for the ids. */
+export function holdsTexts(answer, texts) {
+    const ids = JSON.parse(answer).events.map(({ id }) => id);
+    assert.equal(ids.length, texts.length);
+    assert.ok(ids.every((id) => typeof id === 'string' && id !== ''));
+    assert.equal(new Set(ids).size, ids.length);
+    const stored = [...texts].reverse().map((text, i) => text.replace('"id":""', () => `"id":"${ids[i]}"`));
+    const same = answer.startsWith(`{"events":[${stored.join(',')}],"total":${ids.length},`);
+    assert.ok(same, `expected ${stored.join(',').slice(0, 500)}\nfound ${answer.slice(0, 500)}`);
+}
+
 /* What a stored event was when it was sent: the daemon fills in the id, and nothing else. */
 function asSent(text) {
     return text.replace(/^\{"id":"[^"]+"/, '{"id":""');
@@ -94,6 +105,15 @@ export class World {
     /* As pages reach the daemon: through the proxy. */
     url(route) {
         return `http://127.0.0.1:${this.proxy.port}${route}`;
+    }
+
+    socketUrl() {
+        return `ws://127.0.0.1:${this.proxy.port}/_tracker/ws`;
+    }
+
+    /* Without the proxy. */
+    directUrl() {
+        return `ws://127.0.0.1:${this.daemon.port}/_tracker/ws`;
     }
 
     keyedUrl() {

@@ -7,11 +7,13 @@ KEYS, a new mode a row of MODES; everything else follows.
 import json
 
 from harness import NOW, Daemon, Rows, batch, case, equal, event, main
+from sockets import Refused, Socket, upgrade
 
 SECRET = "none of your business"  # in every stored event
 KEY_VALUES = {"ingest": "tk_ingest-1", "query": "tk_query_2", "both": "tk_both3", "wrong": "tk_wrong4"}
 
 # Path (KEY stands for one), and what each method needs. "path": the ingest scope, of that KEY.
+# "upgrade": a WebSocket handshake, which these requests are not; keys come later, by message.
 ROUTES = [
     ("/_tracker", {"GET": "query", "HEAD": "query"}),
     ("/_tracker/", {"GET": "query", "HEAD": "query"}),
@@ -19,6 +21,7 @@ ROUTES = [
     ("/_tracker/ingest", {"GET": "query", "HEAD": "query", "POST": "ingest"}),
     ("/_tracker/k/KEY/events", {"POST": "path"}),
     ("/_tracker/ping", {"GET": "free", "HEAD": "free"}),
+    ("/_tracker/ws", {"GET": "upgrade"}),
     ("/health", {"GET": "free", "HEAD": "free"}),
     ("/_tracker/nowhere", {}),
     ("/nowhere", {}),
@@ -105,6 +108,8 @@ def expected(route, method, key, keyed, allowed, beacon=False):
     need = needs[method]
     if need != "free" and not allowed:
         return 403
+    if need == "upgrade":
+        return 426
     if beacon and need == "ingest" and key[0] == "none":
         return 200
     return key[NEEDS[need]] if keyed else 200
@@ -369,8 +374,114 @@ def every_prefix_has_all_routes_and_no_other_has():
             for method in needs:
                 body = b'{"events":[]}' if method == "POST" else None
                 answer = daemon.request(method, path.replace("/_tracker", prefix).replace("KEY", "k"), {}, body)
-                equal(answer.status, 200 if there else 404, "%s %s under %s" % (method, path, prefix))
+                status = 426 if needs[method] == "upgrade" else 200
+                equal(answer.status, status if there else 404, "%s %s under %s" % (method, path, prefix))
     equal(daemon.get("/health").status, 200)
+
+
+# --- WebSockets: Origin and Host at the handshake, keys by message ----------------------------
+
+def opened(daemon, **headers):
+    """A WebSocket, or None where the handshake is answered 403."""
+    try:
+        return Socket(daemon, headers={name: value for name, value in headers.items() if value})
+    except Refused as refused:
+        equal(refused.answer.status, 403)
+        refused.answer.error()
+        return None
+
+
+@case
+def a_websocket_is_opened_from_origins_that_may():
+    rows = Rows()
+    for name, options, keyed, may, may_not in MODES:
+        daemon = Daemon(**options)
+        for origin in may + may_not:
+            with rows("%s, origin %s" % (name, origin)):
+                equal(opened(daemon, Origin=origin) is not None, origin in may)
+        daemon.stop()
+    daemon = Daemon(allow_origin=[LISTED, "null"])
+    for origin, may in ORIGINS:
+        with rows("origin %s" % origin):
+            wire = daemon.wire().send(upgrade(headers={"Origin": origin}))
+            answer = wire.response()
+            if may or answer.status != 400:
+                equal(answer.status, 101 if may else 403)
+    rows.check()
+
+
+@case
+def without_keys_a_foreign_host_opens_no_websocket():
+    daemon, rows = Daemon(), Rows()
+    for host, local in HOSTS:
+        for origin in (None, LOOPBACK):
+            with rows("Host %r, origin %s" % (host, origin)):
+                wire = daemon.wire().send(upgrade(host=host, headers={"Origin": origin} if origin else {}))
+                answer = wire.response()
+                if not local and answer.status == 400:
+                    continue  # malformed is as good a reason
+                equal(answer.status, 101 if local else 403)
+    rows.check()
+    for options in ({"key": "tk_test"}, {"allow_keyless": True}):
+        equal(Daemon(**options).wire().send(upgrade(host="evil.example")).response().status, 101)
+
+
+# The key that auth brings; whether it may ingest and query. None: a wrong one.
+SOCKET_KEYS = [("ingest", True, False), ("query", False, True), ("both", True, True), ("wrong", None, None)]
+
+
+@case
+def over_a_websocket_the_scopes_decide_too():
+    for mode in MODES[:2]:
+        daemon, rows, stored = Daemon(**mode[1]), Rows(), 0
+        for name, ingests, queries in SOCKET_KEYS:
+            for origin in mode[3]:
+                for bring in ({}, {"X-Tracker-Key": KEY_VALUES["both"]}):  # counts for nothing
+                    with rows("%s from %s with %s" % (name, origin, bring)):
+                        one = opened(daemon, Origin=origin, **bring)
+                        if ingests is None:
+                            one.send({"type": "auth", "key": KEY_VALUES[name]}).closed(1008)
+                            continue
+                        equal(one.auth(KEY_VALUES[name]), {"type": "auth_ok"})
+                        one.ingest([event(payload=json.dumps(SECRET))])
+                        if ingests:
+                            equal(one.ack(), 1)
+                            stored += 1
+                        else:
+                            equal(one.error(), "the key may not ingest")
+                        req_id = one.query()
+                        if queries:
+                            equal(json.loads(one.response(req_id))["total"], stored)
+                        else:
+                            equal(one.error(req_id), "the key may not query")
+        rows.check()
+        answer = daemon.request("GET", "/_tracker?limit=0", {"X-Tracker-Key": KEY_VALUES["both"]})
+        equal(answer.json()["total"], stored)
+
+
+@case
+def an_ingest_key_never_sees_an_event():
+    daemon = Daemon(**MODES[0][1])
+    visitors = [Socket(daemon, key=KEY_VALUES["ingest"], offer=n % 2) for n in range(4)]
+    turned = Socket(daemon, key=KEY_VALUES["both"]).follow()
+    witness = Socket(daemon, key=KEY_VALUES["query"]).follow()
+    for n, one in enumerate(visitors):
+        for query in ({}, {"limit": 0}, {"cursor": "x"}, {"since": "never"}):
+            equal(one.error(one.query(**query)), "the key may not query")
+    equal(turned.auth(KEY_VALUES["ingest"]), {"type": "auth_ok"})
+    for n, one in enumerate([*visitors, turned]):
+        one.save([event(payload=json.dumps(SECRET))])
+        witness.wait_pushes(n + 1)
+    for one in [*visitors, turned]:
+        one.sync()  # nothing but acks, errors and pongs has come
+        equal((one.pushes, one.lost), ([], 0))
+    # Nor one that has told no key at all.
+    stranger = Socket(daemon)
+    visitors[0].save([event(payload=json.dumps(SECRET))])
+    witness.wait_pushes(6)
+    equal(stranger.sync().pushes, [])
+    stranger.query()
+    stranger.closed(1008)
 
 
 main()

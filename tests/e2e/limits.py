@@ -327,6 +327,33 @@ def out_of_descriptors_it_waits_and_recovers():
 
 
 @case
+def without_any_connection_it_waits_for_descriptors_and_ends_when_told():
+    # A loop that stopped listening before it had a connection has nothing but its own clock to wake it.
+    for threads in (1, 2):
+        daemon = Daemon(threads=threads, drain="1h")
+        before, (soft, hard) = sockets(daemon), resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (3, hard))
+        wires = [daemon.wire().send(post([event()])) for _ in range(4)]
+        daemon.wait_log(r"can't accept a connection")
+        assert idle_cpu(daemon) < BUSY_NS, "it spins without descriptors"
+        assert all(wire.silent() for wire in wires), "there was a descriptor left"
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        for wire in wires:
+            equal(wire.response().status, 200)
+            wire.close()
+        equal(daemon.total(), len(wires))
+        poll(lambda: sockets(daemon) == before, "the sockets to be closed")
+        # Who can't be let in does not hold up the end: some time is tried, then the listeners close.
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (3, hard))
+        wire = daemon.wire().send(PING)
+        daemon.signal()
+        assert wire.at_end(), "answered without a descriptor"
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        daemon.ended(0)
+        wire.close()
+
+
+@case
 def the_database_has_descriptors_in_reserve():
     daemon = Daemon(threads=2, timeout="1h", preexec=few_files(200))
     assert [line for line in daemon.log() if re.search("max-connections is lowered to 136:", line)]

@@ -225,6 +225,35 @@ START_TEST(batch_refuses_bodies_without_events)
 }
 END_TEST
 
+START_TEST(batch_tells_a_message_s_envelope)
+{
+    static const struct {
+        const char *text;
+        int status;
+        bool told;
+    } messages[] = {
+        {"{\"events\":[{" STAMP "}],\"type\":\"ingest\",\"reqId\":1}", BATCH_OK, true},
+        {"{\"type\":\"ingest\",\"reqId\":2,\"events\":[]}", BATCH_OK, true},
+        {"{\"reqId\":3,\"type\":\"ingest\"}", BATCH_NO_EVENTS, true},
+        {"[{\"reqId\":3,\"type\":\"ingest\"}]", BATCH_NO_EVENTS, false},
+        {"{\"reqId\":4,\"type\":\"ingest\"", BATCH_NO_JSON, false},
+    };
+    for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
+        const char *text = messages[i].text;
+        struct scan_envelope envelope = {.type.kind = SCAN_OTHER, .object.len = 1};
+        struct error err;
+        batch_free(batch);
+        ck_assert_int_eq(batch_read_message(text, strlen(text), &limits, &uuids, NULL, NOW,
+                                            &envelope, &batch, &err),
+                         messages[i].status);
+        ck_assert_int_eq(batch != NULL, messages[i].status == BATCH_OK);
+        ck_assert_int_eq(scan_field_is(text, &envelope.type, "ingest"), messages[i].told);
+        ck_assert_int_eq(envelope.req_id.kind, messages[i].told ? SCAN_OTHER : SCAN_ABSENT);
+        ck_assert_uint_eq(envelope.object.len, messages[i].told ? strlen(text) : 0);
+    }
+}
+END_TEST
+
 START_TEST(batch_forgets_an_earlier_events_member)
 {
     ck_assert_int_eq(read_text("{\"events\":[0,{\"id\":\"a\"," STAMP "},1],"
@@ -364,6 +393,7 @@ int main(void)
     tcase_add_test(tests, batch_takes_an_event_of_exactly_the_limit);
     tcase_add_test(tests, batch_reads_an_escaped_timestamp);
     tcase_add_test(tests, batch_refuses_bodies_without_events);
+    tcase_add_test(tests, batch_tells_a_message_s_envelope);
     tcase_add_test(tests, batch_forgets_an_earlier_events_member);
     tcase_add_test(tests, batch_holds_nothing_of_what_it_forgot);
     tcase_add_test(tests, batch_ids_are_distinct_and_ascending);

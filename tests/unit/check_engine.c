@@ -1,57 +1,26 @@
 /* The engine without a socket: a real store, real threads, a mailbox opened by the test. */
 
 #include <jansson.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sqlite3.h>
 
 #include "base/clock.h"
 #include "contract/inflate.h"
-#include "engine/engine.h"
 #include "engine/reading.h"
-#include "folder.h"
+#include "engine_run.h"
 
-#define LONG_MS 30000 /* a test that waits longer has failed */
-
-static struct folder folder;
-static char database[PATH_MAX];
-static struct engine_options options;
-static struct engine *engine;
-static struct mailbox *mailbox;
 static sqlite3 *shell; /* a person with the sqlite3 shell */
-
-static void engine_up(void)
-{
-    struct error err = {""};
-    int status = engine_open(&engine, &options, &err);
-    ck_assert_msg(status == STORE_OK, "%s", err.text);
-}
 
 static void setup(void)
 {
-    folder_make(&folder);
-    options = (struct engine_options){
-        .store = {.database = folder_file(&folder, database, "t.db"),
-                  .synchronous = STORE_SYNC_OFF,
-                  .max_rejects = 100,
-                  .max_rejects_bytes = 100000},
-        .queue_bytes = 1 << 20,
-        .receipts_bytes = 1 << 20,
-        .readers = 2,
-    };
-    mailbox = mailbox_new();
-    ck_assert_ptr_nonnull(mailbox);
-    engine_up();
+    run_setup();
     ck_assert_int_eq(sqlite3_open(database, &shell), SQLITE_OK);
 }
 
 static void teardown(void)
 {
     sqlite3_close(shell);
-    engine_close(engine);
-    (void)mailbox_open_all(mailbox);
-    mailbox_free(mailbox);
-    folder_remove(&folder);
+    run_teardown();
 }
 
 static void shell_run(const char *sql)
@@ -68,60 +37,6 @@ static int64_t shell_number(const char *sql)
     int64_t number = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
     return number;
-}
-
-struct order {
-    struct submission submission;
-    bool answered;
-};
-
-static void order_open(struct mail *mail)
-{
-    ((struct order *)mail)->answered = true;
-}
-
-/* count events of the day n, each with number and text of its own. */
-static struct batch *batch_of(unsigned n, unsigned count, const char *text)
-{
-    struct uuid_source uuids;
-    struct bytes body;
-    struct batch *batch = NULL;
-    const struct batch_limits limits = {1 << 20, 512};
-    bytes_init(&body);
-    uuid_source_init(&uuids);
-    ck_assert_int_eq(bytes_append_text(&body, "{\"events\":["), 0);
-    for (unsigned i = 0; i < count; i++)
-        ck_assert_int_eq(
-            bytes_append_format(&body,
-                                "%s{\"timestamp\":\"2024-01-%02uT00:00:%02uZ\",\"n\":%u,"
-                                "\"text\":\"%s\"}",
-                                i > 0 ? "," : "", n % 28 + 1, i % 60, i, text),
-            0);
-    ck_assert_int_eq(bytes_append_text(&body, "]}"), 0);
-    ck_assert_int_eq(batch_read(body.data, body.len, &limits, &uuids, NULL, 0, &batch, NULL),
-                     BATCH_OK);
-    bytes_clear(&body);
-    return batch;
-}
-
-static void order_submit(struct order *order, struct mailbox *box, struct batch *batch)
-{
-    *order = (struct order){
-        .submission = {.mail = {.open = order_open}, .reply_to = box, .batch = batch}};
-    engine_submit(engine, &order->submission);
-}
-
-static void wait_for_mail(struct mailbox *box)
-{
-    struct pollfd poll_fd = {.fd = mailbox_fd(box), .events = POLLIN};
-    ck_assert_int_eq(poll(&poll_fd, 1, LONG_MS), 1);
-    (void)mailbox_open_all(box);
-}
-
-static void order_wait(struct order *order, struct mailbox *box)
-{
-    while (!order->answered)
-        wait_for_mail(box);
 }
 
 START_TEST(engine_answers_after_the_commit)
@@ -280,19 +195,6 @@ START_TEST(engine_that_closes_says_of_each_batch_whether_it_was_stored)
 }
 END_TEST
 
-/* A body of the text given, with marks. */
-static struct batch *body_of(const char *text)
-{
-    struct uuid_source uuids;
-    struct batch *batch = NULL;
-    const struct batch_limits limits = {1 << 20, 512};
-    uuid_source_init(&uuids);
-    ck_assert_int_eq(
-        batch_read(text, strlen(text), &limits, &uuids, engine_secret(engine), 0, &batch, NULL),
-        BATCH_OK);
-    return batch;
-}
-
 /* Submits a body, waits, and says how many of its events were stored before. */
 static size_t send_body(const char *text, uint64_t *receipt)
 {
@@ -381,9 +283,13 @@ START_TEST(engine_forgets_receipts_of_what_was_not_committed)
 }
 END_TEST
 
+static const struct reading_form as_plain = {.coding = READING_PLAIN};
+static const struct reading_form as_gzip = {.coding = READING_GZIP};
+
 /* One answer, read to its end. */
 struct listener {
     struct reading *reading;
+    int64_t max_seq; /* as told with each chunk */
     struct bytes text;
     unsigned chunks;
     unsigned most; /* chunks after which it is given up; 0 for never */
@@ -394,6 +300,9 @@ struct listener {
 static void listener_hear(void *arg, enum reading_state state, struct bytes *chunk)
 {
     struct listener *listener = arg;
+    int64_t max_seq = reading_max_seq(listener->reading);
+    ck_assert(listener->chunks == 0 || max_seq == listener->max_seq);
+    listener->max_seq = max_seq;
     listener->chunks++;
     listener->failed = state == READING_FAILED;
     if (!listener->failed)
@@ -405,14 +314,15 @@ static void listener_hear(void *arg, enum reading_state state, struct bytes *chu
         reading_free(listener->reading);
 }
 
-static void listener_read(struct listener *listener, const char *query, bool gzip)
+static void listener_read(struct listener *listener, const char *query,
+                          const struct reading_form *form)
 {
     struct range range;
     struct error err = {""};
     ck_assert_msg(range_parse(&range, query, 500000, engine_secret(engine), &err) == 0, "%s",
                   err.text);
     bytes_init(&listener->text);
-    listener->reading = reading_new(engine, &range, gzip, mailbox, listener_hear, listener);
+    listener->reading = reading_new(engine, &range, form, mailbox, listener_hear, listener);
     ck_assert_ptr_nonnull(listener->reading);
     while (!listener->done)
         wait_for_mail(mailbox);
@@ -434,7 +344,7 @@ START_TEST(reading_gives_one_document_in_many_chunks)
     struct listener plain = {0}, packed = {0};
     struct bytes inflated;
     fill(50);
-    listener_read(&plain, NULL, false);
+    listener_read(&plain, NULL, &as_plain);
     ck_assert_uint_gt(plain.chunks, 3);
     json_t *document = json_loadb(plain.text.data, plain.text.len, 0, NULL);
     ck_assert_ptr_nonnull(document);
@@ -443,7 +353,7 @@ START_TEST(reading_gives_one_document_in_many_chunks)
     ck_assert_ptr_null(json_object_get(document, "nextCursor"));
     json_decref(document);
 
-    listener_read(&packed, NULL, true);
+    listener_read(&packed, NULL, &as_gzip);
     bytes_init(&inflated);
     ck_assert_int_eq(inflate_gzip(packed.text.data, packed.text.len, 1 << 30, &inflated),
                      INFLATE_OK);
@@ -455,6 +365,77 @@ START_TEST(reading_gives_one_document_in_many_chunks)
 }
 END_TEST
 
+/* Gives the form texts that are gone when the first chunk is made. */
+static void listener_read_wrapped(struct listener *listener, enum reading_coding coding)
+{
+    char head[] = "{\"response\":not read", tail[] = "}";
+    struct reading_form form = {coding, head, strlen("{\"response\":"), tail, NULL};
+    struct range range;
+    ck_assert_int_eq(range_parse(&range, NULL, 500000, engine_secret(engine), NULL), 0);
+    bytes_init(&listener->text);
+    listener->reading = reading_new(engine, &range, &form, mailbox, listener_hear, listener);
+    ck_assert_ptr_nonnull(listener->reading);
+    memset(head, '?', sizeof head);
+    memset(tail, '?', sizeof tail);
+    while (!listener->done)
+        wait_for_mail(mailbox);
+    ck_assert(!listener->failed);
+}
+
+START_TEST(reading_wraps_the_document_plain_and_as_a_deflated_message)
+{
+    /* Nothing, one chunk, many chunks. */
+    static const unsigned batches[] = {0, 1, 50};
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+        struct listener bare = {0}, plain = {0}, packed = {0};
+        struct bytes expected, inflated;
+        fill(batches[i]);
+        bytes_init(&expected);
+        listener_read(&bare, NULL, &as_plain);
+        ck_assert_int_eq(bytes_append_format(&expected, "{\"response\":%.*s}", (int)bare.text.len,
+                                             bare.text.data),
+                         0);
+        listener_read_wrapped(&plain, READING_PLAIN);
+        ck_assert_uint_eq(plain.text.len, expected.len);
+        ck_assert_mem_eq(plain.text.data, expected.data, expected.len);
+        listener_read_wrapped(&packed, READING_DEFLATE);
+        ck_assert_uint_eq(packed.chunks, plain.chunks);
+        ck_assert_mem_ne(packed.text.data + packed.text.len - 4, "\0\0\xff\xff", 4);
+        inflate_message(&packed.text, &inflated);
+        ck_assert_uint_eq(inflated.len, expected.len);
+        ck_assert_mem_eq(inflated.data, expected.data, expected.len);
+        ck_assert(batches[i] < 50 || (packed.chunks > 3 && packed.text.len < expected.len / 2));
+        bytes_clear(&inflated);
+        bytes_clear(&expected);
+        bytes_clear(&bare.text);
+        bytes_clear(&plain.text);
+        bytes_clear(&packed.text);
+    }
+}
+END_TEST
+
+START_TEST(reading_tells_the_newest_seq_of_its_snapshot)
+{
+    struct listener none = {0}, page = {0}, next = {0};
+    char query[512];
+    listener_read(&none, NULL, &as_plain);
+    ck_assert_int_eq(none.max_seq, 0);
+    fill(2);
+    listener_read(&page, "limit=7", &as_plain);
+    ck_assert_int_eq(page.max_seq, shell_number("SELECT max(seq) FROM events"));
+    json_t *document = json_loadb(page.text.data, page.text.len, 0, NULL);
+    snprintf(query, sizeof query, "limit=7&cursor=%s",
+             json_string_value(json_object_get(document, "nextCursor")));
+    json_decref(document);
+    fill(1);
+    listener_read(&next, query, &as_plain);
+    ck_assert_int_eq(next.max_seq, page.max_seq);
+    bytes_clear(&none.text);
+    bytes_clear(&page.text);
+    bytes_clear(&next.text);
+}
+END_TEST
+
 START_TEST(reading_goes_on_where_the_cursor_says_whatever_arrives)
 {
     char query[512] = "limit=7";
@@ -463,7 +444,7 @@ START_TEST(reading_goes_on_where_the_cursor_says_whatever_arrives)
     fill(3);
     for (;;) {
         struct listener page = {0};
-        listener_read(&page, query, false);
+        listener_read(&page, query, &as_plain);
         json_t *document = json_loadb(page.text.data, page.text.len, 0, NULL);
         json_t *events = json_object_get(document, "events"), *event;
         size_t i;
@@ -495,7 +476,7 @@ START_TEST(reading_may_be_given_up_while_a_chunk_is_under_way)
     fill(50);
     for (unsigned most = 1; most < 4; most++) {
         struct listener listener = {.most = most};
-        listener_read(&listener, NULL, most % 2 == 0);
+        listener_read(&listener, NULL, most % 2 == 0 ? &as_gzip : &as_plain);
         ck_assert_uint_eq(listener.chunks, most);
         bytes_clear(&listener.text);
     }
@@ -520,6 +501,8 @@ int main(void)
     tcase_add_test(tcase, engine_stores_bursts_unless_their_answer_was_lost);
     tcase_add_test(tcase, engine_forgets_receipts_of_what_was_not_committed);
     tcase_add_test(tcase, reading_gives_one_document_in_many_chunks);
+    tcase_add_test(tcase, reading_wraps_the_document_plain_and_as_a_deflated_message);
+    tcase_add_test(tcase, reading_tells_the_newest_seq_of_its_snapshot);
     tcase_add_test(tcase, reading_goes_on_where_the_cursor_says_whatever_arrives);
     tcase_add_test(tcase, reading_may_be_given_up_while_a_chunk_is_under_way);
     suite_add_tcase(suite, tcase);

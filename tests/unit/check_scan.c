@@ -1,5 +1,6 @@
 /* The grammar, the slices, the names that count, the faults: case by case. check_scan_string.c has
- * the strings, check_scan_suite.c the JSON test suite, check_scan_jansson.c random documents. */
+ * the strings, check_scan_envelope.c what a message is told by, check_scan_suite.c the JSON test
+ * suite, check_scan_jansson.c random documents. */
 #include "base/bytes.h"
 #include "walk.h"
 

@@ -369,7 +369,7 @@ static void compare(const struct bytes *body)
     /* A copy that ends where its memory ends, for the tools that watch over reads. */
     char *text = malloc(body->len + 1);
     memcpy(text + 1, body->data, body->len);
-    static const struct scan_sink sink = {on_event, on_restart, NULL};
+    static const struct scan_sink sink = {on_event, on_restart, NULL, NULL};
     scanned.count = 0;
     scanned.faulted = false;
     int status = scan_batch(text + 1, body->len, 512, &sink, NULL);

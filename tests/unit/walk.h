@@ -19,6 +19,7 @@ static struct {
     struct scan_event events[MOST_SEEN];
     size_t count;
     int restarts;
+    struct scan_envelope envelope;
     size_t stop_at; /* the sink refuses this event; 0 for none */
 } seen;
 
@@ -39,7 +40,7 @@ static inline void see_restart(void *arg)
 
 static inline int walk_bytes(const char *text, size_t len, unsigned max_depth, struct error *err)
 {
-    static const struct scan_sink sink = {see_event, see_restart, NULL};
+    static const struct scan_sink sink = {see_event, see_restart, NULL, &seen.envelope};
     seen.text = text;
     seen.count = 0;
     seen.restarts = 0;

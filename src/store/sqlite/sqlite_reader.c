@@ -180,9 +180,12 @@ static int reader_survey(struct db *db, int64_t since, int64_t until, int64_t sk
                          struct store_survey *out, struct error *err)
 {
     sqlite3_stmt *newest = db_statement(db, SQL_WINDOW_NEWEST_SEQ);
-    if (newest == NULL)
+    sqlite3_stmt *erasures = db_statement(db, SQL_ERASURES);
+    if (newest == NULL || erasures == NULL)
         return db_failure(db, err);
     int status = db_number(db, newest, &out->max_seq, err);
+    if (status == STORE_OK)
+        status = db_number(db, erasures, &out->erasures, err);
     if (status != STORE_OK || since > until)
         return status;
     status = reader_total(db, since, until, &out->total, err);
@@ -201,7 +204,7 @@ int sqlite_reader_survey(struct store_reader *base, int64_t since, int64_t until
     struct db *db = &((struct sqlite_reader *)base)->db;
     since = step_clamp(since);
     until = step_clamp(until);
-    *out = (struct store_survey){0, 0, {until, INT64_MAX}};
+    *out = (struct store_survey){.start = {until, INT64_MAX}};
     int status = db_run(db, SQL_BEGIN_READ, err);
     if (status == STORE_OK)
         status = reader_survey(db, since, until, skip, out, err);

@@ -46,7 +46,8 @@ static int store_load(struct sqlite_store *store, struct error *err)
     return status;
 }
 
-/* Makes the tally anew from the events. Part of the open transaction. */
+/* Makes the tally anew from the events, which may have become others. Part of the open transaction.
+ */
 static int store_recount(struct sqlite_store *store, struct error *err)
 {
     static const enum sql_statement names[] = {
@@ -54,7 +55,7 @@ static int store_recount(struct sqlite_store *store, struct error *err)
         SQL_RECOUNT_CLEAR_DAY,    SQL_RECOUNT_SECOND,       SQL_RECOUNT_MINUTE,
         SQL_RECOUNT_HOUR,         SQL_RECOUNT_DAY,
     };
-    int status = STORE_OK;
+    int status = db_run(&store->db, SQL_NOTE_ERASURE, err);
     for (size_t i = 0; i < sizeof names / sizeof *names && status == STORE_OK; i++)
         status = db_run(&store->db, names[i], err);
     return status;

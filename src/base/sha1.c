@@ -1,0 +1,81 @@
+#include "base/sha1.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define SHA1_BLOCK 64
+#define SHA1_LENGTH 8 /* the bytes at the end of the last block that tell the length in bits */
+
+static uint32_t sha1_rotate(uint32_t x, unsigned bits)
+{
+    return x << bits | x >> (32 - bits);
+}
+
+/* The 80 words that a block is spread out to. */
+static void sha1_schedule(uint32_t w[80], const unsigned char *block)
+{
+    for (unsigned t = 0; t < 16; t++, block += 4)
+        w[t] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 | (uint32_t)block[2] << 8 |
+               block[3];
+    for (unsigned t = 16; t < 80; t++)
+        w[t] = sha1_rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
+}
+
+static void sha1_block(uint32_t h[5], const unsigned char *block)
+{
+    uint32_t w[80];
+    sha1_schedule(w, block);
+    uint32_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
+    for (unsigned t = 0; t < 80; t++) {
+        uint32_t f, k;
+        if (t < 20) {
+            f = (b & c) ^ (~b & d);
+            k = UINT32_C(0x5a827999);
+        } else if (t < 40) {
+            f = b ^ c ^ d;
+            k = UINT32_C(0x6ed9eba1);
+        } else if (t < 60) {
+            f = (b & c) ^ (b & d) ^ (c & d);
+            k = UINT32_C(0x8f1bbcdc);
+        } else {
+            f = b ^ c ^ d;
+            k = UINT32_C(0xca62c1d6);
+        }
+        uint32_t next = sha1_rotate(a, 5) + f + e + k + w[t];
+        e = d;
+        d = c;
+        c = sha1_rotate(b, 30);
+        b = a;
+        a = next;
+    }
+    h[0] += a;
+    h[1] += b;
+    h[2] += c;
+    h[3] += d;
+    h[4] += e;
+}
+
+void sha1(const void *data, size_t len, unsigned char out[SHA1_BYTES])
+{
+    uint32_t h[5] = {UINT32_C(0x67452301), UINT32_C(0xefcdab89), UINT32_C(0x98badcfe),
+                     UINT32_C(0x10325476), UINT32_C(0xc3d2e1f0)};
+    const unsigned char *at = data;
+    size_t left = len;
+    for (; left >= SHA1_BLOCK; left -= SHA1_BLOCK, at += SHA1_BLOCK)
+        sha1_block(h, at);
+
+    /* What is left over, a one bit, zeros and the length: one block, or two when it is tight. */
+    unsigned char last[2 * SHA1_BLOCK] = {0};
+    size_t last_len = left < SHA1_BLOCK - SHA1_LENGTH ? SHA1_BLOCK : 2 * SHA1_BLOCK;
+    if (left > 0)
+        memcpy(last, at, left);
+    last[left] = 0x80;
+    uint64_t bits = (uint64_t)len * 8;
+    for (unsigned i = 0; i < SHA1_LENGTH; i++)
+        last[last_len - 1 - i] = (unsigned char)(bits >> (8 * i));
+    for (size_t i = 0; i < last_len; i += SHA1_BLOCK)
+        sha1_block(h, last + i);
+
+    for (unsigned i = 0; i < SHA1_BYTES; i++)
+        out[i] = (unsigned char)(h[i / 4] >> (24 - 8 * (i % 4)));
+}

@@ -1,0 +1,108 @@
+#include "server/websocket_parts.h"
+
+#include <sys/socket.h>
+
+#include "base/clock.h"
+
+/* Behind our Close: how long the peer has to answer it. */
+#define WEBSOCKET_LINGER_MS 2000
+/* Before our Close: how long outstanding answers are waited for. */
+#define WEBSOCKET_ENDING_MS 5000
+/* Behind our last word: a peer that has been silent for so long is not heard any longer. */
+#define WEBSOCKET_SILENCE_MS 5000
+
+void websocket_enter(struct websocket *websocket, enum websocket_phase phase)
+{
+    websocket->phase = phase;
+    websocket->since_ms = clock_mono_ms();
+}
+
+void websocket_end(struct websocket *websocket, unsigned code, const char *why, bool answers)
+{
+    websocket->end_code = code;
+    websocket->end_why = why;
+    websocket->end_answers = answers;
+    websocket_enter(websocket, WEBSOCKET_ENDING);
+}
+
+/* The Close that is due, once what was under way is answered, or has been waited for in vain. */
+static void websocket_end_now(struct websocket *websocket)
+{
+    int64_t waited = clock_mono_ms() - websocket->since_ms;
+    if (!list_empty(&websocket->arrivals) && waited < WEBSOCKET_ENDING_MS)
+        return;
+    outbox_close(&websocket->outbox, websocket->end_code, websocket->end_why);
+    response_end(&websocket->response);
+    push_end(&websocket->push, websocket->loop);
+    websocket_enter(websocket, websocket->end_answers ? WEBSOCKET_CLOSING : WEBSOCKET_LINGERING);
+}
+
+void websocket_part(struct websocket *websocket, unsigned code, const char *why)
+{
+    outbox_close(&websocket->outbox, code, why);
+    response_end(&websocket->response);
+    push_end(&websocket->push, websocket->loop);
+    websocket_enter(websocket, WEBSOCKET_LAST);
+}
+
+static void websocket_leave_now(struct websocket *websocket)
+{
+    const struct server_options *options = websocket->loop->options;
+    int64_t waited = clock_mono_ms() - websocket->since_ms;
+    bool under_way = !list_empty(&websocket->arrivals) || response_active(&websocket->response);
+    if (under_way && waited < options->drain_ms / 2)
+        return;
+    websocket_part(websocket, FRAMES_RESTART, "restarting");
+}
+
+/* Our Close is out and the peer's is not awaited any more by looking at frames: throws away what
+ * comes, so that it reads ours before it notices the end. */
+static void websocket_linger(struct websocket *websocket)
+{
+    struct evbuffer *input = bufferevent_get_input(websocket->conn->bev);
+    bool written = outbox_size(&websocket->outbox) == 0;
+    (void)evbuffer_drain(input, evbuffer_get_length(input));
+    if (websocket->phase == WEBSOCKET_LINGERING && written)
+        (void)shutdown(websocket->conn->fd, SHUT_WR);
+    if (websocket->eof || (websocket->phase == WEBSOCKET_CLOSING && written) ||
+        clock_mono_ms() - websocket->since_ms > WEBSOCKET_LINGER_MS)
+        websocket_enter(websocket, WEBSOCKET_OVER);
+}
+
+/* Nothing can be sent any more, for want of memory. */
+static void websocket_mute(struct websocket *websocket)
+{
+    outbox_shut(&websocket->outbox);
+    response_end(&websocket->response);
+    push_end(&websocket->push, websocket->loop);
+    bool reads = websocket->phase == WEBSOCKET_OPEN || websocket->phase == WEBSOCKET_LEAVING;
+    websocket_enter(websocket, reads ? WEBSOCKET_LAST : WEBSOCKET_OVER);
+}
+
+/* Whether all that has come is acted on and no more will. */
+static bool websocket_exhausted(const struct websocket *websocket)
+{
+    int64_t now = clock_mono_ms();
+    if (websocket->text != NULL || websocket->has_result)
+        return false;
+    /* While the daemon ends its own deadline counts. */
+    bool silent = websocket->phase == WEBSOCKET_LAST && !websocket->loop->draining &&
+                  now - websocket->since_ms > WEBSOCKET_SILENCE_MS &&
+                  now - websocket->heard_ms > WEBSOCKET_SILENCE_MS;
+    return websocket->dry && (websocket->eof || silent);
+}
+
+void websocket_proceed(struct websocket *websocket)
+{
+    if (websocket->outbox.failed && !websocket->outbox.closed)
+        websocket_mute(websocket);
+    if (websocket->phase == WEBSOCKET_ENDING)
+        websocket_end_now(websocket);
+    if (websocket->phase == WEBSOCKET_LEAVING)
+        websocket_leave_now(websocket);
+    if (websocket->phase == WEBSOCKET_LINGERING || websocket->phase == WEBSOCKET_CLOSING)
+        websocket_linger(websocket);
+    if ((websocket->phase == WEBSOCKET_OPEN || websocket->phase == WEBSOCKET_LAST) &&
+        websocket_exhausted(websocket))
+        websocket_enter(websocket, WEBSOCKET_OVER);
+}

@@ -1,0 +1,164 @@
+#include "server/websocket_parts.h"
+
+#include <sys/ioctl.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+/* Answers that a client does not take: no more is read from it meanwhile. */
+#define WEBSOCKET_REPLIES_BYTES (256 << 10)
+/* A partial message of this size goes on being read while all together are too much. */
+#define WEBSOCKET_SMALL_BYTES (16 << 10)
+/* One of this size is not waited for longer than others' time allows. */
+#define WEBSOCKET_LARGE_BYTES (1 << 20)
+/* What is taken at once of a connection that compresses: it can become a thousand times as much. */
+#define WEBSOCKET_SIP_BYTES 512
+
+/* --- how much may come in --------------------------------------------------------------------- */
+
+void websocket_count(struct websocket *websocket)
+{
+    size_t bytes = evbuffer_get_length(bufferevent_get_input(websocket->conn->bev)) +
+                   frames_held(websocket->frames);
+    if (websocket->text != NULL)
+        bytes += websocket->text->len;
+    if (websocket->has_result && websocket->result.batch != NULL)
+        bytes += websocket->result.batch->memory;
+    conn_count(websocket->conn, (int64_t)bytes);
+}
+
+/* While all connections together receive too much only one partial message goes on. */
+static bool websocket_may_receive(struct websocket *websocket)
+{
+    if (websocket->passing || frames_held(websocket->frames) <= WEBSOCKET_SMALL_BYTES)
+        return true;
+    websocket_count(websocket);
+    if (!conn_too_much(websocket->conn))
+        return true;
+    if (atomic_exchange(&websocket->loop->shared->passing, true))
+        return websocket_wait(websocket);
+    websocket->passing = true;
+    websocket->slow_ms = 0;
+    return true;
+}
+
+void websocket_release(struct websocket *websocket)
+{
+    if (websocket->passing)
+        atomic_store(&websocket->loop->shared->passing, false);
+    websocket->passing = false;
+}
+
+/*
+ * Messages have no deadline: the client would not send them again. But while all together receive
+ * much, one that is not finished keeps others out. Its time runs while it is read, when nothing of
+ * it waits to be read, and always when it is a large one.
+ */
+void websocket_hurry(struct websocket *websocket, int64_t passed_ms)
+{
+    int waiting = 0;
+    bool counts = websocket->reading || websocket->passing ||
+                  frames_held(websocket->frames) > WEBSOCKET_LARGE_BYTES;
+    if (!frames_within(websocket->frames) || !conn_crowded(websocket->conn))
+        return;
+    if (!counts && (evbuffer_get_length(bufferevent_get_input(websocket->conn->bev)) > 0 ||
+                    ioctl(websocket->conn->fd, FIONREAD, &waiting) != 0 || waiting > 0))
+        return;
+    websocket->slow_ms += passed_ms;
+    if (websocket->slow_ms > websocket->loop->options->body_timeout_ms)
+        websocket_end(websocket, FRAMES_LATER, "the message took too long", false);
+}
+
+/* --- frames ----------------------------------------------------------------------------------- */
+
+size_t websocket_source(void *arg, void *out, size_t size)
+{
+    struct websocket *websocket = arg;
+    struct evbuffer *input = bufferevent_get_input(websocket->conn->bev);
+    if (websocket->deflate && size > WEBSOCKET_SIP_BYTES)
+        size = WEBSOCKET_SIP_BYTES;
+    if (evbuffer_get_length(input) == 0)
+        return 0;
+    websocket->starved = !websocket_may_receive(websocket);
+    int n = websocket->starved ? 0 : evbuffer_remove(input, out, size);
+    return n > 0 ? (size_t)n : 0;
+}
+
+static void websocket_frame(struct websocket *websocket, const struct frames_item *item)
+{
+    switch (item->kind) {
+    case FRAMES_NOTHING:
+        websocket->dry = !websocket->starved;
+        break;
+    case FRAMES_TEXT:
+        websocket->text = item->text;
+        websocket->slow_ms = 0;
+        websocket_release(websocket);
+        break;
+    case FRAMES_PING:
+        outbox_control(&websocket->outbox, FRAMES_OP_PONG, item->data, item->len);
+        break;
+    case FRAMES_PONG:
+        break;
+    case FRAMES_CLOSE:
+        if (websocket->phase == WEBSOCKET_LAST)
+            websocket_enter(websocket, WEBSOCKET_OVER);
+        else
+            websocket_end(websocket, item->code, "", true);
+        break;
+    case FRAMES_FAILED:
+        log_debug("websocket: closed with %u: %s", item->code, item->why);
+        websocket_end(websocket, item->code, item->why, false);
+        break;
+    }
+}
+
+/* Whether the next frame may be looked at. */
+static bool websocket_ready(const struct websocket *websocket)
+{
+    return (websocket->phase == WEBSOCKET_OPEN || websocket->phase == WEBSOCKET_LAST) &&
+           !websocket_laden(websocket) &&
+           (websocket->outbox.replies < WEBSOCKET_REPLIES_BYTES || websocket->outbox.closed);
+}
+
+void websocket_pump(struct websocket *websocket)
+{
+    struct frames_item item = {.kind = FRAMES_TEXT};
+    while (websocket_ready(websocket) && !websocket->outbox.failed && item.kind != FRAMES_NOTHING) {
+        if (websocket->text != NULL || websocket->has_result) {
+            if (!websocket_step(websocket))
+                return;
+            continue;
+        }
+        websocket->dry = websocket->starved = false;
+        frames_next(websocket->frames, &item);
+        websocket_frame(websocket, &item);
+    }
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static bool websocket_wants(struct websocket *websocket)
+{
+    if (websocket->eof || websocket->phase == WEBSOCKET_OVER)
+        return false;
+    if (websocket->phase == WEBSOCKET_LINGERING || websocket->phase == WEBSOCKET_CLOSING)
+        return true;
+    return websocket->text == NULL && !websocket->has_result && websocket_ready(websocket) &&
+           websocket_may_receive(websocket);
+}
+
+void websocket_reading(struct websocket *websocket)
+{
+    struct bufferevent *bev = websocket->conn->bev;
+    bool wants = websocket_wants(websocket);
+    if (wants == websocket->reading)
+        return;
+    websocket->reading = wants;
+    if (wants) {
+        websocket->heard_ms = clock_mono_ms();
+        bufferevent_enable(bev, EV_READ);
+    } else {
+        bufferevent_disable(bev, EV_READ);
+    }
+}
