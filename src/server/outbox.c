@@ -103,13 +103,10 @@ static void outbox_remember(struct outbox *outbox, uint64_t receipt)
         return;
     if (outbox->receipt_count == OUTBOX_RECEIPTS)
         outbox_forget_oldest(outbox);
-    bool lost = !outbox_takes(outbox);
-    bool waits = !lost && outbox->streaming && outbox->behind != NULL;
+    bool waits = outbox->streaming && outbox->behind != NULL;
     outbox->receipts[outbox->receipt_count++] = (struct outbox_receipt){
         .receipt = receipt,
-        .end = lost    ? UINT64_MAX
-               : waits ? evbuffer_get_length(outbox->behind)
-                       : outbox->put,
+        .end = waits ? evbuffer_get_length(outbox->behind) : outbox->put,
         .at_ms = clock_mono_ms(),
         .waits = waits,
     };
@@ -118,7 +115,10 @@ static void outbox_remember(struct outbox *outbox, uint64_t receipt)
 void outbox_answer(struct outbox *outbox, const void *text, size_t len, uint64_t receipt)
 {
     outbox_message(outbox, text, len);
-    outbox_remember(outbox, receipt);
+    if (outbox_takes(outbox))
+        outbox_remember(outbox, receipt);
+    else
+        engine_lost(outbox->engine, receipt);
 }
 
 static void outbox_release(const void *data, size_t len, void *arg)
@@ -154,6 +154,21 @@ void outbox_control(struct outbox *outbox, enum frames_opcode opcode, const void
         (void)outbox_frame(outbox, bufferevent_get_output(outbox->bev), opcode, data, len);
 }
 
+/* What waits behind a response will never be sent. */
+static void outbox_drop(struct outbox *outbox)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < outbox->receipt_count; i++) {
+        if (outbox->receipts[i].waits)
+            engine_lost(outbox->engine, outbox->receipts[i].receipt);
+        else
+            outbox->receipts[kept++] = outbox->receipts[i];
+    }
+    outbox->receipt_count = kept;
+    if (outbox->behind != NULL)
+        (void)evbuffer_drain(outbox->behind, evbuffer_get_length(outbox->behind));
+}
+
 void outbox_close(struct outbox *outbox, unsigned code, const char *why)
 {
     unsigned char payload[FRAMES_CONTROL_BYTES];
@@ -167,8 +182,7 @@ void outbox_close(struct outbox *outbox, unsigned code, const char *why)
     }
     outbox_control(outbox, FRAMES_OP_CLOSE, payload, len);
     outbox->closed = true;
-    if (outbox->behind != NULL)
-        (void)evbuffer_drain(outbox->behind, evbuffer_get_length(outbox->behind));
+    outbox_drop(outbox);
 }
 
 void outbox_begin(struct outbox *outbox)
@@ -241,6 +255,7 @@ size_t outbox_size(const struct outbox *outbox)
 void outbox_shut(struct outbox *outbox)
 {
     struct evbuffer *output = bufferevent_get_output(outbox->bev);
+    outbox_judge(outbox, false);
     outbox->closed = true;
     outbox->failed = false;
     outbox->put -= evbuffer_get_length(output);
@@ -248,8 +263,7 @@ void outbox_shut(struct outbox *outbox)
     (void)evbuffer_unfreeze(output, 1);
     (void)evbuffer_drain(output, evbuffer_get_length(output));
     (void)evbuffer_freeze(output, 1);
-    if (outbox->behind != NULL)
-        (void)evbuffer_drain(outbox->behind, evbuffer_get_length(outbox->behind));
+    outbox_drop(outbox);
 }
 
 void outbox_written(struct outbox *outbox)

@@ -4,6 +4,9 @@
 
 #include "contract/message.h"
 
+/* How long an answer is held back for what its snapshot holds and has not come yet. */
+#define PUSH_TICKS 5
+
 void push_init(struct push *push, struct outbox *outbox, bool deflate, push_fn *fn, void *arg)
 {
     *push = (struct push){
@@ -36,6 +39,19 @@ void push_end(struct push *push, struct loop *loop)
         return;
     engine_unfollow(loop->follower);
     loop->follower = NULL;
+}
+
+bool push_settled(const struct push *push)
+{
+    return !push_active(push) || (!push->early && push->delivered >= push->snapshot);
+}
+
+bool push_tick(struct push *push)
+{
+    if (push->early || push_settled(push) || ++push->ticks < PUSH_TICKS)
+        return false;
+    push->snapshot = push->delivered;
+    return true;
 }
 
 /* Too much for it: it is told, behind all that it was sent, and gets no more. */
@@ -105,11 +121,6 @@ static void push_offer(struct push *push, struct loop *loop, struct publication 
     }
 }
 
-bool push_settled(const struct push *push)
-{
-    return !push_active(push) || (!push->early && push->delivered >= push->snapshot);
-}
-
 static void push_on_publication(void *arg, struct publication *publication)
 {
     struct loop *loop = arg;
@@ -156,6 +167,7 @@ void push_snapshot(struct push *push, struct loop *loop, int64_t max_seq)
     if (!push->early)
         return;
     push->snapshot = max_seq;
+    push->ticks = 0;
     if (push->base == INT64_MAX)
         push->base = push->delivered = max_seq;
     push_flush(push, loop);

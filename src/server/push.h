@@ -33,6 +33,7 @@ struct push {
     int64_t base;              /* newer is pushed; INT64_MAX until the first snapshot is known */
     int64_t snapshot;          /* the last answer's */
     int64_t delivered;         /* the newest that has come */
+    unsigned ticks;            /* that the answer has been held back for */
     struct publication **kept; /* early, in order */
     size_t kept_count, kept_room, kept_bytes;
     push_fn *fn;
@@ -53,6 +54,10 @@ void push_fail(struct push *push, struct loop *loop);
 
 /* Whether all that is to go out in front of the answer has come. */
 bool push_settled(const struct push *push);
+
+/* Once a tick of the loop: an answer is not held back without end, since its snapshot may hold an
+ * event that another program has put there. Whether it is let go now. */
+bool push_tick(struct push *push);
 
 /* No more pushes. */
 void push_end(struct push *push, struct loop *loop);

@@ -23,6 +23,8 @@ static void websocket_heed_response(struct websocket *websocket)
         return;
     bool silent = !websocket->outbox.begun;
     response_end(response);
+    if (websocket->phase != WEBSOCKET_OPEN && websocket->phase != WEBSOCKET_LEAVING)
+        return;
     if (silent) {
         outbox_abandon(&websocket->outbox);
         push_fail(&websocket->push, websocket->loop);
@@ -32,6 +34,12 @@ static void websocket_heed_response(struct websocket *websocket)
     }
 }
 
+static void websocket_respond(struct websocket *websocket)
+{
+    if (push_settled(&websocket->push))
+        response_go_on(&websocket->response);
+}
+
 void websocket_turn(struct websocket *websocket)
 {
     /* An answer to what is being acted on has come at once. */
@@ -39,9 +47,9 @@ void websocket_turn(struct websocket *websocket)
         return;
     websocket->turning = true;
     websocket_heed_response(websocket);
-    if (push_settled(&websocket->push))
-        response_go_on(&websocket->response);
+    websocket_respond(websocket);
     websocket_pump(websocket);
+    websocket_respond(websocket);
     websocket_proceed(websocket);
     /* Our last word has just gone out: what waited is acted on. */
     if (websocket->phase == WEBSOCKET_LAST)
@@ -128,7 +136,7 @@ void websocket_tick(struct websocket *websocket, int64_t now_ms)
     const struct server_options *options = websocket->loop->options;
     int64_t passed = now_ms - websocket->ticked_ms;
     websocket->ticked_ms = now_ms;
-    if (websocket->phase == WEBSOCKET_OPEN)
+    if (websocket->phase == WEBSOCKET_OPEN || websocket->phase == WEBSOCKET_LAST)
         websocket_hurry(websocket, passed);
     if (websocket->phase == WEBSOCKET_OPEN && !websocket->dialog.open &&
         now_ms - websocket->since_ms > options->head_timeout_ms)
@@ -136,7 +144,8 @@ void websocket_tick(struct websocket *websocket, int64_t now_ms)
     /* Nothing else would show it while the connection is not read. */
     if (!websocket->reading && websocket->outbox.receipt_count > 0 && conn_reset(websocket->conn))
         outbox_judge(&websocket->outbox, true);
-    if (websocket->phase != WEBSOCKET_OPEN || websocket->outbox.failed)
+    if (push_tick(&websocket->push) || websocket->phase != WEBSOCKET_OPEN ||
+        websocket->outbox.failed)
         websocket_turn(websocket);
     else
         websocket_ping(websocket, now_ms);
@@ -144,8 +153,10 @@ void websocket_tick(struct websocket *websocket, int64_t now_ms)
 
 void websocket_drain(struct websocket *websocket)
 {
-    if (websocket->phase == WEBSOCKET_OPEN)
+    if (websocket->phase == WEBSOCKET_OPEN) {
+        websocket_release(websocket);
         websocket_enter(websocket, WEBSOCKET_LEAVING);
+    }
     websocket_turn(websocket);
 }
 

@@ -37,7 +37,7 @@ static void websocket_acknowledge(struct websocket *websocket, const struct subm
     struct bytes text;
     bytes_init(&text);
     if (message_ack(&text, submission->saved) != 0)
-        websocket->outbox.failed = true;
+        websocket->outbox.failed = !websocket->outbox.closed;
     else if (submission->receipt != 0 && !submission->told)
         outbox_answer(&websocket->outbox, text.data, text.len, submission->receipt);
     else
@@ -107,9 +107,9 @@ static struct arrival *arrival_new(struct websocket *websocket)
 
 bool websocket_laden(const struct websocket *websocket)
 {
-    return websocket->burst || websocket->response.asking ||
-           websocket->arrival_count >= WEBSOCKET_ARRIVALS ||
-           websocket->arrival_bytes >= WEBSOCKET_ARRIVALS_BYTES;
+    return !websocket->forced && (websocket->burst || websocket->response.asking ||
+                                  websocket->arrival_count >= WEBSOCKET_ARRIVALS ||
+                                  websocket->arrival_bytes >= WEBSOCKET_ARRIVALS_BYTES);
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
@@ -127,7 +127,7 @@ bool websocket_wait(struct websocket *websocket)
 static bool websocket_admit(struct websocket *websocket)
 {
     struct buckets *buckets = websocket->loop->shared->buckets;
-    if (websocket->admitted)
+    if (websocket->admitted || websocket->forced)
         return true;
     if (!engine_has_room(websocket->loop->engine) ||
         (buckets != NULL && websocket->phase != WEBSOCKET_LAST &&
@@ -175,7 +175,7 @@ void websocket_error(struct websocket *websocket, const char *text, const char *
     if (message_error(&message, text, req_id) == 0)
         outbox_message(&websocket->outbox, message.data, message.len);
     else
-        websocket->outbox.failed = true;
+        websocket->outbox.failed = !websocket->outbox.closed;
     bytes_clear(&message);
 }
 
@@ -267,7 +267,8 @@ static bool websocket_take(struct websocket *websocket)
     if (websocket->arrival == NULL)
         websocket->arrival = arrival_new(websocket);
     if (websocket->arrival == NULL ||
-        !intake_may_read(&websocket->arrival->intake, websocket->text->len) ||
+        (!intake_may_read(&websocket->arrival->intake, websocket->text->len) &&
+         !websocket->forced) ||
         !websocket_read(websocket))
         return websocket_wait(websocket);
     return true;
@@ -288,23 +289,24 @@ bool websocket_step(struct websocket *websocket)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
-/* What is whole and could not be acted on until now is acted on, room or not. */
+/* The patience of a shutdown is over: what is whole and could not be acted on until now goes to the
+ * writer, room or not. */
 static void websocket_last_call(struct websocket *websocket)
 {
-    if (websocket->arrival == NULL)
-        websocket->arrival = arrival_new(websocket);
-    if (websocket->arrival == NULL)
+    bool reads = websocket->phase == WEBSOCKET_OPEN || websocket->phase == WEBSOCKET_LEAVING ||
+                 websocket->phase == WEBSOCKET_LAST;
+    if (!reads || !websocket->loop->draining)
         return;
-    if (websocket->text != NULL && !websocket->has_result)
-        (void)websocket_read(websocket);
-    if (websocket->has_result && websocket->result.effect == DIALOG_SUBMIT)
-        websocket_submit(websocket);
+    outbox_shut(&websocket->outbox);
+    response_end(&websocket->response);
+    websocket->forced = true;
+    websocket->phase = WEBSOCKET_LAST;
+    websocket_pump(websocket);
 }
 
 void websocket_disown(struct websocket *websocket)
 {
-    if (websocket->text != NULL || websocket->has_result)
-        websocket_last_call(websocket);
+    websocket_last_call(websocket);
     struct list *node = websocket->arrivals.next;
     while (node != &websocket->arrivals) {
         struct arrival *arrival = LIST_OF(node, struct arrival, node);

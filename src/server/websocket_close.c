@@ -22,6 +22,7 @@ void websocket_end(struct websocket *websocket, unsigned code, const char *why, 
     websocket->end_code = code;
     websocket->end_why = why;
     websocket->end_answers = answers;
+    websocket_release(websocket);
     websocket_enter(websocket, WEBSOCKET_ENDING);
 }
 
@@ -42,6 +43,7 @@ void websocket_part(struct websocket *websocket, unsigned code, const char *why)
     outbox_close(&websocket->outbox, code, why);
     response_end(&websocket->response);
     push_end(&websocket->push, websocket->loop);
+    websocket_release(websocket);
     websocket_enter(websocket, WEBSOCKET_LAST);
 }
 
@@ -69,10 +71,12 @@ static void websocket_linger(struct websocket *websocket)
         websocket_enter(websocket, WEBSOCKET_OVER);
 }
 
-/* Nothing can be sent any more, for want of memory. */
+/* Nothing can be sent any more: for want of memory, or since the peer does not take it. The end of
+ * the stream tells it. */
 static void websocket_mute(struct websocket *websocket)
 {
     outbox_shut(&websocket->outbox);
+    (void)shutdown(websocket->conn->fd, SHUT_WR);
     response_end(&websocket->response);
     push_end(&websocket->push, websocket->loop);
     bool reads = websocket->phase == WEBSOCKET_OPEN || websocket->phase == WEBSOCKET_LEAVING;
@@ -86,15 +90,18 @@ static bool websocket_exhausted(const struct websocket *websocket)
     if (websocket->text != NULL || websocket->has_result)
         return false;
     /* While the daemon ends its own deadline counts. */
-    bool silent = websocket->phase == WEBSOCKET_LAST && !websocket->loop->draining &&
-                  now - websocket->since_ms > WEBSOCKET_SILENCE_MS &&
+    bool last = websocket->phase == WEBSOCKET_LAST && !websocket->loop->draining;
+    bool silent = websocket->reading && now - websocket->since_ms > WEBSOCKET_SILENCE_MS &&
                   now - websocket->heard_ms > WEBSOCKET_SILENCE_MS;
-    return websocket->dry && (websocket->eof || silent);
+    bool late = now - websocket->since_ms > websocket->loop->options->body_timeout_ms;
+    return websocket->dry && (websocket->eof || (last && (silent || late)));
 }
 
 void websocket_proceed(struct websocket *websocket)
 {
-    if (websocket->outbox.failed && !websocket->outbox.closed)
+    if (websocket->outbox.failed && websocket->outbox.closed)
+        outbox_shut(&websocket->outbox);
+    else if (websocket->outbox.failed)
         websocket_mute(websocket);
     if (websocket->phase == WEBSOCKET_ENDING)
         websocket_end_now(websocket);

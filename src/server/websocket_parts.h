@@ -70,6 +70,7 @@ struct websocket {
     bool reading;     /* EV_READ is on */
     bool turning;     /* within websocket_turn */
     bool starved;     /* what has come is not looked at since all together receive too much */
+    bool forced;      /* the end: nothing is waited for any more */
     bool admitted;    /* the message at hand has found room in the queue */
     bool burst;       /* the last arrival is a burst: what follows must not overtake it */
     bool deflate;     /* permessage-deflate was agreed on */

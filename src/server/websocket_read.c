@@ -9,10 +9,16 @@
 #define WEBSOCKET_REPLIES_BYTES (256 << 10)
 /* A partial message of this size goes on being read while all together are too much. */
 #define WEBSOCKET_SMALL_BYTES (16 << 10)
+/* What a message that is compressed holds beside, counted by frames_held. */
+#define WEBSOCKET_CONTEXT_BYTES (41 << 10)
 /* One of this size is not waited for longer than others' time allows. */
 #define WEBSOCKET_LARGE_BYTES (1 << 20)
-/* What is taken at once of a connection that compresses: it can become a thousand times as much. */
+/* The time of one that is not read although there is something counts this part. */
+#define WEBSOCKET_PAUSED_SHARE 10
+/* What is taken at once of a connection that compresses, as it can become a thousand times as much;
+ * and while all together receive too much. */
 #define WEBSOCKET_SIP_BYTES 512
+#define WEBSOCKET_SMALL_SIP_BYTES 16
 
 /* --- how much may come in --------------------------------------------------------------------- */
 
@@ -30,7 +36,8 @@ void websocket_count(struct websocket *websocket)
 /* While all connections together receive too much only one partial message goes on. */
 static bool websocket_may_receive(struct websocket *websocket)
 {
-    if (websocket->passing || frames_held(websocket->frames) <= WEBSOCKET_SMALL_BYTES)
+    size_t small = WEBSOCKET_SMALL_BYTES + (websocket->deflate ? WEBSOCKET_CONTEXT_BYTES : 0);
+    if (websocket->passing || websocket->forced || frames_held(websocket->frames) <= small)
         return true;
     websocket_count(websocket);
     if (!conn_too_much(websocket->conn))
@@ -52,7 +59,7 @@ void websocket_release(struct websocket *websocket)
 /*
  * Messages have no deadline: the client would not send them again. But while all together receive
  * much, one that is not finished keeps others out. Its time runs while it is read, when nothing of
- * it waits to be read, and always when it is a large one.
+ * it waits to be read, and always when it is a large one; and slowly otherwise.
  */
 void websocket_hurry(struct websocket *websocket, int64_t passed_ms)
 {
@@ -63,7 +70,7 @@ void websocket_hurry(struct websocket *websocket, int64_t passed_ms)
         return;
     if (!counts && (evbuffer_get_length(bufferevent_get_input(websocket->conn->bev)) > 0 ||
                     ioctl(websocket->conn->fd, FIONREAD, &waiting) != 0 || waiting > 0))
-        return;
+        passed_ms /= WEBSOCKET_PAUSED_SHARE;
     websocket->slow_ms += passed_ms;
     if (websocket->slow_ms > websocket->loop->options->body_timeout_ms)
         websocket_end(websocket, FRAMES_LATER, "the message took too long", false);
@@ -75,8 +82,9 @@ size_t websocket_source(void *arg, void *out, size_t size)
 {
     struct websocket *websocket = arg;
     struct evbuffer *input = bufferevent_get_input(websocket->conn->bev);
-    if (websocket->deflate && size > WEBSOCKET_SIP_BYTES)
-        size = WEBSOCKET_SIP_BYTES;
+    size_t sip = conn_too_much(websocket->conn) ? WEBSOCKET_SMALL_SIP_BYTES : WEBSOCKET_SIP_BYTES;
+    if (websocket->deflate && size > sip)
+        size = sip;
     if (evbuffer_get_length(input) == 0)
         return 0;
     websocket->starved = !websocket_may_receive(websocket);
@@ -102,7 +110,7 @@ static void websocket_frame(struct websocket *websocket, const struct frames_ite
         break;
     case FRAMES_CLOSE:
         if (websocket->phase == WEBSOCKET_LAST)
-            websocket_enter(websocket, WEBSOCKET_OVER);
+            websocket_enter(websocket, WEBSOCKET_CLOSING);
         else
             websocket_end(websocket, item->code, "", true);
         break;
