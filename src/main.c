@@ -27,8 +27,8 @@ static void main_help(void)
            "       beacond check-config [OPTION]...\n"
            "       beacond --help | --version\n"
            "\n"
-           "Takes batches of browser telemetry over HTTP, keeps them in an SQLite database and\n"
-           "gives them back newest first.\n"
+           "Takes batches of browser telemetry over HTTP or WebSocket, keeps them in an\n"
+           "SQLite database and gives them back newest first.\n"
            "\n"
            "Commands:\n");
     for (size_t i = 0; i < MAIN_COMMANDS; i++)

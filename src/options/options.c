@@ -141,7 +141,7 @@ static const struct options_row options_table[] = {
      .help = "how long the body of a request may take"},
     {.name = "ping-interval", .kind = OPTIONS_DURATION, .offset = AT(ping_interval_ms),
      .takes = "DURATION", .fallback = "30s", .least = 0, .most = HOUR,
-     .help = "silence after which a WebSocket is pinged; 0: never"},
+     .help = "silence after which a WebSocket is pinged; 0s: never"},
     {.name = "synchronous", .kind = OPTIONS_CHOICE, .offset = AT(synchronous), .takes = "MODE",
      .fallback = "full", .choices = options_synchronous_words,
      .help = "full, normal or off: what of the data is on the disk when 200 is sent"},

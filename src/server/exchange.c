@@ -98,6 +98,7 @@ void exchange_headers(struct exchange *exchange, int status, const struct exchan
         evhttp_add_header(out, "Allow", extra->allow);
     if (extra->upgrade) {
         evhttp_add_header(out, "Upgrade", "websocket");
+        evhttp_add_header(out, "Connection", "Upgrade");
         evhttp_add_header(out, "Sec-WebSocket-Version", "13");
     }
     int retry_after = extra->retry_after == 0 && status == 503 ? 1 : extra->retry_after;
@@ -194,7 +195,8 @@ void exchange_reply(struct exchange *exchange, int status, struct bytes *body,
             evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
             status = 503;
         }
-        evhttp_send_reply(request, status, NULL, buffer);
+        /* libevent knows no word for it. */
+        evhttp_send_reply(request, status, status == 426 ? "Upgrade Required" : NULL, buffer);
         if (conn != NULL)
             conn_quiet(conn);
         if (buffer != NULL)

@@ -111,17 +111,23 @@ static void websocket_on_settled(void *arg)
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-/* A peer that says nothing is asked; one that does not answer is gone. While it is not read, or has
- * not taken what it was sent, its silence means nothing: the write timeout sees to that. */
+/* A peer that says nothing is asked; one that does not answer is gone. While it has not taken what
+ * it was sent its silence means nothing: the write timeout sees to that. Nor does it while we don't
+ * read; it is asked all the same, since proxies cut connections on which nothing moves. */
 static void websocket_ping(struct websocket *websocket, int64_t now)
 {
     int64_t interval = websocket->loop->options->ping_interval_ms;
     if (interval == 0)
         return;
     if (!websocket->reading || outbox_size(&websocket->outbox) > 0) {
-        websocket->heard_ms = now;
+        bool due = now - websocket->heard_ms > interval && now - websocket->pinged_ms > interval;
         websocket->pinged = false;
+        if (!due || outbox_size(&websocket->outbox) > 0)
+            return;
+        websocket->pinged_ms = now;
+        outbox_control(&websocket->outbox, FRAMES_OP_PING, "", 0);
     } else if (websocket->pinged && now - websocket->pinged_ms > interval) {
+        log_debug("websocket %d: no answer to a ping", websocket->conn->fd);
         websocket->eof = websocket->reset = true;
         websocket_turn(websocket);
     } else if (!websocket->pinged && now - websocket->heard_ms > interval) {
@@ -210,6 +216,7 @@ int websocket_open(struct conn *conn, bool deflate, struct address client)
     (void)bufferevent_set_timeouts(conn->bev, NULL, &timeout);
     bufferevent_enable(conn->bev, EV_READ | EV_WRITE);
     websocket->reading = true;
+    log_debug("websocket %d: begins%s", conn->fd, deflate ? ", compressed" : "");
     /* What the client has sent behind its request is here already. */
     bufferevent_trigger(conn->bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS | BEV_TRIG_IGNORE_WATERMARKS);
     return 0;
@@ -217,6 +224,7 @@ int websocket_open(struct conn *conn, bool deflate, struct address client)
 
 void websocket_gone(struct websocket *websocket)
 {
+    log_debug("websocket %d: ends", websocket->conn->fd);
     websocket_disown(websocket);
     outbox_judge(&websocket->outbox, websocket->reset);
     list_remove(&websocket->blocked_node);

@@ -129,10 +129,16 @@ static bool websocket_admit(struct websocket *websocket)
     struct buckets *buckets = websocket->loop->shared->buckets;
     if (websocket->admitted || websocket->forced)
         return true;
-    if (!engine_has_room(websocket->loop->engine) ||
-        (buckets != NULL && websocket->phase != WEBSOCKET_LAST &&
-         buckets_wait(buckets, websocket->client, clock_mono_ms()) > 0))
+    bool over = buckets != NULL && websocket->phase != WEBSOCKET_LAST &&
+                buckets_wait(buckets, websocket->client, clock_mono_ms()) > 0;
+    if (over || !engine_has_room(websocket->loop->engine)) {
+        if (!websocket->held)
+            log_debug("websocket %d: not read, %s", websocket->conn->fd,
+                      over ? "its address is over its limit" : "the queue is full");
+        websocket->held = true;
         return websocket_wait(websocket);
+    }
+    websocket->held = false;
     websocket->admitted = true;
     return true;
 }
@@ -220,6 +226,10 @@ static bool websocket_act(struct websocket *websocket)
     case DIALOG_ASK:
         return websocket_ask(websocket);
     case DIALOG_REPLY:
+        /* Not its text: the reqId in it is the peer's. */
+        log_debug("websocket %d: %s", websocket->conn->fd,
+                  result->reply.len == sizeof MESSAGE_AUTH_OK - 1 ? "auth"
+                                                                  : "a message is an error");
         outbox_message(&websocket->outbox, result->reply.data, result->reply.len);
         if ((websocket->dialog.scopes & ACCESS_QUERY) == 0)
             push_end(&websocket->push, websocket->loop);
@@ -228,7 +238,7 @@ static bool websocket_act(struct websocket *websocket)
         websocket_end(websocket, FRAMES_BAD_KEY, result->why, false);
         return true;
     default:
-        log_debug("websocket: a message of an unknown type is ignored");
+        log_debug("websocket %d: a message of an unknown type is ignored", websocket->conn->fd);
         return true;
     }
 }

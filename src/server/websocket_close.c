@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 /* Behind our Close: how long the peer has to answer it. */
 #define WEBSOCKET_LINGER_MS 2000
@@ -22,6 +23,7 @@ void websocket_end(struct websocket *websocket, unsigned code, const char *why, 
     websocket->end_code = code;
     websocket->end_why = why;
     websocket->end_answers = answers;
+    log_debug("websocket %d: to be closed with %u %s", websocket->conn->fd, code, why);
     websocket_release(websocket);
     websocket_enter(websocket, WEBSOCKET_ENDING);
 }
@@ -40,6 +42,7 @@ static void websocket_end_now(struct websocket *websocket)
 
 void websocket_part(struct websocket *websocket, unsigned code, const char *why)
 {
+    log_debug("websocket %d: closed with %u %s", websocket->conn->fd, code, why);
     outbox_close(&websocket->outbox, code, why);
     response_end(&websocket->response);
     push_end(&websocket->push, websocket->loop);

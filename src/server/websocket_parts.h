@@ -71,6 +71,7 @@ struct websocket {
     bool turning;     /* within websocket_turn */
     bool starved;     /* what has come is not looked at since all together receive too much */
     bool forced;      /* the end: nothing is waited for any more */
+    bool held;        /* the message at hand waits for room: said so */
     bool admitted;    /* the message at hand has found room in the queue */
     bool burst;       /* the last arrival is a burst: what follows must not overtake it */
     bool deflate;     /* permessage-deflate was agreed on */

@@ -3,7 +3,6 @@
 #include <sys/ioctl.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 
 /* Answers that a client does not take: no more is read from it meanwhile. */
 #define WEBSOCKET_REPLIES_BYTES (256 << 10)
@@ -115,7 +114,6 @@ static void websocket_frame(struct websocket *websocket, const struct frames_ite
             websocket_end(websocket, item->code, "", true);
         break;
     case FRAMES_FAILED:
-        log_debug("websocket: closed with %u: %s", item->code, item->why);
         websocket_end(websocket, item->code, item->why, false);
         break;
     }
