@@ -3,6 +3,7 @@ from their own repetition. Whose ack can't have arrived may send them again, and
 ack has arrived means them anew (CONTRACT.md 3 and 6)."""
 
 import os
+import random
 
 from harness import NOW, Daemon, WriteLock, batch, case, directory, equal, event, main, poll, scale, shell
 from sockets import Cut, Ended, Socket
@@ -12,7 +13,9 @@ AWAY, BACK = "alter table events rename to events_away", "alter table events_awa
 
 
 def texts(count, size):
-    return [event(payload='"%s"' % ("x" * size)) for _ in range(count)]
+    """Of that size also when they are compressed, but for a half."""
+    dice = random.Random(size)
+    return [event(payload='"%s"' % dice.randbytes(size // 2).hex()) for _ in range(count)]
 
 
 def burst(n):
