@@ -72,6 +72,9 @@ SELECT n, at, receipts FROM receipts ORDER BY n;
 SELECT max(coalesce((SELECT max(seq) FROM events), 0),
            (SELECT value FROM meta WHERE name = 'last_seq'));
 
+-- @note_last_seq
+UPDATE meta SET value = :seq WHERE name = 'last_seq';
+
 -- @erasures
 SELECT value FROM meta WHERE name = 'erasures';
 
@@ -86,6 +89,9 @@ PRAGMA data_version;
 
 -- @window_newest_seq
 SELECT max(seq) FROM events;
+
+-- @newest_place
+SELECT ts, seq FROM events ORDER BY ts DESC, seq DESC LIMIT 1;
 
 -- Totals: a window's whole steps from the tally, its ragged edges by counting the index.
 -- @count_events

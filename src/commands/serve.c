@@ -53,6 +53,8 @@ static struct engine_options serve_engine(const struct options *options)
                   .max_rejects_bytes = options->max_rejects_size},
         .queue_bytes = (size_t)options->queue_size,
         .receipts_bytes = (size_t)options->receipts_size,
+        .cache_events = (size_t)options->cache_events,
+        .cache_bytes = (size_t)options->cache_bytes,
         .readers = (unsigned)options->readers,
     };
 }

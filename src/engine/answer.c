@@ -1,11 +1,17 @@
 #include "engine/answer.h"
 
-#include <inttypes.h>
+/* Segments that go out as they are: so many plain bytes a chunk, a tenth of it on the way. */
+#define ANSWER_GLUED_BYTES (256 << 10)
+/* Room for the row that reaches over a chunk's end. */
+#define ANSWER_ROW_BYTES 4096
+/* Text that has to be compressed: with more of it an answer is not made in one piece. */
+#define ANSWER_LOOSE_BYTES (1 << 20)
 
-void answer_init(struct answer *answer, const struct range *range, const struct reading_form *form,
-                 const unsigned char *secret, uint64_t epoch)
+void answer_init(struct answer *answer, struct answer_source *source, const struct range *range,
+                 const struct reading_form *form)
 {
-    *answer = (struct answer){.range = *range, .form = *form, .secret = secret, .epoch = epoch};
+    *answer = (struct answer){.source = source, .range = *range, .form = *form};
+    answer->place = PLACE_HIGHEST;
     if (range->resumed) {
         answer->total = range->total;
         answer->max_seq = range->max_seq;
@@ -13,168 +19,309 @@ void answer_init(struct answer *answer, const struct range *range, const struct 
     }
 }
 
+void answer_chunk_clear(struct answer_chunk *chunk, struct answer_source *source)
+{
+    if (chunk->whole)
+        leases_give(source->leases, chunk->leased);
+    chunk->whole = false;
+    bytes_clear(&chunk->text);
+    cut_clear(&chunk->cut);
+}
+
+static int answer_no_memory(struct error *err)
+{
+    error_set(err, "out of memory");
+    return -1;
+}
+
 /* How many events lie in front of the page; a page beyond all numbers is beyond all events. */
 static int64_t answer_skip(const struct range *range)
 {
-    if (range->limit == 0 || range->page <= 1)
+    if (range->resumed || range->limit == 0 || range->page <= 1)
         return 0;
     return range->page - 1 > INT64_MAX / range->limit ? INT64_MAX
                                                       : (range->page - 1) * range->limit;
 }
 
-static int answer_survey(struct answer *answer, struct store_reader *reader, struct error *err)
+static bool answer_window_is_empty(const struct answer *answer)
+{
+    return answer->range.since > answer->range.until;
+}
+
+/* What is still wanted of the window, from the place on. */
+static struct cut_ask answer_ask(const struct answer *answer, size_t bytes)
+{
+    return (struct cut_ask){
+        .since = answer->range.since,
+        .until = answer->range.until,
+        .start = answer->place,
+        .max_seq = answer->begun || answer->range.resumed ? answer->max_seq : INT64_MAX,
+        .limit = (uint64_t)(answer->range.limit - answer->sent),
+        .bytes = bytes,
+    };
+}
+
+/* --- what is cut from the cache --------------------------------------------------------------- */
+
+/* Bytes of segments that would go out as they are, and of text that would be compressed. */
+static size_t answer_weigh(const struct cut *cut, uint64_t *loose)
+{
+    size_t glued = 0;
+    *loose = cut->bytes;
+    for (size_t i = 0; i < cut->part_count; i++) {
+        if (!cut->parts[i].whole)
+            continue;
+        glued += cut->parts[i].segment->deflated_len;
+        *loose -= cut->parts[i].segment->plain_len;
+    }
+    return glued;
+}
+
+/* Whether all of the cut may become one chunk, and the answer have a length, in which case its
+ * segments are counted. */
+static bool answer_lease(struct answer *answer, struct answer_chunk *chunk)
+{
+    uint64_t loose;
+    chunk->leased = answer_weigh(&chunk->cut, &loose);
+    chunk->whole =
+        loose <= ANSWER_LOOSE_BYTES && leases_take(answer->source->leases, chunk->leased);
+    return chunk->whole;
+}
+
+/* The cut is not used after all. */
+static void answer_return(struct answer *answer, struct answer_chunk *chunk)
+{
+    if (chunk->whole)
+        leases_give(answer->source->leases, chunk->leased);
+    chunk->whole = false;
+    cut_clear(&chunk->cut);
+}
+
+/* The chunk's events are those of its cut. */
+static int answer_accept(struct answer *answer, struct answer_chunk *chunk, struct error *err)
+{
+    struct cut *cut = &chunk->cut;
+    if (cut->count > 0) {
+        if ((answer->sent > 0 && bytes_append(&chunk->text, ",", 1) != 0) ||
+            cut_last(cut, &cut->parts[cut->part_count - 1], &answer->place) != 0)
+            return answer_no_memory(err);
+        answer->sent += (int64_t)cut->count;
+    }
+    answer->done = !cut->more && !cut->below;
+    return 0;
+}
+
+static size_t answer_cut_bytes(const struct answer *answer, size_t max_bytes)
+{
+    return answer->form.coding == READING_PLAIN ? max_bytes : ANSWER_GLUED_BYTES;
+}
+
+/* Tries whether one cut has all that is wanted, to be sent as it is in one piece: 1, and the chunk
+ * has it, or 0. -1 when out of memory. */
+static int answer_cut_whole(struct answer *answer, struct cut_ask ask, struct answer_chunk *chunk)
+{
+    struct cut *cut = &chunk->cut;
+    ask.bytes = 0;
+    if (answer->form.coding != READING_GZIP)
+        return 0;
+    if (ring_cut(answer->source->ring, &ask, cut) != 0)
+        return -1;
+    bool all = !cut->above && (cut->count == ask.limit || !cut->below);
+    if (all && answer_lease(answer, chunk))
+        return 1;
+    cut_clear(cut);
+    return 0;
+}
+
+/* Takes the snapshot, and the first events with it, from the cache: 1, or 0 when it does not hold
+ * all of the window. -1 when out of memory. */
+static int answer_snapshot_hot(struct answer *answer, size_t max_bytes, struct answer_chunk *chunk,
+                               struct error *err)
+{
+    struct cut *cut = &chunk->cut;
+    struct cut_ask ask = answer_ask(answer, answer_cut_bytes(answer, max_bytes));
+    ask.skip = (uint64_t)answer_skip(&answer->range);
+    if (answer->source->ring == NULL)
+        return 0;
+    int whole = answer_cut_whole(answer, ask, chunk);
+    if (whole == 0)
+        whole = ring_cut(answer->source->ring, &ask, cut);
+    if (whole < 0)
+        return answer_no_memory(err);
+    if (cut->above || cut->below ||
+        (answer->range.resumed && cut->max_seq != answer->range.max_seq)) {
+        answer_return(answer, chunk);
+        return 0;
+    }
+    if (!answer->range.resumed)
+        answer->total = (int64_t)cut->total;
+    answer->max_seq = cut->max_seq;
+    answer->erasures = cut->erasures;
+    return 1;
+}
+
+/* --- what is read from the database ----------------------------------------------------------- */
+
+static int answer_snapshot_cold(struct answer *answer, struct store_reader *reader,
+                                struct error *err)
 {
     struct store_survey survey = {0};
     const struct range *range = &answer->range;
     /* Of a chain only the erasures are new: an empty window is asked for. */
     int64_t since = range->resumed ? 1 : range->since, until = range->resumed ? 0 : range->until;
-    if (store_survey(reader, since, until, range->resumed ? 0 : answer_skip(range), &survey, err) !=
-        STORE_OK)
+    if (store_survey(reader, since, until, answer_skip(range), &survey, err) != STORE_OK)
         return -1;
     if (!range->resumed) {
         answer->total = survey.total;
         answer->max_seq = survey.max_seq;
         answer->place = survey.start;
     }
-    etag_make(answer->tag, answer->epoch, survey.erasures, answer->total, answer->secret);
-    answer->same = etag_matches(answer->form.known, answer->tag);
+    answer->erasures = survey.erasures;
     return 0;
 }
 
-struct answer_page {
+struct answer_rows {
     struct answer *answer;
-    struct bytes *plain;
+    struct bytes *text;
     size_t max_bytes;
     bool failed; /* out of memory */
 };
 
 static int answer_row(void *arg, struct range_place place, const char *text, size_t len)
 {
-    struct answer_page *page = arg;
-    struct answer *answer = page->answer;
+    struct answer_rows *rows = arg;
+    struct answer *answer = rows->answer;
     if (answer->sent == answer->range.limit) {
         answer->more = true;
         return 1;
     }
-    if ((answer->sent > 0 && bytes_append(page->plain, ",", 1) != 0) ||
-        bytes_append(page->plain, text, len) != 0) {
-        page->failed = true;
+    if ((answer->sent > 0 && bytes_append(rows->text, ",", 1) != 0) ||
+        bytes_append(rows->text, text, len) != 0) {
+        rows->failed = true;
         return 1;
     }
     answer->sent++;
     answer->place = place;
-    return page->plain->len >= page->max_bytes;
+    return rows->text->len >= rows->max_bytes;
 }
 
-static int answer_rows(struct answer *answer, struct store_reader *reader, struct bytes *plain,
-                       size_t max_bytes, bool *more, struct error *err)
+/* Reads events dated since or later. *more: there may be others. */
+static int answer_read(struct answer *answer, struct store_reader *reader, int64_t since,
+                       size_t max_bytes, struct answer_chunk *chunk, bool *more, struct error *err)
 {
-    struct answer_page page = {answer, plain, max_bytes, false};
-    *more = false;
-    if (answer->range.limit == 0 || answer->range.since > answer->range.until)
-        return 0;
-    if (store_page(reader, answer->range.since, answer->max_seq, answer->place, answer_row, &page,
-                   more, err) != STORE_OK)
+    struct answer_rows rows = {answer, &chunk->text, max_bytes, false};
+    if (bytes_reserve(&chunk->text, max_bytes + ANSWER_ROW_BYTES) != 0)
+        return answer_no_memory(err);
+    if (store_page(reader, since, answer->max_seq, answer->place, answer_row, &rows, more, err) !=
+        STORE_OK)
         return -1;
-    if (page.failed) {
-        error_set(err, "out of memory");
-        return -1;
-    }
-    *more = *more && !answer->more;
+    if (rows.failed)
+        return answer_no_memory(err);
+    /* The one behind the limit was seen. */
+    answer->done = answer->more;
     return 0;
 }
 
-static int answer_begin(struct answer *answer, struct bytes *plain)
+static int answer_read_rest(struct answer *answer, struct store_reader *reader, size_t max_bytes,
+                            struct answer_chunk *chunk, struct error *err)
 {
-    if (bytes_append(plain, answer->form.head, answer->form.head_len) != 0)
+    bool more;
+    if (answer_read(answer, reader, answer->range.since, max_bytes, chunk, &more, err) != 0)
         return -1;
-    return bytes_append_text(plain, "{\"events\":[");
-}
-
-static int answer_end(struct answer *answer, struct bytes *plain)
-{
-    char cursor[RANGE_CURSOR_SIZE];
-    if (bytes_append_format(plain,
-                            "],\"total\":%" PRId64 ",\"page\":%" PRId64 ",\"limit\":%" PRId64,
-                            answer->total, answer->range.page, answer->range.limit) != 0)
-        return -1;
-    if (answer->more) {
-        range_cursor_write(cursor, &answer->range, answer->total, answer->max_seq, answer->place,
-                           answer->secret);
-        if (bytes_append_format(plain, ",\"nextCursor\":\"%s\"", cursor) != 0)
-            return -1;
-    }
-    if (bytes_append(plain, "}", 1) != 0)
-        return -1;
-    return answer->form.tail == NULL ? 0 : bytes_append_text(plain, answer->form.tail);
-}
-
-static int answer_gzip(struct answer *answer, struct gzip_pieces *pieces, const struct bytes *plain,
-                       bool first, struct bytes *out)
-{
-    uint32_t crc;
-    unsigned char trailer[GZIP_TRAILER_BYTES];
-    if (first && bytes_append(out, gzip_header, GZIP_HEADER_BYTES) != 0)
-        return -1;
-    if (gzip_piece(pieces, plain->data, plain->len, out, &crc) != 0)
-        return -1;
-    gzip_sum_add(&answer->sum, crc, plain->len);
-    if (!answer->done)
-        return 0;
-    gzip_trailer(trailer, &answer->sum);
-    return bytes_append(out, trailer, sizeof trailer);
-}
-
-static int answer_deflate(struct answer *answer, struct gzip_pieces *pieces,
-                          const struct bytes *plain, struct bytes *out)
-{
-    uint32_t crc;
-    if (gzip_piece(pieces, plain->data, plain->len, out, &crc) != 0)
-        return -1;
-    /* The last chunk holds the document's end: its piece is not empty. */
-    if (answer->done)
-        out->len -= GZIP_FLUSH_BYTES;
+    answer->done = answer->done || !more;
     return 0;
 }
 
-static int answer_pack(struct answer *answer, struct gzip_pieces *pieces, const struct bytes *plain,
-                       bool first, struct bytes *out)
+/* Reads what lies above the cache, at high or later. */
+static int answer_read_above(struct answer *answer, struct store_reader *reader,
+                             struct range_place high, size_t max_bytes, struct answer_chunk *chunk,
+                             struct error *err)
 {
-    switch (answer->form.coding) {
-    case READING_GZIP:
-        return answer_gzip(answer, pieces, plain, first, out);
-    case READING_DEFLATE:
-        return answer_deflate(answer, pieces, plain, out);
-    case READING_PLAIN:
-    default:
-        return bytes_append(out, plain->data, plain->len);
-    }
+    bool more;
+    int64_t since = answer->range.since > high.ts ? answer->range.since : high.ts;
+    if (answer_read(answer, reader, since, max_bytes, chunk, &more, err) != 0)
+        return -1;
+    if (!more) /* the ceiling is the beginning of a millisecond: go on behind it */
+        answer->place = high;
+    return 0;
 }
 
-int answer_next(struct answer *answer, struct store_reader *reader, struct gzip_pieces *pieces,
-                struct bytes *plain, size_t max_bytes, struct bytes *out, struct error *err)
+/* --- the two together ------------------------------------------------------------------------- */
+
+/* One step: adds events to the chunk, or moves the place on, or is done. */
+static int answer_step(struct answer *answer, struct store_reader *reader, size_t max_bytes,
+                       struct answer_chunk *chunk, struct error *err)
 {
-    bool first = !answer->begun, more = false;
-    plain->len = 0;
-    out->len = 0;
-    if (first) {
-        if (answer_survey(answer, reader, err) != 0)
-            return -1;
-        answer->begun = true;
-        answer->done = answer->same;
-        if (answer->same)
-            return 0;
-        if (answer_begin(answer, plain) != 0)
-            goto memory;
-    }
-    if (answer_rows(answer, reader, plain, max_bytes, &more, err) != 0)
+    struct cut *cut = &chunk->cut;
+    struct cut_ask ask = answer_ask(answer, answer_cut_bytes(answer, max_bytes));
+    ask.part = true;
+    if (answer->source->ring == NULL)
+        return answer_read_rest(answer, reader, max_bytes, chunk, err);
+    int whole = chunk->first ? answer_cut_whole(answer, ask, chunk) : 0;
+    if (whole == 0)
+        whole = ring_cut(answer->source->ring, &ask, cut);
+    if (whole < 0)
+        return answer_no_memory(err);
+    struct range_place high = cut->high;
+    bool knows = cut->max_seq == answer->max_seq && cut->erasures == answer->erasures;
+    bool above = cut->above, below = cut->below;
+    if (knows && !above && (cut->count > 0 || !below))
+        return answer_accept(answer, chunk, err);
+    answer_return(answer, chunk);
+    if (knows && above)
+        return answer_read_above(answer, reader, high, max_bytes, chunk, err);
+    return answer_read_rest(answer, reader, max_bytes, chunk, err);
+}
+
+/* Behind the limit: whether an event is left. */
+static int answer_look(struct answer *answer, struct store_reader *reader, struct error *err)
+{
+    struct answer look = *answer;
+    struct answer_chunk other = {0};
+    int status = 0;
+    look.range.limit = look.sent + 1;
+    while (status == 0 && !look.done && look.sent == answer->sent)
+        status = answer_step(&look, reader, 1, &other, err);
+    answer_chunk_clear(&other, answer->source);
+    answer->more = look.sent > answer->sent;
+    answer->done = true;
+    return status;
+}
+
+static int answer_begin(struct answer *answer, struct store_reader *reader, size_t max_bytes,
+                        struct answer_chunk *chunk, struct error *err)
+{
+    int hot = answer_snapshot_hot(answer, max_bytes, chunk, err);
+    if (hot < 0 || (hot == 0 && answer_snapshot_cold(answer, reader, err) != 0))
         return -1;
-    answer->done = !more;
-    if (answer->done && answer_end(answer, plain) != 0)
-        goto memory;
-    if (answer_pack(answer, pieces, plain, first, out) == 0)
+    etag_make(answer->tag, answer->source->epoch, answer->erasures, answer->total,
+              answer->source->secret);
+    answer->begun = true;
+    answer->same = etag_matches(answer->form.known, answer->tag);
+    answer->done = answer->same || answer->range.limit == 0 || answer_window_is_empty(answer);
+    if (answer->same) {
+        answer_chunk_clear(chunk, answer->source);
         return 0;
-memory:
-    error_set(err, "out of memory");
-    return -1;
+    }
+    if (bytes_append(&chunk->text, answer->form.head, answer->form.head_len) != 0 ||
+        bytes_append_text(&chunk->text, "{\"events\":[") != 0)
+        return answer_no_memory(err);
+    return hot == 1 && !answer->done ? answer_accept(answer, chunk, err) : 0;
+}
+
+int answer_fetch(struct answer *answer, struct store_reader *reader, size_t max_bytes,
+                 struct answer_chunk *chunk, struct error *err)
+{
+    *chunk = (struct answer_chunk){.first = !answer->begun};
+    bytes_init(&chunk->text);
+    int status = 0;
+    int64_t sent = answer->sent;
+    if (chunk->first)
+        status = answer_begin(answer, reader, max_bytes, chunk, err);
+    while (status == 0 && !answer->done && answer->sent == sent)
+        status = answer_step(answer, reader, max_bytes, chunk, err);
+    if (status == 0 && !answer->done && answer->sent == answer->range.limit)
+        status = answer_look(answer, reader, err);
+    chunk->last = answer->done;
+    return status;
 }

@@ -4,28 +4,53 @@
 
 #include "base/random.h"
 #include "engine/internal.h"
+#include "engine/keeper.h"
+
+static int engine_no_memory(struct error *err)
+{
+    error_set(err, "out of memory");
+    return STORE_BUSY;
+}
+
+/* What is there before the threads: the store, and what they share. */
+static int engine_lay_out(struct engine *engine, const struct engine_options *options,
+                          struct error *err)
+{
+    int status = store_open(&engine->store, &options->store, err);
+    if (status != STORE_OK)
+        return status;
+    if (options->cache_events > 0 && options->cache_bytes > 0) {
+        engine->keeper = keeper_new(engine->store, options);
+        if (engine->keeper == NULL)
+            return engine_no_memory(err);
+        engine->answers.ring = keeper_ring(engine->keeper);
+    }
+    engine->answers.secret = store_secret(engine->store);
+    random_fill(&engine->answers.epoch, sizeof engine->answers.epoch);
+    engine->answers.leases = leases_new(options->cache_bytes);
+    if (engine->answers.leases == NULL)
+        return engine_no_memory(err);
+    return STORE_OK;
+}
 
 int engine_open(struct engine **out, const struct engine_options *options, struct error *err)
 {
     struct engine *engine = calloc(1, sizeof *engine);
-    if (engine == NULL) {
-        error_set(err, "out of memory");
-        return STORE_BUSY;
-    }
-    random_fill(&engine->epoch, sizeof engine->epoch);
-    int status = store_open(&engine->store, &options->store, err);
+    if (engine == NULL)
+        return engine_no_memory(err);
+    int status = engine_lay_out(engine, options, err);
     if (status == STORE_OK)
         status = readers_start(&engine->readers, engine->store, options->readers, err);
     if (status == STORE_OK) {
         engine->follow = follow_new(engine->readers);
-        if (engine->follow == NULL) {
-            error_set(err, "out of memory");
-            status = STORE_BUSY;
-        }
+        if (engine->follow == NULL)
+            status = engine_no_memory(err);
     }
     if (status == STORE_OK)
-        status = writer_start(&engine->writer, engine->store, engine->follow, options->queue_bytes,
-                              options->receipts_bytes, err);
+        status = writer_start(&engine->writer, engine->store, engine->answers.ring, engine->follow,
+                              options, err);
+    if (status == STORE_OK && engine->keeper != NULL)
+        status = keeper_start(engine->keeper, engine->store, engine->writer, err);
     if (status == STORE_OK)
         *out = engine;
     else
@@ -37,10 +62,14 @@ void engine_close(struct engine *engine)
 {
     if (engine == NULL)
         return;
-    /* In this order: the last commits are published, and that takes a turn of the readers. */
+    /* In this order: the keeper waits for the writer, and the last commits are published, which
+     * takes a turn of the readers. */
+    keeper_stop(engine->keeper);
     writer_stop(engine->writer);
     readers_stop(engine->readers);
     follow_close(engine->follow);
+    keeper_free(engine->keeper);
+    leases_drop(engine->answers.leases);
     store_close(engine->store);
     free(engine);
 }

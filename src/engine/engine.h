@@ -23,6 +23,8 @@ struct engine_options {
     struct store_options store;
     size_t queue_bytes;    /* memory of batches waiting to be committed, see engine_has_room */
     size_t receipts_bytes; /* memory for receipts, see receipts.h */
+    size_t cache_events;   /* newest events kept in memory, see keeper.h; 0: no cache */
+    size_t cache_bytes;    /* memory for them; 0: no cache */
     unsigned readers;      /* reader threads, 1 or more */
 };
 

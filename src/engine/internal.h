@@ -4,13 +4,15 @@
 #ifndef BEACOND_ENGINE_INTERNAL_H
 #define BEACOND_ENGINE_INTERNAL_H
 
+#include "engine/answer.h"
 #include "engine/engine.h"
 #include "engine/readers.h"
 #include "engine/writer.h"
 
 struct engine {
-    uint64_t epoch; /* random: tells one run from another, see contract/etag.h */
     struct store *store;
+    struct keeper *keeper; /* NULL without a cache */
+    struct answer_source answers;
     struct readers *readers;
     struct follow *follow;
     struct writer *writer;

@@ -44,6 +44,8 @@ static void *readers_main(void *arg)
         turn->run(turn, &self->desk);
         if (self->desk.plain.capacity > READERS_SCRATCH_BYTES)
             bytes_clear(&self->desk.plain);
+        if (self->desk.scratch.capacity > READERS_SCRATCH_BYTES)
+            bytes_clear(&self->desk.scratch);
         pthread_mutex_lock(&readers->mutex);
     }
     pthread_mutex_unlock(&readers->mutex);
@@ -65,6 +67,7 @@ static int readers_add(struct readers *readers, struct store *store, struct erro
     struct readers_thread *self = &readers->threads[readers->count];
     self->readers = readers;
     bytes_init(&self->desk.plain);
+    bytes_init(&self->desk.scratch);
     int status = store_reader_open(store, &self->desk.reader, err);
     if (status != STORE_OK)
         return status;
@@ -114,6 +117,7 @@ void readers_stop(struct readers *readers)
         store_reader_close(readers->threads[i].desk.reader);
         gzip_pieces_free(readers->threads[i].desk.pieces);
         bytes_clear(&readers->threads[i].desk.plain);
+        bytes_clear(&readers->threads[i].desk.scratch);
     }
     pthread_cond_destroy(&readers->wake);
     pthread_mutex_destroy(&readers->mutex);

@@ -13,7 +13,7 @@
 struct readers_desk {
     struct store_reader *reader;
     struct gzip_pieces *pieces;
-    struct bytes plain; /* scratch */
+    struct bytes plain, scratch; /* to be used as each turn likes */
 };
 
 /* One turn. Embedded in what takes it; in one queue at a time. run must not block for anyone. */

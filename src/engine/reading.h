@@ -3,21 +3,27 @@
  *
  * The document is the one of CONTRACT.md 4: {"events":[…],"total":…,"page":…,"limit":…} with a
  * nextCursor when events remain, in one of several forms. Each chunk is one short turn on a
- * reader thread; between two chunks nothing is held open, so a reader that dawdles costs memory for
- * what it has not taken and nothing else. Total and newest seq are read together at the start and
- * bound all chunks.
+ * reader thread, from the cache or the database (answer.h); between two chunks nothing is held
+ * open, so a reader that dawdles costs memory for what it has not taken and nothing else.
+ * READING_AHEAD chunks are made ahead of what was asked for, at once where there are processors.
+ * Total and newest seq are of one moment at the start and bound all chunks.
+ *
+ * What the cache holds in deflated form goes out as it is, by reference: one chunk can then be a
+ * whole answer of many megabytes. How much is on its way like that is bounded, by cache_bytes for
+ * all readings together.
  *
  * A reading belongs to the thread that opens reply_to. At most one chunk is asked for at a time.
  */
 #ifndef BEACOND_ENGINE_READING_H
 #define BEACOND_ENGINE_READING_H
 
-#include "base/bytes.h"
 #include "contract/range.h"
 #include "engine/engine.h"
+#include "engine/rope.h"
 
 /* Plain bytes after which a chunk ends (one event may reach over it). */
 #define READING_CHUNK_BYTES (128 << 10)
+#define READING_AHEAD 2
 
 struct reading;
 
@@ -28,8 +34,9 @@ enum reading_state {
     READING_FAILED, /* no chunk: the store failed or memory ran out; the answer can't go on */
 };
 
-/* A chunk has come. bytes is the callee's to steal. reading_next or reading_free may be called. */
-typedef void reading_fn(void *arg, enum reading_state state, struct bytes *chunk);
+/* A chunk has come, which the callee may take with rope_move. reading_next or reading_free may be
+ * called. */
+typedef void reading_fn(void *arg, enum reading_state state, struct rope *chunk);
 
 enum reading_coding {
     READING_PLAIN,

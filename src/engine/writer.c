@@ -9,7 +9,9 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cache/ring.h"
 #include "engine/internal.h"
+#include "engine/keeper.h"
 #include "engine/receipts.h"
 #include "engine/waiting.h"
 
@@ -20,19 +22,23 @@
 #define WRITER_GROUP_BATCHES 1024
 /* While commits fail: how long until the next try. */
 #define WRITER_RETRY_MS 100
-/* Nothing came for so long: put the WAL back. */
+/* Nothing came for so long: put the WAL back, and look whether another program has changed
+ * something. */
 #define WRITER_IDLE_MS 1000
 
 struct writer {
     pthread_t thread;
     struct store *store;
+    struct ring *ring; /* NULL without a cache */
     struct follow *follow;
     size_t queue_bytes;
 
     pthread_mutex_t mutex; /* guards all down to lost_room */
     pthread_cond_t wake;   /* something was queued, or stopping; on the monotonic clock */
+    pthread_cond_t ran;    /* an errand is done */
     struct waiting waiting;
-    size_t bytes; /* memory of the queued batches and of those being committed */
+    struct errand *errands; /* last in, first out: each is waited for by its own thread */
+    size_t bytes;           /* memory of the queued batches and of those being committed */
     bool stopping;
     bool healthy;   /* the last commit worked */
     uint64_t *lost; /* receipts whose answers were lost, to be told to receipts */
@@ -42,6 +48,7 @@ struct writer {
     struct receipts *receipts;
     struct bytes row;        /* of receipts, of the open transaction */
     int64_t receipts_before; /* older rows are not needed */
+    int64_t erasures;        /* as the ring knows them */
     struct submission *group[WRITER_GROUP_BATCHES];
     struct store_item items[WRITER_GROUP_BATCHES];
 };
@@ -160,6 +167,26 @@ static int writer_take_receipts(struct writer *writer, size_t from, size_t to, i
     return receipts_row(writer->receipts, &writer->row);
 }
 
+/* Tells the ring what has been committed. */
+static void writer_tell_ring(struct writer *writer, size_t from, size_t to)
+{
+    struct store_state state;
+    if (writer->ring == NULL)
+        return;
+    store_look(writer->store, &state);
+    if (state.erasures != writer->erasures) {
+        ring_clear(writer->ring, keeper_ceiling_ms());
+        ring_set_erasures(writer->ring, state.erasures);
+        writer->erasures = state.erasures;
+    }
+    int64_t now_ms = clock_mono_ms();
+    for (size_t i = from; i < to; i++) {
+        const struct batch *batch = writer->items[i].batch;
+        ring_tell(writer->ring, batch->events, batch->event_count, now_ms);
+    }
+    ring_told(writer->ring);
+}
+
 typedef int writer_append_fn(struct writer *writer, size_t from, size_t to,
                              const struct store_receipts *receipts, struct error *err);
 
@@ -197,7 +224,9 @@ static int writer_transact(struct writer *writer, size_t from, size_t to, writer
     if (status == STORE_OK) {
         writer->receipts_before = receipts_commit(writer->receipts, now_ms);
         writer_note_health(writer, true, NULL);
-        /* Before the answers: with them the events' texts go back to the submitters. */
+        /* Before the answers: who has one finds its events, whose texts go back to the submitters
+         * with them. */
+        writer_tell_ring(writer, from, to);
         follow_publish(writer->follow, &writer->items[from], to - from);
         writer_answer(writer, from, to);
     } else {
@@ -261,17 +290,43 @@ static bool writer_wait(struct writer *writer, int ms)
     return pthread_cond_timedwait(&writer->wake, &writer->mutex, &until) != ETIMEDOUT;
 }
 
+/* Called locked. */
+static void writer_run_errands(struct writer *writer)
+{
+    while (writer->errands != NULL) {
+        struct errand *errand = writer->errands;
+        writer->errands = errand->next;
+        pthread_mutex_unlock(&writer->mutex);
+        errand->run(errand);
+        pthread_mutex_lock(&writer->mutex);
+        errand->done = true;
+        pthread_cond_broadcast(&writer->ran);
+    }
+}
+
+/* Another program may have changed rows while nothing is committed here: an append of nothing
+ * notices. */
+static bool writer_notice(struct writer *writer)
+{
+    struct error err = {""};
+    if (!store_changed(writer->store))
+        return false;
+    if (writer_transact(writer, 0, 0, writer_append_all, &err) != STORE_OK)
+        log_debug("what has changed can't be counted now: %s", err.text);
+    return true;
+}
+
 /* Sleeps, called locked, until something is queued or stopping; tidies up the store meanwhile. */
 static void writer_sleep(struct writer *writer, bool *untidy)
 {
-    while (writer->waiting.first == NULL && !writer->stopping) {
-        if (!*untidy) {
-            pthread_cond_wait(&writer->wake, &writer->mutex);
-        } else if (!writer_wait(writer, WRITER_IDLE_MS) && writer->waiting.first == NULL) {
-            pthread_mutex_unlock(&writer->mutex);
+    while (writer->waiting.first == NULL && writer->errands == NULL && !writer->stopping) {
+        if (writer_wait(writer, WRITER_IDLE_MS) || writer->waiting.first != NULL)
+            continue;
+        pthread_mutex_unlock(&writer->mutex);
+        *untidy = writer_notice(writer) || *untidy;
+        if (*untidy)
             *untidy = store_tend(writer->store, true);
-            pthread_mutex_lock(&writer->mutex);
-        }
+        pthread_mutex_lock(&writer->mutex);
     }
 }
 
@@ -313,12 +368,26 @@ static void *writer_main(void *arg)
     pthread_mutex_lock(&writer->mutex);
     for (;;) {
         writer_sleep(writer, &untidy);
-        if (writer->waiting.first == NULL)
+        writer_run_errands(writer);
+        if (writer->waiting.first != NULL)
+            writer_turn(writer, &untidy);
+        else if (writer->stopping)
             break;
-        writer_turn(writer, &untidy);
     }
     pthread_mutex_unlock(&writer->mutex);
     return NULL;
+}
+
+void writer_run(struct writer *writer, struct errand *errand)
+{
+    pthread_mutex_lock(&writer->mutex);
+    errand->done = false;
+    errand->next = writer->errands;
+    writer->errands = errand;
+    pthread_cond_signal(&writer->wake);
+    while (!errand->done)
+        pthread_cond_wait(&writer->ran, &writer->mutex);
+    pthread_mutex_unlock(&writer->mutex);
 }
 
 void writer_gone(struct writer *writer, struct submission *submission)
@@ -369,13 +438,14 @@ static void writer_free(struct writer *writer)
     receipts_free(writer->receipts);
     bytes_clear(&writer->row);
     pthread_cond_destroy(&writer->wake);
+    pthread_cond_destroy(&writer->ran);
     pthread_mutex_destroy(&writer->mutex);
     free(writer->lost);
     free(writer);
 }
 
-int writer_start(struct writer **out, struct store *store, struct follow *follow,
-                 size_t queue_bytes, size_t receipts_bytes, struct error *err)
+int writer_start(struct writer **out, struct store *store, struct ring *ring, struct follow *follow,
+                 const struct engine_options *options, struct error *err)
 {
     struct writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL) {
@@ -383,17 +453,22 @@ int writer_start(struct writer **out, struct store *store, struct follow *follow
         return STORE_BUSY;
     }
     writer->store = store;
+    writer->ring = ring;
     writer->follow = follow;
-    writer->queue_bytes = queue_bytes;
+    writer->queue_bytes = options->queue_bytes;
     writer->healthy = true;
+    struct store_state state;
+    store_look(store, &state);
+    writer->erasures = state.erasures;
     bytes_init(&writer->row);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&writer->wake, &attributes);
     pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&writer->ran, NULL);
     pthread_mutex_init(&writer->mutex, NULL);
-    int status = writer_load(writer, receipts_bytes, err);
+    int status = writer_load(writer, options->receipts_bytes, err);
     int code = status == STORE_OK ? pthread_create(&writer->thread, NULL, writer_main, writer) : 0;
     if (code != 0) {
         error_set(err, "can't start the writer thread: %s", strerror(code));

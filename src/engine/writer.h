@@ -5,6 +5,9 @@
  * then answers: what was acknowledged is on disk. While a commit fails for want of disk, memory or
  * a lock, the group goes back to the head of the queue, where its submitters may withdraw it, and
  * is tried again; nothing is answered "stored" that is not.
+ *
+ * It also keeps the cache true: what is committed is told to the ring before it is answered, what
+ * another program has changed empties it, and what only the writer may do to it is done here.
  */
 #ifndef BEACOND_ENGINE_WRITER_H
 #define BEACOND_ENGINE_WRITER_H
@@ -13,13 +16,24 @@
 
 struct writer;
 struct follow;
+struct ring;
 
-/* Loads the receipts and starts the thread; the store's writing side is its own until writer_stop.
- * Each commit is published to follow. A store_status. */
-int writer_start(struct writer **out, struct store *store, struct follow *follow,
-                 size_t queue_bytes, size_t receipts_bytes, struct error *err) MUST_CHECK;
+/* Loads the receipts and starts the thread; the store's writing side is its own until writer_stop,
+ * and so is the ring's. ring may be NULL. Each commit is published to follow. A store_status. */
+int writer_start(struct writer **out, struct store *store, struct ring *ring, struct follow *follow,
+                 const struct engine_options *options, struct error *err) MUST_CHECK;
 /* Commits what waits (or answers that it could not), ends the thread. NULL is fine. */
 void writer_stop(struct writer *writer);
+
+/* Something to be done on the writer's thread, between two commits. */
+struct errand {
+    struct errand *next;
+    void (*run)(struct errand *errand);
+    bool done;
+};
+
+/* Has it run, and waits until it has. Not while the writer is being stopped. */
+void writer_run(struct writer *writer, struct errand *errand);
 
 bool writer_has_room(struct writer *writer);
 bool writer_healthy(struct writer *writer);

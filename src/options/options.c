@@ -112,6 +112,13 @@ static const struct options_row options_table[] = {
      .fallback = "4M", .least = KI, .most = GI,
      .help = "pushes that wait for one WebSocket"},
 
+    {.name = "cache-events", .kind = OPTIONS_COUNT, .offset = AT(cache_events), .takes = "NUMBER",
+     .fallback = "500000", .least = 0, .most = 100000000,
+     .help = "newest events that are kept in memory; 0: none"},
+    {.name = "cache-bytes", .kind = OPTIONS_SIZE, .offset = AT(cache_bytes), .takes = "SIZE",
+     .fallback = "256M", .least = 0, .most = MOST_MEMORY,
+     .help = "memory for them; 0: none"},
+
     {.name = "threads", .kind = OPTIONS_COUNT, .offset = AT(threads), .takes = "NUMBER",
      .fallback = "0", .least = 0, .most = 64,
      .help = "network threads; 0: one per processor, at most 8"},

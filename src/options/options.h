@@ -60,6 +60,9 @@ struct options {
     int64_t max_rejects;      /* rows kept in the table of rejects; default 10000 */
     int64_t max_rejects_size; /* bytes kept there; default 64M */
 
+    int64_t cache_events; /* newest events kept in memory; 0: none; default 500000 */
+    int64_t cache_bytes;  /* bytes of memory for them; 0: none; default 256M */
+
     int64_t threads;       /* loop threads; 0 (default): one per processor, at most 8 */
     int64_t readers;       /* reader threads; default 2 */
     int64_t queue_size;    /* bytes of batches waiting for the writer; default 64M */

@@ -17,6 +17,8 @@
 
 /* A request of this size is taken in even while all together are too much: an ordinary batch must
  * not wait for the large ones. */
+/* Written to one connection before the others have their turn. */
+#define CONN_WRITE_BYTES (64 << 10)
 #define CONN_SMALL_BYTES (16 << 10)
 /* While draining, a connection just accepted may still send its first request. */
 #define CONN_GRACE_MS 1000
@@ -234,6 +236,8 @@ struct bufferevent *conn_accept(struct event_base *base, void *arg)
     }
     struct bufferevent *bev = conn->bev;
     bufferevent_incref(bev);
+    /* libevent's 16 KiB would make two thousand turns of the loop of a large answer. */
+    (void)bufferevent_set_max_single_write(bev, CONN_WRITE_BYTES);
     guard_init(&conn->guard, bev, loop->options->max_header, loop->options->max_body);
     conn->guard.wants = exchange_wants;
     conn->guard.wants_arg = loop;

@@ -13,6 +13,7 @@
 #include "contract/reply.h"
 #include "server/conn.h"
 #include "server/ingest.h"
+#include "server/pour.h"
 #include "server/query.h"
 #include "server/upgrade.h"
 
@@ -118,25 +119,6 @@ void exchange_headers(struct exchange *exchange, int status, const struct exchan
     }
 }
 
-static void exchange_release(const void *data, size_t len, void *arg)
-{
-    (void)data;
-    (void)len;
-    free(arg);
-}
-
-int exchange_put(struct evbuffer *buffer, struct bytes *bytes)
-{
-    size_t len = 0;
-    char *data = bytes_steal(bytes, &len);
-    if (data == NULL)
-        return 0;
-    if (evbuffer_add_reference(buffer, data, len, exchange_release, data) == 0)
-        return 0;
-    free(data);
-    return -1;
-}
-
 /* The answer is on its way to the kernel: evhttp goes on to the next request of the connection. */
 static void exchange_on_complete(struct evhttp_request *request, void *arg)
 {
@@ -169,42 +151,62 @@ void exchange_gone(struct exchange *exchange)
         query_gone(exchange);
 }
 
-void exchange_reply(struct exchange *exchange, int status, struct bytes *body,
-                    const struct exchange_extra *extra)
+/* Sends what is in buffer (taken over), or for HEAD its length; with NULL a body that there was no
+ * memory for. */
+static void exchange_send(struct exchange *exchange, int status, struct evbuffer *buffer,
+                          const struct exchange_extra *extra)
 {
     struct evhttp_request *request = exchange->request;
     struct conn *conn = exchange->conn;
-    struct evbuffer *buffer = NULL;
     if (request != NULL) {
+        struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
         exchange_headers(exchange, status, extra);
-        if (exchange->head && body != NULL && !(extra != NULL && extra->length_unknown)) {
-            char length[32];
-            snprintf(length, sizeof length, "%zu", body->len);
-            evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", length);
-        } else if (!exchange->head && body != NULL) {
-            buffer = evbuffer_new();
-            if (buffer != NULL && exchange_put(buffer, body) != 0) {
-                evbuffer_free(buffer);
-                buffer = NULL;
-            }
-        }
-        if (!exchange->head && body != NULL && buffer == NULL) {
-            /* No memory for the body: an answer cut short would be taken for the whole. */
-            evhttp_clear_headers(evhttp_request_get_output_headers(request));
-            evhttp_add_header(evhttp_request_get_output_headers(request), "Retry-After", "1");
-            evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
+        if (buffer == NULL) {
+            /* An answer cut short would be taken for the whole. */
+            evhttp_clear_headers(headers);
+            evhttp_add_header(headers, "Retry-After", "1");
+            evhttp_add_header(headers, "Connection", "close");
             status = 503;
+        } else if (exchange->head) {
+            char length[32];
+            snprintf(length, sizeof length, "%zu", evbuffer_get_length(buffer));
+            if (evbuffer_get_length(buffer) > 0 && !(extra != NULL && extra->length_unknown))
+                evhttp_add_header(headers, "Content-Length", length);
         }
         /* libevent knows no word for it. */
-        evhttp_send_reply(request, status, status == 426 ? "Upgrade Required" : NULL, buffer);
+        evhttp_send_reply(request, status, status == 426 ? "Upgrade Required" : NULL,
+                          exchange->head ? NULL : buffer);
         if (conn != NULL)
             conn_quiet(conn);
-        if (buffer != NULL)
-            evbuffer_free(buffer);
+    }
+    if (buffer != NULL)
+        evbuffer_free(buffer);
+    exchange_free(exchange);
+}
+
+void exchange_reply(struct exchange *exchange, int status, struct bytes *body,
+                    const struct exchange_extra *extra)
+{
+    struct evbuffer *buffer = evbuffer_new();
+    if (buffer != NULL && body != NULL && pour_bytes(buffer, body) != 0) {
+        evbuffer_free(buffer);
+        buffer = NULL;
     }
     if (body != NULL)
         bytes_clear(body);
-    exchange_free(exchange);
+    exchange_send(exchange, status, buffer, extra);
+}
+
+void exchange_reply_rope(struct exchange *exchange, int status, struct rope *body,
+                         const struct exchange_extra *extra)
+{
+    struct evbuffer *buffer = evbuffer_new();
+    if (buffer != NULL && pour_rope(buffer, body) != 0) {
+        evbuffer_free(buffer);
+        buffer = NULL;
+    }
+    rope_clear(body);
+    exchange_send(exchange, status, buffer, extra);
 }
 
 void exchange_error(struct exchange *exchange, int status, const char *text,

@@ -13,6 +13,7 @@
 #include <event2/http.h>
 
 #include "base/bytes.h"
+#include "engine/rope.h"
 #include "contract/address.h"
 #include "server/head.h"
 #include "server/intake.h"
@@ -62,6 +63,8 @@ struct exchange_extra {
  * freed. */
 void exchange_reply(struct exchange *exchange, int status, struct bytes *body,
                     const struct exchange_extra *extra);
+void exchange_reply_rope(struct exchange *exchange, int status, struct rope *body,
+                         const struct exchange_extra *extra);
 
 /* Answers {"error": text}. */
 void exchange_error(struct exchange *exchange, int status, const char *text,
@@ -75,10 +78,6 @@ void exchange_headers(struct exchange *exchange, int status, const struct exchan
 
 /* Frees the exchange, the answer being out, or there being nobody left to answer. */
 void exchange_free(struct exchange *exchange);
-
-/* Hands a run of bytes to an evbuffer without copying (taken over and emptied). 0, or -1 when out
- * of memory. */
-int exchange_put(struct evbuffer *buffer, struct bytes *bytes) MUST_CHECK;
 
 /* The connection is about to be freed by evhttp: forgets it. */
 void exchange_gone(struct exchange *exchange);

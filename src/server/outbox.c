@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 
 #include "base/clock.h"
+#include "server/pour.h"
 
 /* Bursts are rare; of more than so many unanswered ones the oldest will have arrived. */
 #define OUTBOX_RECEIPTS 64
@@ -210,28 +211,19 @@ static void outbox_flush(struct outbox *outbox)
     outbox->behind = NULL;
 }
 
-static void outbox_free_data(const void *data, size_t len, void *arg)
-{
-    (void)data;
-    (void)len;
-    free(arg);
-}
-
-void outbox_fragment(struct outbox *outbox, struct bytes *data, bool compressed, bool last)
+void outbox_fragment(struct outbox *outbox, struct rope *data, bool compressed, bool last)
 {
     unsigned char head[FRAMES_HEAD_BYTES];
-    size_t len = 0, text_len = data->len;
+    size_t len = rope_len(data);
     enum frames_opcode opcode = outbox->begun ? FRAMES_OP_MORE : FRAMES_OP_TEXT;
-    size_t head_len = frames_head(head, opcode, last, compressed && !outbox->begun, text_len);
+    size_t head_len = frames_head(head, opcode, last, compressed && !outbox->begun, len);
     struct evbuffer *output = bufferevent_get_output(outbox->bev);
-    char *text = bytes_steal(data, &len);
     if (!outbox_takes(outbox)) {
-        free(text);
+        rope_clear(data);
         return;
     }
-    if (evbuffer_add(output, head, head_len) != 0 ||
-        (text != NULL && evbuffer_add_reference(output, text, len, outbox_free_data, text) != 0)) {
-        free(text);
+    if (evbuffer_add(output, head, head_len) != 0 || pour_rope(output, data) != 0) {
+        rope_clear(data);
         outbox->failed = true;
         return;
     }

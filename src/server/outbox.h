@@ -21,6 +21,7 @@
 #include "base/bytes.h"
 #include "contract/frames.h"
 #include "engine/follow.h"
+#include "engine/rope.h"
 
 struct outbox_receipt;
 
@@ -64,7 +65,7 @@ void outbox_close(struct outbox *outbox, unsigned code, const char *why);
 void outbox_begin(struct outbox *outbox);
 
 /* The next fragment, emptied; behind the last one what has waited goes out. */
-void outbox_fragment(struct outbox *outbox, struct bytes *data, bool compressed, bool last);
+void outbox_fragment(struct outbox *outbox, struct rope *data, bool compressed, bool last);
 
 /* No response after all, none of whose fragments was put out. */
 void outbox_abandon(struct outbox *outbox);

@@ -8,6 +8,7 @@
 #include "engine/reading.h"
 #include "server/coding.h"
 #include "server/conn.h"
+#include "server/pour.h"
 
 struct query {
     struct exchange *exchange;
@@ -18,7 +19,7 @@ struct query {
     bool drained;             /* the socket has taken what it was given */
     bool ready;               /* chunk waits for the socket */
     enum reading_state state; /* of chunk */
-    struct bytes chunk;
+    struct rope chunk;
 };
 
 void query_free(struct query *query)
@@ -28,7 +29,7 @@ void query_free(struct query *query)
     query->exchange->loop->busy--;
     atomic_fetch_sub(&query->exchange->loop->shared->reads, 1);
     reading_free(query->reading);
-    bytes_clear(&query->chunk);
+    rope_clear(&query->chunk);
     free(query);
 }
 
@@ -63,7 +64,7 @@ static void query_send(struct query *query)
     struct conn *conn = exchange->conn;
     struct evbuffer *buffer = evbuffer_new();
     query->ready = query->drained = false;
-    if (buffer == NULL || exchange_put(buffer, &query->chunk) != 0) {
+    if (buffer == NULL || pour_rope(buffer, &query->chunk) != 0) {
         if (buffer != NULL)
             evbuffer_free(buffer);
         evhttp_connection_free(conn->evcon);
@@ -106,7 +107,7 @@ static void query_start(struct query *query)
     query->drained = true;
 }
 
-static void query_first(struct query *query, enum reading_state state, struct bytes *chunk)
+static void query_first(struct query *query, enum reading_state state, struct rope *chunk)
 {
     struct exchange *exchange = query->exchange;
     struct exchange_extra extra = query_extra(query);
@@ -118,13 +119,13 @@ static void query_first(struct query *query, enum reading_state state, struct by
         exchange_reply(exchange, 304, NULL, &extra);
     } else if (state == READING_LAST || exchange->conn == NULL) {
         /* Whole, or nobody is left to send more to. */
-        exchange_reply(exchange, 200, chunk, &extra);
+        exchange_reply_rope(exchange, 200, chunk, &extra);
     } else {
         query_start(query);
     }
 }
 
-static void query_on_chunk(void *arg, enum reading_state state, struct bytes *chunk)
+static void query_on_chunk(void *arg, enum reading_state state, struct rope *chunk)
 {
     struct query *query = arg;
     if (!query->streaming) {
@@ -139,8 +140,7 @@ static void query_on_chunk(void *arg, enum reading_state state, struct bytes *ch
         return;
     }
     query->state = state;
-    query->chunk = *chunk;
-    bytes_init(chunk);
+    rope_move(&query->chunk, chunk);
     query->ready = true;
     if (query->drained)
         query_send(query);

@@ -10,7 +10,6 @@ void response_init(struct response *response, struct loop *loop, struct outbox *
 {
     *response =
         (struct response){.loop = loop, .outbox = outbox, .deflate = deflate, .fn = fn, .arg = arg};
-    bytes_init(&response->chunk);
 }
 
 bool response_active(const struct response *response)
@@ -25,7 +24,7 @@ void response_end(struct response *response)
     reading_free(response->reading);
     response->reading = NULL;
     response->asking = response->ready = response->failed = false;
-    bytes_clear(&response->chunk);
+    rope_clear(&response->chunk);
     atomic_fetch_sub(&response->loop->shared->reads, 1);
     response->loop->busy--;
 }
@@ -45,7 +44,7 @@ void response_go_on(struct response *response)
         reading_next(response->reading);
 }
 
-static void response_on_chunk(void *arg, enum reading_state state, struct bytes *chunk)
+static void response_on_chunk(void *arg, enum reading_state state, struct rope *chunk)
 {
     struct response *response = arg;
     if (state == READING_FAILED) {
@@ -54,8 +53,7 @@ static void response_on_chunk(void *arg, enum reading_state state, struct bytes 
         response->max_seq = reading_max_seq(response->reading);
         response->asking = false;
         response->state = state;
-        response->chunk = *chunk;
-        bytes_init(chunk);
+        rope_move(&response->chunk, chunk);
         response->ready = true;
     }
     /* May end the connection, and the response with it. */

@@ -29,7 +29,7 @@ struct response {
     int64_t max_seq; /* the snapshot's, when not asking */
     bool ready;      /* chunk waits for the socket */
     enum reading_state state; /* of chunk */
-    struct bytes chunk;
+    struct rope chunk;
     response_fn *fn;
     void *arg;
 };

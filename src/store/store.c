@@ -35,6 +35,16 @@ bool store_tend(struct store *store, bool idle)
     return store->ops->tend(store, idle);
 }
 
+void store_look(const struct store *store, struct store_state *out)
+{
+    *out = store->state;
+}
+
+bool store_changed(struct store *store)
+{
+    return store->ops->changed(store);
+}
+
 const unsigned char *store_secret(const struct store *store)
 {
     return store->secret;
@@ -55,6 +65,11 @@ int store_survey(struct store_reader *reader, int64_t since, int64_t until, int6
                  struct store_survey *out, struct error *err)
 {
     return reader->ops->survey(reader, since, until, skip, out, err);
+}
+
+int store_newest(struct store_reader *reader, struct store_newest *out, struct error *err)
+{
+    return reader->ops->newest(reader, out, err);
 }
 
 int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,

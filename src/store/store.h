@@ -86,6 +86,17 @@ int store_load_receipts(struct store *store, store_receipts_fn *fn, void *arg,
  * there is more to do once idle. */
 bool store_tend(struct store *store, bool idle);
 
+/* What is committed, after store_open and after an append. */
+struct store_state {
+    int64_t last_seq; /* the newest number in use, or ever used */
+    int64_t erasures; /* how often events were erased, or changed by another program */
+};
+void store_look(const struct store *store, struct store_state *out);
+
+/* Whether another program has changed the database since the last append. The next append, of no
+ * items if need be, then notices: it counts the events anew and an erasure. */
+bool store_changed(struct store *store) MUST_CHECK;
+
 /* 16 secret bytes of this database, constant while it is open; any thread. */
 const unsigned char *store_secret(const struct store *store);
 
@@ -96,7 +107,7 @@ void store_reader_close(struct store_reader *reader); /* NULL is fine */
 struct store_survey {
     int64_t total;            /* events in the window */
     int64_t max_seq;          /* the newest event's; 0 when the store is empty */
-    int64_t erasures;         /* how often events were erased, or changed by another program */
+    int64_t erasures;         /* as in store_state */
     struct range_place start; /* pages begin strictly behind it */
 };
 
@@ -104,6 +115,17 @@ struct store_survey {
  * The cost does not grow with the window. STORE_OK or STORE_BUSY. */
 int store_survey(struct store_reader *reader, int64_t since, int64_t until, int64_t skip,
                  struct store_survey *out, struct error *err) MUST_CHECK;
+
+/* The newest of what is committed, in one moment. */
+struct store_newest {
+    int64_t max_seq; /* 0 when the store is empty */
+    bool any;
+    struct range_place top; /* the newest event's place by time, when there is any */
+};
+
+/* STORE_OK or STORE_BUSY. */
+int store_newest(struct store_reader *reader, struct store_newest *out,
+                 struct error *err) MUST_CHECK;
 
 /* One event of a page; non-zero ends the page, this event taken. text is valid during the call. */
 typedef int store_row_fn(void *arg, struct range_place place, const char *text, size_t len);
@@ -124,10 +146,12 @@ struct store_ops {
                         const struct store_receipts *receipts, struct error *err);
     int (*load_receipts)(struct store *store, store_receipts_fn *fn, void *arg, struct error *err);
     bool (*tend)(struct store *store, bool idle);
+    bool (*changed)(struct store *store);
     int (*reader_open)(struct store *store, struct store_reader **out, struct error *err);
     void (*reader_close)(struct store_reader *reader);
     int (*survey)(struct store_reader *reader, int64_t since, int64_t until, int64_t skip,
                   struct store_survey *out, struct error *err);
+    int (*newest)(struct store_reader *reader, struct store_newest *out, struct error *err);
     int (*page)(struct store_reader *reader, int64_t since, int64_t max_seq,
                 struct range_place place, store_row_fn *row, void *arg, bool *more,
                 struct error *err);
@@ -136,6 +160,7 @@ struct store_ops {
 /* An implementation embeds these as its first member. */
 struct store {
     const struct store_ops *ops;
+    struct store_state state;
     unsigned char secret[SIPHASH_KEY_BYTES];
 };
 

@@ -1,12 +1,17 @@
 /*
- * load.c: clients that send as fast as they are answered.
+ * load.c: clients that send as fast as they are answered, or at a given rate.
  *
- *   load PORT CONNECTIONS SECONDS [ws]
+ *   load PORT CONNECTIONS SECONDS [ws] [rate=BATCHES] [count=BATCHES]
  *
  * Keeps so many connections to 127.0.0.1 alive, on each one POST of 25 events after the other (see
- * stock.h), or with ws one message over a WebSocket, all from one thread. Writes one line: events
- * and answers a second, the latency of an answer (from the first byte sent to the last one read) at
- * its median, at 99 of 100, and at its worst, and how many answers were neither 200 nor ack.
+ * stock.h), or with ws one message over a WebSocket, all from one thread. With a rate so many a
+ * second are due, at even distances and each connection in its turn; one that is still waiting for
+ * its last answer then is late, and makes up for it. With a count it ends after so many. What was
+ * begun is waited for.
+ *
+ * Writes one line: events and answers a second, the latency of an answer in ms (from the first byte
+ * sent, or from when that was due, to the last one read) at its median, at 99 of 100, and at its
+ * worst, and how many answers were neither 200 nor ack.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +21,7 @@
 #include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,7 +34,10 @@ struct client {
     int fd;
     size_t sent;   /* of the request */
     size_t got;    /* of the answer */
-    int64_t began; /* when the request was begun, in ns */
+    int64_t began; /* when the request was begun, or due, in ns */
+    uint64_t turn; /* requests begun */
+    size_t number; /* of this client */
+    bool waits;    /* for an answer */
     char *request; /* head and body, this client's own */
     char answer[LOAD_ANSWER + 1];
 };
@@ -38,8 +47,15 @@ struct load {
     char head[256];
     size_t head_len, request_len;
     unsigned flushes;
-    int port, epoll;
+    int port, epoll, timer;
     bool websocket;
+    struct client *clients;
+    size_t client_count;
+    int64_t start, end; /* ns */
+    double interval;    /* ns between two requests that are due; 0: no rate */
+    uint64_t due;       /* the next one */
+    uint64_t wanted, begun;
+    size_t flying;      /* requests begun and not answered */
     int64_t *latencies; /* ns */
     size_t count, room, refused;
 };
@@ -79,13 +95,43 @@ static void load_send(struct load *load, struct client *client)
     }
 }
 
+/* When request number n of all is due. */
+static int64_t load_due(const struct load *load, uint64_t n)
+{
+    return load->start + (int64_t)((double)n * load->interval);
+}
+
+/* The client is free: begins its next request, if it is due, and if more are wanted. */
 static void load_begin(struct load *load, struct client *client)
 {
+    int64_t now = load_now(), began = now;
+    if (load->interval > 0)
+        began = load_due(load, client->turn * load->client_count + client->number);
+    if (began > now || began >= load->end || load->begun == load->wanted)
+        return;
     stock_stamp(&load->stock, (unsigned)getpid(), load->flushes++, clock_wall_ms());
     memcpy(client->request + load->head_len, load->stock.body.data, load->stock.body.len);
     client->sent = client->got = 0;
-    client->began = load_now();
+    client->began = began;
+    client->turn++;
+    client->waits = true;
+    load->begun++;
+    load->flying++;
     load_send(load, client);
+}
+
+/* Begins what is due by now, and has the timer tell of the next. */
+static void load_tick(struct load *load)
+{
+    for (; load_due(load, load->due) <= load_now(); load->due++) {
+        struct client *client = &load->clients[load->due % load->client_count];
+        if (!client->waits)
+            load_begin(load, client);
+    }
+    int64_t next = load_due(load, load->due);
+    struct itimerspec at = {.it_value = {next / 1000000000, next % 1000000000}};
+    if (timerfd_settime(load->timer, TFD_TIMER_ABSTIME, &at, NULL) != 0)
+        load_die("timerfd_settime");
 }
 
 /* Becomes a WebSocket; the socket still blocks. */
@@ -125,7 +171,6 @@ static void load_connect(struct load *load, struct client *client)
     (void)fcntl(client->fd, F_SETFL, O_NONBLOCK);
     memcpy(client->request, load->head, load->head_len);
     load_watch(load, client, EPOLL_CTL_ADD, EPOLLIN);
-    load_begin(load, client);
 }
 
 /* Whether the answer is whole. */
@@ -157,6 +202,8 @@ static void load_note(struct load *load, struct client *client)
     bool taken = load->websocket ? strncmp(client->answer + 2, "{\"type\":\"ack\",", 14) == 0
                                  : strncmp(client->answer + 8, " 200 ", 5) == 0;
     load->refused += !taken;
+    client->waits = false;
+    load->flying--;
 }
 
 /* Returns 1 when an answer has been read to its end. */
@@ -171,22 +218,44 @@ static int load_receive(const struct load *load, struct client *client)
     return load_whole(load, client);
 }
 
+static void load_serve(struct load *load, struct client *client, uint32_t events)
+{
+    if (events & EPOLLOUT) {
+        load_watch(load, client, EPOLL_CTL_MOD, EPOLLIN);
+        load_send(load, client);
+    }
+    if ((events & ~(uint32_t)EPOLLOUT) && load_receive(load, client)) {
+        load_note(load, client);
+        load_begin(load, client);
+    }
+}
+
+static void load_start(struct load *load, double seconds)
+{
+    struct epoll_event tick = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
+    load->start = load_now();
+    load->end = load->start + (int64_t)(seconds * 1e9);
+    if (load->interval > 0) {
+        if (epoll_ctl(load->epoll, EPOLL_CTL_ADD, load->timer, &tick) != 0)
+            load_die("epoll_ctl");
+        load_tick(load);
+        return;
+    }
+    for (size_t i = 0; i < load->client_count; i++)
+        load_begin(load, &load->clients[i]);
+}
+
 static void load_run(struct load *load, double seconds)
 {
-    int64_t end = load_now() + (int64_t)(seconds * 1e9);
     struct epoll_event events[64];
-    while (load_now() < end) {
+    load_start(load, seconds);
+    while (load->flying > 0 || (load_now() < load->end && load->begun < load->wanted)) {
         int count = epoll_wait(load->epoll, events, 64, 100);
         for (int i = 0; i < count; i++) {
-            struct client *client = events[i].data.ptr;
-            if (events[i].events & EPOLLOUT) {
-                load_watch(load, client, EPOLL_CTL_MOD, EPOLLIN);
-                load_send(load, client);
-            }
-            if ((events[i].events & ~(uint32_t)EPOLLOUT) && load_receive(load, client)) {
-                load_note(load, client);
-                load_begin(load, client);
-            }
+            if (events[i].data.ptr == NULL)
+                load_tick(load);
+            else
+                load_serve(load, events[i].data.ptr, events[i].events);
         }
     }
 }
@@ -233,35 +302,62 @@ static void load_head(struct load *load)
     load->head_len = sizeof frame;
 }
 
+static bool load_option(struct load *load, const char *option)
+{
+    if (strcmp(option, "ws") == 0)
+        load->websocket = true;
+    else if (strncmp(option, "rate=", 5) == 0 && atof(option + 5) > 0)
+        load->interval = 1e9 / atof(option + 5);
+    else if (strncmp(option, "count=", 6) == 0)
+        load->wanted = strtoull(option + 6, NULL, 10);
+    else
+        return false;
+    return true;
+}
+
+static void load_open(struct load *load)
+{
+    stock_init(&load->stock);
+    load_head(load);
+    load->request_len = load->head_len + load->stock.body.len;
+    load->epoll = epoll_create1(EPOLL_CLOEXEC);
+    load->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    load->clients = calloc(load->client_count, sizeof *load->clients);
+    if (load->clients == NULL || load->epoll < 0 || load->timer < 0)
+        load_die("can't begin");
+    for (size_t i = 0; i < load->client_count; i++) {
+        load->clients[i].number = i;
+        load_connect(load, &load->clients[i]);
+    }
+}
+
+static void load_close(struct load *load)
+{
+    for (size_t i = 0; i < load->client_count; i++) {
+        close(load->clients[i].fd);
+        free(load->clients[i].request);
+    }
+    free(load->clients);
+    free(load->latencies);
+    bytes_clear(&load->stock.body);
+}
+
 int main(int argc, char **argv)
 {
-    static struct load load;
-    if (argc != 4 && !(argc == 5 && strcmp(argv[4], "ws") == 0)) {
-        fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS [ws]\n");
+    static struct load load = {.wanted = UINT64_MAX};
+    bool understood = argc >= 4 && atol(argv[2]) > 0;
+    for (int i = 4; i < argc; i++)
+        understood = understood && load_option(&load, argv[i]);
+    if (!understood) {
+        fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS [ws] [rate=BATCHES] "
+                        "[count=BATCHES]\n");
         return 2;
     }
-    size_t clients = (size_t)atol(argv[2]);
-    double seconds = atof(argv[3]);
     load.port = atoi(argv[1]);
-    load.websocket = argc == 5;
-    stock_init(&load.stock);
-    load_head(&load);
-    load.request_len = load.head_len + load.stock.body.len;
-    load.epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct client *all = calloc(clients, sizeof *all);
-    if (all == NULL || load.epoll < 0)
-        load_die("can't begin");
-    for (size_t i = 0; i < clients; i++)
-        load_connect(&load, &all[i]);
-    int64_t began = load_now();
-    load_run(&load, seconds);
-    load_report(&load, (double)(load_now() - began) / 1e9);
-    for (size_t i = 0; i < clients; i++) {
-        close(all[i].fd);
-        free(all[i].request);
-    }
-    free(all);
-    free(load.latencies);
-    bytes_clear(&load.stock.body);
+    load.client_count = (size_t)atol(argv[2]);
+    load_open(&load);
+    load_run(&load, atof(argv[3]));
+    load_report(&load, (double)(load_now() - load.start) / 1e9);
+    load_close(&load);
     return EXIT_SUCCESS;
 }

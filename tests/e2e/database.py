@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 
-from harness import (NOW, Daemon, Rows, Skip, case, directory, equal, event, main, run, scale, shell)
+from harness import (NOW, Daemon, Rows, Skip, case, directory, equal, event, main, poll, run, scale, shell)
 
 STEPS = {"second": 1000, "minute": 60000, "hour": 3600000, "day": 86400000}
 
@@ -140,6 +140,20 @@ def a_number_of_order_is_never_used_twice():
     again = Daemon(database=daemon.database)
     again.save([event(NOW, 1, "later")])
     assert again.sql("select seq from events where id = 'later'")[0][0] > top
+    # Nor when the newest rows are deleted in the shell, while it runs and afterwards.
+    shell(again.database, "delete from events where seq > 5")
+    again.save([event(NOW, 2, "behind")])
+    seq = again.sql("select seq from events where id = 'behind'")[0][0]
+    assert seq > top + 1, seq
+    shell(again.database, "delete from events")
+    again.save([event(NOW, 3, "alone")])
+    shell(again.database, "delete from events")
+    poll(lambda: again.sql("select value from meta where name = 'last_seq'") == [(seq + 1,)],
+         "it to be noticed while nothing comes in")
+    again.stop()
+    last = Daemon(database=daemon.database)
+    last.save([event(NOW, 4, "last")])
+    assert last.sql("select seq from events where id = 'last'")[0][0] > seq + 1
 
 
 # --- files that must not be touched -----------------------------------------------------------

@@ -36,7 +36,7 @@ def descriptors(daemon):
 
 def full(**options):
     """A daemon with an answer that nobody reads at once."""
-    daemon = Daemon(**options)
+    daemon = Daemon(cache_events=0, **options)  # reads must be able to fail
     daemon.save(texts(10000, KI), packed=True)
     return daemon
 

@@ -8,6 +8,7 @@
 #include "contract/inflate.h"
 #include "engine/reading.h"
 #include "engine_run.h"
+#include "rope_text.h"
 
 static sqlite3 *shell; /* a person with the sqlite3 shell */
 
@@ -297,7 +298,7 @@ struct listener {
     bool failed;
 };
 
-static void listener_hear(void *arg, enum reading_state state, struct bytes *chunk)
+static void listener_hear(void *arg, enum reading_state state, struct rope *chunk)
 {
     struct listener *listener = arg;
     int64_t max_seq = reading_max_seq(listener->reading);
@@ -306,7 +307,7 @@ static void listener_hear(void *arg, enum reading_state state, struct bytes *chu
     listener->chunks++;
     listener->failed = state == READING_FAILED;
     if (!listener->failed)
-        ck_assert_int_eq(bytes_append(&listener->text, chunk->data, chunk->len), 0);
+        rope_read(chunk, &listener->text);
     if (state == READING_MORE)
         reading_next(listener->reading);
     listener->done = state != READING_MORE || listener->chunks == listener->most;

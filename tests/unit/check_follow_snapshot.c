@@ -5,6 +5,7 @@
 #include "contract/range.h"
 #include "engine/reading.h"
 #include "hearer.h"
+#include "rope_text.h"
 
 enum { BUSY_THREADS = 3, BUSY_BATCHES = 150, BUSY_EVENTS = 4, BUSY_ROUNDS = 20 };
 
@@ -42,11 +43,11 @@ struct witness {
     unsigned char seen[BUSY_THREADS][BUSY_BATCHES][BUSY_EVENTS];
 };
 
-static void witness_read(void *arg, enum reading_state state, struct bytes *chunk)
+static void witness_read(void *arg, enum reading_state state, struct rope *chunk)
 {
     struct witness *witness = arg;
     ck_assert_int_ne(state, READING_FAILED);
-    ck_assert_int_eq(bytes_append(&witness->snapshot, chunk->data, chunk->len), 0);
+    rope_read(chunk, &witness->snapshot);
     witness->max_seq = reading_max_seq(witness->reading);
     witness->done = state == READING_LAST;
     if (state == READING_MORE)

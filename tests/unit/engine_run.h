@@ -37,6 +37,8 @@ static inline void run_setup(void)
                   .max_rejects_bytes = 100000},
         .queue_bytes = 1 << 20,
         .receipts_bytes = 1 << 20,
+        .cache_events = 1000, /* some of what a test stores, not all */
+        .cache_bytes = 1 << 20,
         .readers = 2,
     };
     mailbox = mailbox_new();

@@ -214,6 +214,39 @@ int sqlite_reader_survey(struct store_reader *base, int64_t since, int64_t until
     return status == STORE_OK ? STORE_OK : STORE_BUSY;
 }
 
+static int reader_newest(struct db *db, struct store_newest *out, struct error *err)
+{
+    sqlite3_stmt *newest = db_statement(db, SQL_WINDOW_NEWEST_SEQ);
+    sqlite3_stmt *place = db_statement(db, SQL_NEWEST_PLACE);
+    if (newest == NULL || place == NULL)
+        return db_failure(db, err);
+    int status = db_number(db, newest, &out->max_seq, err);
+    if (status != STORE_OK)
+        return status;
+    int code = sqlite3_step(place);
+    out->any = code == SQLITE_ROW;
+    if (out->any)
+        out->top =
+            (struct range_place){sqlite3_column_int64(place, 0), sqlite3_column_int64(place, 1)};
+    else if (code != SQLITE_DONE)
+        status = db_failure(db, err);
+    (void)sqlite3_reset(place);
+    return status;
+}
+
+int sqlite_reader_newest(struct store_reader *base, struct store_newest *out, struct error *err)
+{
+    struct db *db = &((struct sqlite_reader *)base)->db;
+    *out = (struct store_newest){0};
+    int status = db_run(db, SQL_BEGIN_READ, err);
+    if (status == STORE_OK)
+        status = reader_newest(db, out, err);
+    if (status == STORE_OK)
+        status = db_run(db, SQL_COMMIT, err);
+    db_abandon(db);
+    return status == STORE_OK ? STORE_OK : STORE_BUSY;
+}
+
 /* Hands the rows of a bound page statement to row. ts_column: where ts stands, -1 when it is the
  * given one. *more: row wants no more. */
 static int reader_rows(struct db *db, sqlite3_stmt *statement, bool with_ts, int64_t ts,

@@ -15,6 +15,8 @@ int sqlite_reader_open(const char *database, const struct store_ops *ops, struct
 void sqlite_reader_close(struct store_reader *reader);
 int sqlite_reader_survey(struct store_reader *reader, int64_t since, int64_t until, int64_t skip,
                          struct store_survey *out, struct error *err) MUST_CHECK;
+int sqlite_reader_newest(struct store_reader *reader, struct store_newest *out,
+                         struct error *err) MUST_CHECK;
 int sqlite_reader_page(struct store_reader *reader, int64_t since, int64_t max_seq,
                        struct range_place place, store_row_fn *row, void *arg, bool *more,
                        struct error *err) MUST_CHECK;

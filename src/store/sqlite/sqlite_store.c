@@ -26,6 +26,7 @@ struct sqlite_store {
     bool open;            /* the file is fit, and ours to write to */
     bool stale;           /* the numbers below must be read from the database */
     int64_t last_seq;     /* the highest seq in use, or ever used */
+    int64_t erasures;     /* how often events were erased */
     int64_t data_version; /* changes when another connection has committed */
     int64_t seen_version; /* what the open transaction saw; data_version once it is committed */
     struct rejects rejects;
@@ -34,12 +35,29 @@ struct sqlite_store {
     struct checkpoint checkpoint;
 };
 
+/* Someone has deleted the newest rows: their numbers are not to be given out again. Part of the
+ * open transaction. */
+static int store_keep_last_seq(struct sqlite_store *store, struct error *err)
+{
+    sqlite3_stmt *note = db_statement(&store->db, SQL_NOTE_LAST_SEQ);
+    if (note == NULL)
+        return db_failure(&store->db, err);
+    store->last_seq = store->base.state.last_seq;
+    db_bind_int(note, ":seq", store->last_seq);
+    return db_finish(&store->db, note, err);
+}
+
 static int store_load(struct sqlite_store *store, struct error *err)
 {
     sqlite3_stmt *last = db_statement(&store->db, SQL_LAST_SEQ);
-    if (last == NULL)
+    sqlite3_stmt *erasures = db_statement(&store->db, SQL_ERASURES);
+    if (last == NULL || erasures == NULL)
         return db_failure(&store->db, err);
     int status = db_number(&store->db, last, &store->last_seq, err);
+    if (status == STORE_OK)
+        status = db_number(&store->db, erasures, &store->erasures, err);
+    if (status == STORE_OK && store->last_seq < store->base.state.last_seq)
+        status = store_keep_last_seq(store, err);
     if (status == STORE_OK)
         status = rejects_load(&store->rejects, &store->db, err);
     store->stale = status != STORE_OK;
@@ -114,6 +132,13 @@ static int store_flush_tally(struct sqlite_store *store, struct error *err)
     return STORE_OK;
 }
 
+/* What is read or added up so far is committed. */
+static void store_publish(struct sqlite_store *store)
+{
+    store->base.state =
+        (struct store_state){.last_seq = store->last_seq, .erasures = store->erasures};
+}
+
 /* Ends the transaction that was begun: commits when status is STORE_OK, else rolls back. */
 static int store_end(struct sqlite_store *store, int status, struct error *err)
 {
@@ -131,6 +156,7 @@ static int store_end(struct sqlite_store *store, int status, struct error *err)
         return status;
     }
     store->data_version = store->seen_version;
+    store_publish(store);
     return STORE_OK;
 }
 
@@ -311,6 +337,14 @@ static bool sqlite_store_tend(struct store *base, bool idle)
     return checkpoint_tend(&store->checkpoint, &store->db, idle);
 }
 
+static bool sqlite_store_changed(struct store *base)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    struct error err;
+    int64_t version = 0;
+    return store_read_version(store, &version, &err) == STORE_OK && version != store->data_version;
+}
+
 static void sqlite_store_close(struct store *base)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
@@ -337,9 +371,11 @@ static const struct store_ops sqlite_store_ops = {
     .append_apart = sqlite_store_append_apart,
     .load_receipts = sqlite_store_load_receipts,
     .tend = sqlite_store_tend,
+    .changed = sqlite_store_changed,
     .reader_open = sqlite_store_reader_open,
     .reader_close = sqlite_reader_close,
     .survey = sqlite_reader_survey,
+    .newest = sqlite_reader_newest,
     .page = sqlite_reader_page,
 };
 
@@ -399,6 +435,8 @@ int sqlite_store_open(struct store **out, const struct store_options *options, s
         status = store_load(store, err);
     if (status == STORE_OK)
         status = store_read_version(store, &store->data_version, err);
+    if (status == STORE_OK)
+        store_publish(store);
 out:
     store->open = status == STORE_OK;
     if (store->open)

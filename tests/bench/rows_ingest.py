@@ -1,0 +1,155 @@
+"""Ingest: how fast, how soon acknowledged, and what slow or idle clients cost the others."""
+
+import os
+import random
+import select
+import socket
+import threading
+
+from measure import ROUNDS, SECONDS, Daemon, Figure, Row, directory, load, parse_address, program
+
+SLOW_CLIENTS = 1000
+IDLE = 10000
+IDLE_BYTES = 24 << 10
+EVENTS_A_BATCH = 25
+HANDSHAKE = (b"GET /_tracker/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+             b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n")
+
+
+class SlowClients:
+    """Connections that send a byte of a head or of a body about once a second, and never come to an
+    end."""
+
+    def __init__(self, daemon):
+        self.over = threading.Event()
+        place = parse_address(daemon.address)[1]
+        self.sockets = []
+        for n in range(SLOW_CLIENTS):
+            sock = socket.create_connection(place)
+            sock.sendall(b"POST /_tracker/events HTTP/1.1\r\nHost: localhost\r\n" +
+                         (b"X: " if n % 2 else b"Content-Length: 1000000\r\n\r\n"))
+            self.sockets.append(sock)
+        self.thread = threading.Thread(target=self.trickle)
+        self.thread.start()
+
+    def trickle(self):
+        while not self.over.is_set():
+            random.shuffle(self.sockets)
+            for at in range(0, len(self.sockets), 10):
+                for sock in self.sockets[at:at + 10]:
+                    sock.sendall(b"x")
+                if self.over.wait(10 / len(self.sockets)):
+                    return
+
+    def end(self):
+        """How many of them were still held open."""
+        self.over.set()
+        self.thread.join()
+        held = sum(not select.select([sock], [], [], 0)[0] for sock in self.sockets)
+        for sock in self.sockets:
+            sock.close()
+        return held
+
+
+def slow_clients():
+    """The p99 of a client's posts with slow clients held open, and without."""
+    beside, alone = [], []
+    for _ in range(ROUNDS):
+        daemon = Daemon(head_timeout="1h", body_timeout="1h", timeout="1h", drain="0s")
+        alone.append(load(daemon, 4)["p99"])
+        slow = SlowClients(daemon)
+        beside.append(load(daemon, 4)["p99"])
+        held = slow.end()
+        assert held == SLOW_CLIENTS, "only %d slow clients were held open" % held
+        daemon.stop()
+    return Figure(min(beside), min(alone))
+
+
+def bare(*how):
+    """What SQLite alone does."""
+    return program("insert_bench", os.path.join(directory(), "bare.db"), SECONDS, *how)
+
+
+def ingest(*how):
+    """Events a second over HTTP or WebSockets, and rows a second by SQLite alone."""
+    whole, rows = [], []
+    for _ in range(ROUNDS):
+        rows.append(bare()["rows"])
+        daemon = Daemon()
+        whole.append(load(daemon, 32, *how)["events"])
+        daemon.stop()
+    return Figure(max(whole), max(rows))
+
+
+def latency():
+    """The p99 of an answer at a fifth of the full load, and what a bare commit of one batch takes."""
+    full, soon, commits = [], [], []
+    for _ in range(ROUNDS):
+        commits.append(bare(1)["p50"])
+        daemon = Daemon()
+        full.append(load(daemon, 32)["events"])
+        daemon.stop()
+        daemon = Daemon()
+        rate = max(full) / 5 / EVENTS_A_BATCH
+        measured = load(daemon, 32, "rate=%.3f" % rate)
+        soon.append((measured["p99"], measured["p50"], measured["answers"] / rate))
+        daemon.stop()
+    p99, p50, sent = min(soon)
+    return Figure(p99, min(commits), "%.0f batches a second; median %.2f ms" % (rate, p50),
+                  "" if sent > 0.95 else "only %.0f %% of them were answered in time" % (sent * 100))
+
+
+def idle_websockets(daemon):
+    """That many, each of which has sent something and been answered."""
+    sockets = []
+    place = parse_address(daemon.address)[1]
+    for _ in range(IDLE):
+        sock = socket.create_connection(place)
+        sock.sendall(HANDSHAKE + b"\x89\x80\0\0\0\0")
+        sockets.append(sock)
+    for sock in sockets:
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n\x8a\0"):
+            more = sock.recv(4096)
+            assert more, answer
+            answer += more
+    return sockets
+
+
+def idle_memory():
+    """Resident bytes of the daemon for each idle WebSocket, and what they may be."""
+    daemon = Daemon(ping_interval="0s", drain="0s")
+    load(daemon, 4)
+    before = daemon.rss()
+    sockets = idle_websockets(daemon)
+    each = (daemon.rss() - before) / IDLE
+    for sock in sockets:
+        sock.close()
+    daemon.stop()
+    return Figure(each, IDLE_BYTES)
+
+
+def idle_beside():
+    """The p99 of a client's posts with idle WebSockets held open, and without."""
+    beside, alone = [], []
+    for _ in range(ROUNDS):
+        daemon = Daemon(drain="0s")
+        alone.append(load(daemon, 4)["p99"])
+        sockets = idle_websockets(daemon)
+        beside.append(load(daemon, 4)["p99"])
+        for sock in sockets:
+            sock.close()
+        daemon.stop()
+    return Figure(min(beside), min(alone))
+
+
+ROWS = [
+    Row("ingest over HTTP, 32 connections : bare SQLite inserts", ingest, "events/s", 0, ("at least", 0.6)),
+    Row("ingest over WebSockets, 32 connections : bare inserts", lambda: ingest("ws"), "events/s", 0,
+        ("at least", 0.6)),
+    Row("ingest p99 at 20 % of that : one bare commit", latency, "ms", 2, ("at most", 10)),
+    Row("ingest p99, %d slow clients held open : none" % SLOW_CLIENTS, slow_clients, "ms", 2, ("at most", 5)),
+    Row("ingest p99, %d idle WebSockets : none" % IDLE, idle_beside, "ms", 2, ("at most", 2)),
+    Row("memory of an idle WebSocket, of %d : 24 KiB" % IDLE, idle_memory, "bytes", 0, ("at most", 1)),
+]
