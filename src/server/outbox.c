@@ -73,8 +73,7 @@ void outbox_message(struct outbox *outbox, const void *text, size_t len)
         (void)outbox_frame(outbox, outbox_target(outbox), FRAMES_OP_TEXT, text, len);
 }
 
-/* How much of what was put the peer's system has acknowledged. */
-static uint64_t outbox_arrived(const struct outbox *outbox)
+uint64_t outbox_arrived(const struct outbox *outbox)
 {
     int unsent = 0;
     uint64_t out = outbox->put - evbuffer_get_length(bufferevent_get_output(outbox->bev));

@@ -76,6 +76,9 @@ size_t outbox_size(const struct outbox *outbox);
 /* The peer takes nothing any more: what waits is dropped, and what is given from now on. */
 void outbox_shut(struct outbox *outbox);
 
+/* How much of what was put the peer's system has acknowledged. */
+uint64_t outbox_arrived(const struct outbox *outbox);
+
 /* The bufferevent has written something. */
 void outbox_written(struct outbox *outbox);
 

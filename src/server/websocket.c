@@ -127,12 +127,20 @@ static void websocket_ping(struct websocket *websocket, int64_t now)
         websocket->pinged_ms = now;
         outbox_control(&websocket->outbox, FRAMES_OP_PING, "", 0);
     } else if (websocket->pinged && now - websocket->pinged_ms > interval) {
+        /* The ping may stand behind much that a slow peer takes little by little. */
+        uint64_t arrived = outbox_arrived(&websocket->outbox);
+        if (arrived > websocket->arrived) {
+            websocket->arrived = arrived;
+            websocket->pinged_ms = now;
+            return;
+        }
         log_debug("websocket %d: no answer to a ping", websocket->conn->fd);
         websocket->eof = websocket->reset = true;
         websocket_turn(websocket);
     } else if (!websocket->pinged && now - websocket->heard_ms > interval) {
         websocket->pinged = true;
         websocket->pinged_ms = now;
+        websocket->arrived = outbox_arrived(&websocket->outbox);
         outbox_control(&websocket->outbox, FRAMES_OP_PING, "", 0);
     }
 }
@@ -174,7 +182,11 @@ void websocket_resume(struct loop *loop, bool all)
         struct websocket *websocket = LIST_OF(loop->blocked.next, struct websocket, blocked_node);
         more = &websocket->blocked_node != last;
         list_remove(&websocket->blocked_node);
-        websocket->blocked = false;
+        if (websocket->patient && !all) {
+            list_append(&loop->blocked, &websocket->blocked_node);
+            continue;
+        }
+        websocket->blocked = websocket->patient = false;
         websocket_turn(websocket);
     }
 }

@@ -136,9 +136,10 @@ static bool websocket_admit(struct websocket *websocket)
             log_debug("websocket %d: not read, %s", websocket->conn->fd,
                       over ? "its address is over its limit" : "the queue is full");
         websocket->held = true;
+        websocket->patient = over;
         return websocket_wait(websocket);
     }
-    websocket->held = false;
+    websocket->held = websocket->patient = false;
     websocket->admitted = true;
     return true;
 }

@@ -44,6 +44,7 @@ struct websocket {
     int64_t heard_ms;            /* when the last byte came, or reading went on */
     int64_t pinged_ms;           /* when it was asked whether it is there, when pinged */
     int64_t ticked_ms;           /* the last tick */
+    uint64_t arrived;            /* outbox_arrived when it was asked */
     int64_t slow_ms;             /* for how long the unfinished message has been read */
 
     /* Batches. */
@@ -65,6 +66,7 @@ struct websocket {
     bool eof;         /* nothing more will come */
     bool reset;       /* since the connection was broken off */
     bool blocked;     /* waits for something that only the tick or other connections bring */
+    bool patient;     /* of these, the tick alone */
     bool passing;     /* it holds shared->passing */
     bool pinged;      /* since heard_ms */
     bool reading;     /* EV_READ is on */

@@ -130,6 +130,8 @@ static bool websocket_ready(const struct websocket *websocket)
 void websocket_pump(struct websocket *websocket)
 {
     struct frames_item item = {.kind = FRAMES_TEXT};
+    if (websocket->outbox.replies >= WEBSOCKET_REPLIES_BYTES)
+        outbox_written(&websocket->outbox);
     while (websocket_ready(websocket) && !websocket->outbox.failed && item.kind != FRAMES_NOTHING) {
         if (websocket->text != NULL || websocket->has_result) {
             if (!websocket_step(websocket))
