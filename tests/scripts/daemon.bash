@@ -12,6 +12,7 @@ unset BEACOND "${!BEACOND_@}"
 source_dir=$(cd "${srcdir:-.}" && pwd)
 scratch=$(mktemp -d)
 daemon_pid=
+log_pid=
 test_count=0
 
 daemon_end()
@@ -21,6 +22,8 @@ daemon_end()
         wait "$daemon_pid"
         daemon_status=$?
         daemon_pid=
+        # Nothing may come behind what the script says last: automake reads its status there.
+        wait "$log_pid"
     fi
 }
 
@@ -50,6 +53,7 @@ daemon_start()
         *ready)
             # The rest of the log still has to go somewhere.
             sed 's/^/# /' <&3 &
+            log_pid=$!
             exec 3<&-
             return 0
             ;;
