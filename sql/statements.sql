@@ -72,6 +72,9 @@ SELECT n, at, receipts FROM receipts ORDER BY n;
 SELECT max(coalesce((SELECT max(seq) FROM events), 0),
            (SELECT value FROM meta WHERE name = 'last_seq'));
 
+-- @total
+SELECT coalesce(sum(events), 0) FROM tally_day;
+
 -- @note_last_seq
 UPDATE meta SET value = :seq WHERE name = 'last_seq';
 

@@ -157,6 +157,8 @@ static void cut_bound(struct cut *cut, const struct ring *ring, const struct cut
     struct range_place high = place_earlier(place_behind_ms(ask->until), ask->start);
     cut->max_seq = ask->max_seq < ring->last_seq ? ask->max_seq : ring->last_seq;
     cut->erasures = ring->erasures;
+    cut->stored = ring->stored;
+    cut->all = ask->since == INT64_MIN && place_before(ring->top, high);
     cut->low = place_later(low, ring->floor);
     cut->high = place_earlier(high, ring->ceiling);
     cut->low = place_earlier(cut->low, cut->high);

@@ -45,6 +45,8 @@ struct cut {
     struct range_place low, high; /* what of the window (from start on) it covers: [low, high) */
     int64_t max_seq;              /* of the ask, or the ring's ring_last_seq when that is less */
     int64_t erasures;             /* see ring_set_erasures */
+    bool all;                     /* every stored event is in the window that was asked for, */
+    uint64_t stored;              /* and so many there are with seq <= the ring's ring_last_seq */
     bool above;     /* there may be events of the window at high or above, in the database alone */
     bool below;     /* there may be some below low, in the database alone */
     bool more;      /* limit or bytes have left events out, or may have: between the last and low */

@@ -23,6 +23,7 @@ struct ring *ring_new(const struct ring_options *options)
     pthread_mutex_init(&ring->mutex, NULL);
     ring->floor = ring->ceiling = place_of_ms(options->ceiling_ms);
     ring->told_seq = ring->last_seq = options->last_seq;
+    ring->stored = options->stored;
     ring->erasures = options->erasures;
     ring->top = PLACE_HIGHEST;
     list_init(&ring->aging);
@@ -148,10 +149,11 @@ void ring_tell(struct ring *ring, const struct batch_event *events, size_t count
     }
 }
 
-void ring_told(struct ring *ring)
+void ring_told(struct ring *ring, uint64_t stored)
 {
     ring_lock(ring);
     ring->last_seq = ring->told_seq;
+    ring->stored = stored;
     ring_unlock(ring);
 }
 

@@ -34,6 +34,7 @@ struct ring_options {
     size_t segment_events;   /* 0 for SEGMENT_EVENTS */
     int64_t ceiling_ms;      /* the ceiling to begin with: events from then on are left out */
     int64_t last_seq;        /* the newest event's that is stored already; 0 for none */
+    uint64_t stored;         /* how many events are stored, all of which are outside of it yet */
     int64_t erasures;        /* see ring_set_erasures */
     int64_t settle_ms;       /* how long an open segment waits before it is sealed unread */
     void (*wake)(void *arg); /* NULL, or told that sealing_take has something that need not wait;
@@ -51,8 +52,9 @@ void ring_free(struct ring *ring);
  * passed over. now_ms: a monotonic clock. Then ring_told. The writer. */
 void ring_tell(struct ring *ring, const struct batch_event *events, size_t count, int64_t now_ms);
 
-/* All events of a commit have been told: from here on readers see them. The writer. */
-void ring_told(struct ring *ring);
+/* All events of a commit have been told: from here on readers see them. stored: how many events the
+ * database has now, those outside of the ring included. The writer. */
+void ring_told(struct ring *ring, uint64_t stored);
 
 /* Events in [low, high) have been erased from the database. Fills in flight become void. The
  * writer. */

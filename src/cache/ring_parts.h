@@ -40,6 +40,7 @@ struct ring {
     struct range_place top; /* no stored event stands higher; PLACE_HIGHEST while that is unknown */
     int64_t told_seq;       /* the newest event's */
     int64_t last_seq;       /* the newest commit's that is wholly told */
+    uint64_t stored;        /* events in the database behind that commit */
     int64_t erasures;
     uint64_t generation; /* of what is stored: another one when something was erased */
     struct list aging, due;

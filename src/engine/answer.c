@@ -6,6 +6,10 @@
 #define ANSWER_ROW_BYTES 4096
 /* Text that has to be compressed: with more of it an answer is not made in one piece. */
 #define ANSWER_LOOSE_BYTES (1 << 20)
+/* What is made at once is this small. Its text, segments in full, may be some tenth of a
+ * millisecond's work. */
+#define ANSWER_SMALL_EVENTS 100
+#define ANSWER_SMALL_BYTES (256 << 10)
 
 void answer_init(struct answer *answer, struct answer_source *source, const struct range *range,
                  const struct reading_form *form)
@@ -133,8 +137,20 @@ static int answer_cut_whole(struct answer *answer, struct cut_ask ask, struct an
     return 0;
 }
 
-/* Takes the snapshot, and the first events with it, from the cache: 1, or 0 when it does not hold
- * all of the window. -1 when out of memory. */
+/* Whether the cut tells all about its moment: it reaches over the whole window, or over the first
+ * events of all there are. */
+static bool answer_is_hot(const struct answer *answer, const struct cut_ask *ask,
+                          const struct cut *cut)
+{
+    if (cut->above || (answer->range.resumed && cut->max_seq != answer->range.max_seq))
+        return false;
+    if (!cut->below)
+        return true;
+    return cut->all && (cut->count > 0 || ask->limit == 0);
+}
+
+/* Takes the snapshot, and the first events with it, from the cache: 1, or 0 when it does not know
+ * enough of the window. -1 when out of memory. */
 static int answer_snapshot_hot(struct answer *answer, size_t max_bytes, struct answer_chunk *chunk,
                                struct error *err)
 {
@@ -148,13 +164,12 @@ static int answer_snapshot_hot(struct answer *answer, size_t max_bytes, struct a
         whole = ring_cut(answer->source->ring, &ask, cut);
     if (whole < 0)
         return answer_no_memory(err);
-    if (cut->above || cut->below ||
-        (answer->range.resumed && cut->max_seq != answer->range.max_seq)) {
+    if (!answer_is_hot(answer, &ask, cut)) {
         answer_return(answer, chunk);
         return 0;
     }
     if (!answer->range.resumed)
-        answer->total = (int64_t)cut->total;
+        answer->total = (int64_t)(cut->all ? cut->stored : cut->total);
     answer->max_seq = cut->max_seq;
     answer->erasures = cut->erasures;
     return 1;
@@ -273,27 +288,30 @@ static int answer_step(struct answer *answer, struct store_reader *reader, size_
     return answer_read_rest(answer, reader, max_bytes, chunk, err);
 }
 
-/* Behind the limit: whether an event is left. */
+/* Behind the limit: whether an event is left. The total tells, but for a chain, whose cursor does
+ * not say how many its earlier pages had. */
 static int answer_look(struct answer *answer, struct store_reader *reader, struct error *err)
 {
     struct answer look = *answer;
     struct answer_chunk other = {0};
     int status = 0;
+    answer->done = true;
+    if (!answer->range.resumed) {
+        answer->more = answer->total - answer->sent > answer_skip(&answer->range);
+        return 0;
+    }
     look.range.limit = look.sent + 1;
     while (status == 0 && !look.done && look.sent == answer->sent)
         status = answer_step(&look, reader, 1, &other, err);
     answer_chunk_clear(&other, answer->source);
     answer->more = look.sent > answer->sent;
-    answer->done = true;
     return status;
 }
 
-static int answer_begin(struct answer *answer, struct store_reader *reader, size_t max_bytes,
-                        struct answer_chunk *chunk, struct error *err)
+/* The snapshot has been taken; hot: and the first events with it. */
+static int answer_begin(struct answer *answer, bool hot, struct answer_chunk *chunk,
+                        struct error *err)
 {
-    int hot = answer_snapshot_hot(answer, max_bytes, chunk, err);
-    if (hot < 0 || (hot == 0 && answer_snapshot_cold(answer, reader, err) != 0))
-        return -1;
     etag_make(answer->tag, answer->source->epoch, answer->erasures, answer->total,
               answer->source->secret);
     answer->begun = true;
@@ -306,7 +324,16 @@ static int answer_begin(struct answer *answer, struct store_reader *reader, size
     if (bytes_append(&chunk->text, answer->form.head, answer->form.head_len) != 0 ||
         bytes_append_text(&chunk->text, "{\"events\":[") != 0)
         return answer_no_memory(err);
-    return hot == 1 && !answer->done ? answer_accept(answer, chunk, err) : 0;
+    return hot && !answer->done ? answer_accept(answer, chunk, err) : 0;
+}
+
+static int answer_fetch_first(struct answer *answer, struct store_reader *reader, size_t max_bytes,
+                              struct answer_chunk *chunk, struct error *err)
+{
+    int hot = answer_snapshot_hot(answer, max_bytes, chunk, err);
+    if (hot < 0 || (hot == 0 && answer_snapshot_cold(answer, reader, err) != 0))
+        return -1;
+    return answer_begin(answer, hot == 1, chunk, err);
 }
 
 int answer_fetch(struct answer *answer, struct store_reader *reader, size_t max_bytes,
@@ -317,11 +344,30 @@ int answer_fetch(struct answer *answer, struct store_reader *reader, size_t max_
     int status = 0;
     int64_t sent = answer->sent;
     if (chunk->first)
-        status = answer_begin(answer, reader, max_bytes, chunk, err);
+        status = answer_fetch_first(answer, reader, max_bytes, chunk, err);
     while (status == 0 && !answer->done && answer->sent == sent)
         status = answer_step(answer, reader, max_bytes, chunk, err);
     if (status == 0 && !answer->done && answer->sent == answer->range.limit)
         status = answer_look(answer, reader, err);
     chunk->last = answer->done;
     return status;
+}
+
+int answer_fetch_at_once(struct answer *answer, struct answer_chunk *chunk)
+{
+    *chunk = (struct answer_chunk){.first = true, .last = true};
+    bytes_init(&chunk->text);
+    const struct cut *cut = &chunk->cut;
+    int64_t limit = answer->range.limit;
+    if (answer->form.coding != READING_PLAIN || answer->range.resumed ||
+        limit > ANSWER_SMALL_EVENTS ||
+        answer_snapshot_hot(answer, ANSWER_SMALL_BYTES, chunk, NULL) != 1)
+        return -1;
+    bool whole = (int64_t)cut->count == limit || (!cut->below && !cut->more);
+    if (!whole || cut->bytes > ANSWER_SMALL_BYTES || answer_begin(answer, true, chunk, NULL) != 0 ||
+        (!answer->done && answer_look(answer, NULL, NULL) != 0)) {
+        answer_chunk_clear(chunk, answer->source);
+        return -1;
+    }
+    return 0;
 }

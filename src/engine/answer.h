@@ -6,8 +6,9 @@
  * answer may be at it at once. No threads of its own.
  *
  * What the answer is made from is told by its first chunk: total, max_seq and erasures of one
- * moment, from the cache alone where it holds the whole window, else from the database. Later ones
- * take from the cache whatever it holds of that moment, and from the database what it does not.
+ * moment, from the cache alone where it holds the whole window, or the first events of all there
+ * are, whose number it knows; else from the database. Later ones take from the cache whatever it
+ * holds of that moment, and from the database what it does not.
  */
 #ifndef BEACOND_ENGINE_ANSWER_H
 #define BEACOND_ENGINE_ANSWER_H
@@ -65,6 +66,10 @@ void answer_init(struct answer *answer, struct answer_source *source, const stru
  * or memory ran out: the answer is spoilt then. Clear the chunk in any case. */
 int answer_fetch(struct answer *answer, struct store_reader *reader, size_t max_bytes,
                  struct answer_chunk *chunk, struct error *err) MUST_CHECK;
+
+/* Finds all events of a small plain answer, if the cache knows everything about it, without a
+ * store: 0, and the chunk is the only one. Else -1, and the answer is to be begun anew. */
+int answer_fetch_at_once(struct answer *answer, struct answer_chunk *chunk) MUST_CHECK;
 
 void answer_chunk_clear(struct answer_chunk *chunk, struct answer_source *source);
 

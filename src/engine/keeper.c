@@ -292,6 +292,7 @@ struct keeper *keeper_new(const struct store *store, const struct engine_options
         .max_bytes = options->cache_bytes,
         .ceiling_ms = keeper_ceiling_ms(),
         .last_seq = state.last_seq,
+        .stored = (uint64_t)state.total,
         .erasures = state.erasures,
         .settle_ms = KEEPER_SETTLE_MS,
         .wake = keeper_poke,

@@ -173,6 +173,24 @@ static const char *reading_copy(char **to, const char *text, size_t size)
     return copy;
 }
 
+/* A small answer from memory takes less than it would take to wake another thread. 0, or -1: it is
+ * to be begun by a turn. */
+static int reading_make_at_once(struct reading *reading)
+{
+    struct readers_desk desk = {0};
+    struct reading_chunk done = {.ready = true};
+    struct answer_chunk chunk;
+    if (answer_fetch_at_once(&reading->answer, &chunk) != 0)
+        return -1;
+    done.state = reading->answer.same ? READING_SAME : reading_pack(reading, &chunk, &desk, &done);
+    answer_chunk_clear(&chunk, reading->answer.source);
+    bytes_clear(&desk.plain);
+    bytes_clear(&desk.scratch);
+    reading->chunks[reading->fetched++ % READING_AHEAD] = done;
+    reading->ended = true;
+    return 0;
+}
+
 struct reading *reading_new(struct engine *engine, const struct range *range,
                             const struct reading_form *form, struct mailbox *reply_to,
                             reading_fn *fn, void *arg)
@@ -194,6 +212,8 @@ struct reading *reading_new(struct engine *engine, const struct range *range,
     reading->arg = arg;
     pthread_mutex_init(&reading->mutex, NULL);
     answer_init(&reading->answer, &engine->answers, range, &kept);
+    if (reading_make_at_once(reading) != 0)
+        answer_init(&reading->answer, &engine->answers, range, &kept);
     reading_next(reading);
     return reading;
 }

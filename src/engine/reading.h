@@ -1,5 +1,6 @@
 /*
- * reading.h: one answer to a window, produced chunk by chunk on the reader threads.
+ * reading.h: one answer to a window, produced chunk by chunk on the reader threads; a small plain
+ * one that needs nothing but memory at once, on the thread that asks.
  *
  * The document is the one of CONTRACT.md 4: {"events":[…],"total":…,"page":…,"limit":…} with a
  * nextCursor when events remain, in one of several forms. Each chunk is one short turn on a

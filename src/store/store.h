@@ -89,6 +89,7 @@ bool store_tend(struct store *store, bool idle);
 /* What is committed, after store_open and after an append. */
 struct store_state {
     int64_t last_seq; /* the newest number in use, or ever used */
+    int64_t total;    /* events stored */
     int64_t erasures; /* how often events were erased, or changed by another program */
 };
 void store_look(const struct store *store, struct store_state *out);

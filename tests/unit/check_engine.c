@@ -1,14 +1,10 @@
 /* The engine without a socket: a real store, real threads, a mailbox opened by the test. */
 
-#include <jansson.h>
 #include <pthread.h>
 #include <sqlite3.h>
 
 #include "base/clock.h"
-#include "contract/inflate.h"
-#include "engine/reading.h"
 #include "engine_run.h"
-#include "rope_text.h"
 
 static sqlite3 *shell; /* a person with the sqlite3 shell */
 
@@ -284,205 +280,6 @@ START_TEST(engine_forgets_receipts_of_what_was_not_committed)
 }
 END_TEST
 
-static const struct reading_form as_plain = {.coding = READING_PLAIN};
-static const struct reading_form as_gzip = {.coding = READING_GZIP};
-
-/* One answer, read to its end. */
-struct listener {
-    struct reading *reading;
-    int64_t max_seq; /* as told with each chunk */
-    struct bytes text;
-    unsigned chunks;
-    unsigned most; /* chunks after which it is given up; 0 for never */
-    bool done;
-    bool failed;
-};
-
-static void listener_hear(void *arg, enum reading_state state, struct rope *chunk)
-{
-    struct listener *listener = arg;
-    int64_t max_seq = reading_max_seq(listener->reading);
-    ck_assert(listener->chunks == 0 || max_seq == listener->max_seq);
-    listener->max_seq = max_seq;
-    listener->chunks++;
-    listener->failed = state == READING_FAILED;
-    if (!listener->failed)
-        rope_read(chunk, &listener->text);
-    if (state == READING_MORE)
-        reading_next(listener->reading);
-    listener->done = state != READING_MORE || listener->chunks == listener->most;
-    if (listener->done)
-        reading_free(listener->reading);
-}
-
-static void listener_read(struct listener *listener, const char *query,
-                          const struct reading_form *form)
-{
-    struct range range;
-    struct error err = {""};
-    ck_assert_msg(range_parse(&range, query, 500000, engine_secret(engine), &err) == 0, "%s",
-                  err.text);
-    bytes_init(&listener->text);
-    listener->reading = reading_new(engine, &range, form, mailbox, listener_hear, listener);
-    ck_assert_ptr_nonnull(listener->reading);
-    while (!listener->done)
-        wait_for_mail(mailbox);
-    ck_assert(!listener->failed);
-}
-
-static void fill(unsigned batches)
-{
-    for (unsigned i = 0; i < batches; i++) {
-        struct order order;
-        order_submit(&order, mailbox, batch_of(i, 100, "0123456789 0123456789 0123456789"));
-        order_wait(&order, mailbox);
-        batch_free(order.submission.batch);
-    }
-}
-
-START_TEST(reading_gives_one_document_in_many_chunks)
-{
-    struct listener plain = {0}, packed = {0};
-    struct bytes inflated;
-    fill(50);
-    listener_read(&plain, NULL, &as_plain);
-    ck_assert_uint_gt(plain.chunks, 1);
-    json_t *document = json_loadb(plain.text.data, plain.text.len, 0, NULL);
-    ck_assert_ptr_nonnull(document);
-    ck_assert_int_eq(json_integer_value(json_object_get(document, "total")), 5000);
-    ck_assert_uint_eq(json_array_size(json_object_get(document, "events")), 5000);
-    ck_assert_ptr_null(json_object_get(document, "nextCursor"));
-    json_decref(document);
-
-    listener_read(&packed, NULL, &as_gzip);
-    bytes_init(&inflated);
-    ck_assert_int_eq(inflate_gzip(packed.text.data, packed.text.len, 1 << 30, &inflated),
-                     INFLATE_OK);
-    ck_assert_uint_eq(inflated.len, plain.text.len);
-    ck_assert_mem_eq(inflated.data, plain.text.data, inflated.len);
-    bytes_clear(&inflated);
-    bytes_clear(&plain.text);
-    bytes_clear(&packed.text);
-}
-END_TEST
-
-/* Gives the form texts that are gone when the first chunk is made. */
-static void listener_read_wrapped(struct listener *listener, enum reading_coding coding)
-{
-    char head[] = "{\"response\":not read", tail[] = "}";
-    struct reading_form form = {coding, head, strlen("{\"response\":"), tail, NULL};
-    struct range range;
-    ck_assert_int_eq(range_parse(&range, NULL, 500000, engine_secret(engine), NULL), 0);
-    bytes_init(&listener->text);
-    listener->reading = reading_new(engine, &range, &form, mailbox, listener_hear, listener);
-    ck_assert_ptr_nonnull(listener->reading);
-    memset(head, '?', sizeof head);
-    memset(tail, '?', sizeof tail);
-    while (!listener->done)
-        wait_for_mail(mailbox);
-    ck_assert(!listener->failed);
-}
-
-START_TEST(reading_wraps_the_document_plain_and_as_a_deflated_message)
-{
-    /* Nothing, one chunk, many chunks. */
-    static const unsigned batches[] = {0, 1, 50};
-    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
-        struct listener bare = {0}, plain = {0}, packed = {0};
-        struct bytes expected, inflated;
-        fill(batches[i]);
-        bytes_init(&expected);
-        listener_read(&bare, NULL, &as_plain);
-        ck_assert_int_eq(bytes_append_format(&expected, "{\"response\":%.*s}", (int)bare.text.len,
-                                             bare.text.data),
-                         0);
-        listener_read_wrapped(&plain, READING_PLAIN);
-        ck_assert_uint_eq(plain.text.len, expected.len);
-        ck_assert_mem_eq(plain.text.data, expected.data, expected.len);
-        listener_read_wrapped(&packed, READING_DEFLATE);
-        ck_assert_mem_ne(packed.text.data + packed.text.len - 4, "\0\0\xff\xff", 4);
-        inflate_message(&packed.text, &inflated);
-        ck_assert_uint_eq(inflated.len, expected.len);
-        ck_assert_mem_eq(inflated.data, expected.data, expected.len);
-        ck_assert(batches[i] < 50 || (packed.chunks > 1 && packed.text.len < expected.len / 2));
-        bytes_clear(&inflated);
-        bytes_clear(&expected);
-        bytes_clear(&bare.text);
-        bytes_clear(&plain.text);
-        bytes_clear(&packed.text);
-    }
-}
-END_TEST
-
-START_TEST(reading_tells_the_newest_seq_of_its_snapshot)
-{
-    struct listener none = {0}, page = {0}, next = {0};
-    char query[512];
-    listener_read(&none, NULL, &as_plain);
-    ck_assert_int_eq(none.max_seq, 0);
-    fill(2);
-    listener_read(&page, "limit=7", &as_plain);
-    ck_assert_int_eq(page.max_seq, shell_number("SELECT max(seq) FROM events"));
-    json_t *document = json_loadb(page.text.data, page.text.len, 0, NULL);
-    snprintf(query, sizeof query, "limit=7&cursor=%s",
-             json_string_value(json_object_get(document, "nextCursor")));
-    json_decref(document);
-    fill(1);
-    listener_read(&next, query, &as_plain);
-    ck_assert_int_eq(next.max_seq, page.max_seq);
-    bytes_clear(&none.text);
-    bytes_clear(&page.text);
-    bytes_clear(&next.text);
-}
-END_TEST
-
-START_TEST(reading_goes_on_where_the_cursor_says_whatever_arrives)
-{
-    char query[512] = "limit=7";
-    size_t seen = 0;
-    char last[64] = "z";
-    fill(3);
-    for (;;) {
-        struct listener page = {0};
-        listener_read(&page, query, &as_plain);
-        json_t *document = json_loadb(page.text.data, page.text.len, 0, NULL);
-        json_t *events = json_object_get(document, "events"), *event;
-        size_t i;
-        ck_assert_int_eq(json_integer_value(json_object_get(document, "total")), 300);
-        json_array_foreach(events, i, event)
-        {
-            const char *stamp = json_string_value(json_object_get(event, "timestamp"));
-            ck_assert_int_le(strcmp(stamp, last), 0);
-            snprintf(last, sizeof last, "%s", stamp);
-        }
-        seen += json_array_size(events);
-        json_t *cursor = json_object_get(document, "nextCursor");
-        if (cursor != NULL)
-            snprintf(query, sizeof query, "limit=7&cursor=%s", json_string_value(cursor));
-        bool end = cursor == NULL;
-        json_decref(document);
-        bytes_clear(&page.text);
-        if (end)
-            break;
-        if (seen % 5 == 0)
-            fill(1);
-    }
-    ck_assert_uint_eq(seen, 300);
-}
-END_TEST
-
-START_TEST(reading_may_be_given_up_while_a_chunk_is_under_way)
-{
-    fill(50);
-    for (unsigned most = 1; most < 4; most++) {
-        struct listener listener = {.most = most};
-        listener_read(&listener, NULL, most % 2 == 0 ? &as_gzip : &as_plain);
-        ck_assert_uint_eq(listener.chunks, most);
-        bytes_clear(&listener.text);
-    }
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("engine");
@@ -500,11 +297,6 @@ int main(void)
     tcase_add_test(tcase, engine_tells_equal_bodies_of_one_group_apart);
     tcase_add_test(tcase, engine_stores_bursts_unless_their_answer_was_lost);
     tcase_add_test(tcase, engine_forgets_receipts_of_what_was_not_committed);
-    tcase_add_test(tcase, reading_gives_one_document_in_many_chunks);
-    tcase_add_test(tcase, reading_wraps_the_document_plain_and_as_a_deflated_message);
-    tcase_add_test(tcase, reading_tells_the_newest_seq_of_its_snapshot);
-    tcase_add_test(tcase, reading_goes_on_where_the_cursor_says_whatever_arrives);
-    tcase_add_test(tcase, reading_may_be_given_up_while_a_chunk_is_under_way);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }

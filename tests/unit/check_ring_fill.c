@@ -122,7 +122,7 @@ START_TEST(fill_is_void_when_too_much_was_told_meanwhile)
     fill_snapshot(fill, 0, PLACE_LOWEST);
     struct batch_event event = {.ts = 1, .seq = 1, .text = text, .text_len = sizeof text};
     ring_tell(ring, &event, 1, 0);
-    ring_told(ring);
+    ring_told(ring, 0);
     ck_assert(fill_void(fill));
     fill_free(fill);
 }

@@ -86,6 +86,11 @@ static int64_t total_of(int64_t since, int64_t until)
     ck_assert_int_eq(store_reader_open(store, &reader, NULL), STORE_OK);
     ck_assert_int_eq(store_survey(reader, since, until, 0, &survey, NULL), STORE_OK);
     store_reader_close(reader);
+    if (since == INT64_MIN && until == INT64_MAX) {
+        struct store_state state;
+        store_look(store, &state);
+        ck_assert_int_eq(state.total, survey.total);
+    }
     return survey.total;
 }
 

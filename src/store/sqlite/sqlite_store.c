@@ -14,9 +14,9 @@
 #include "store/tally.h"
 
 /*
- * last_seq and rejects say what is committed, and what the open transaction adds; after a rollback
- * they are read anew (stale). So a failed group can't leave a wrong bound or a number used twice
- * behind.
+ * last_seq, total and rejects say what is committed, and what the open transaction adds; after a
+ * rollback they are read anew (stale). So a failed group can't leave a wrong bound or a number used
+ * twice behind.
  */
 struct sqlite_store {
     struct store base;
@@ -26,6 +26,7 @@ struct sqlite_store {
     bool open;            /* the file is fit, and ours to write to */
     bool stale;           /* the numbers below must be read from the database */
     int64_t last_seq;     /* the highest seq in use, or ever used */
+    int64_t total;        /* events */
     int64_t erasures;     /* how often events were erased */
     int64_t data_version; /* changes when another connection has committed */
     int64_t seen_version; /* what the open transaction saw; data_version once it is committed */
@@ -50,10 +51,13 @@ static int store_keep_last_seq(struct sqlite_store *store, struct error *err)
 static int store_load(struct sqlite_store *store, struct error *err)
 {
     sqlite3_stmt *last = db_statement(&store->db, SQL_LAST_SEQ);
+    sqlite3_stmt *total = db_statement(&store->db, SQL_TOTAL);
     sqlite3_stmt *erasures = db_statement(&store->db, SQL_ERASURES);
-    if (last == NULL || erasures == NULL)
+    if (last == NULL || total == NULL || erasures == NULL)
         return db_failure(&store->db, err);
     int status = db_number(&store->db, last, &store->last_seq, err);
+    if (status == STORE_OK)
+        status = db_number(&store->db, total, &store->total, err);
     if (status == STORE_OK)
         status = db_number(&store->db, erasures, &store->erasures, err);
     if (status == STORE_OK && store->last_seq < store->base.state.last_seq)
@@ -135,8 +139,8 @@ static int store_flush_tally(struct sqlite_store *store, struct error *err)
 /* What is read or added up so far is committed. */
 static void store_publish(struct sqlite_store *store)
 {
-    store->base.state =
-        (struct store_state){.last_seq = store->last_seq, .erasures = store->erasures};
+    store->base.state = (struct store_state){
+        .last_seq = store->last_seq, .total = store->total, .erasures = store->erasures};
 }
 
 /* Ends the transaction that was begun: commits when status is STORE_OK, else rolls back. */
@@ -192,6 +196,7 @@ static int store_insert(struct sqlite_store *store, struct batch_event *event, i
     if (!*stored)
         return STORE_OK;
     event->seq = ++store->last_seq;
+    store->total++;
     if (tally_add(&store->tally, event->ts) != 0) {
         error_set(err, "out of memory");
         return STORE_BUSY;
