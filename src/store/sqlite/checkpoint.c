@@ -1,10 +1,15 @@
 #include "store/sqlite/checkpoint.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 
 /* Pages (of 8 KiB) in the WAL after which it is put back between two commits. */
 #define CHECKPOINT_PAGES 4000
+/* Those of a part: a millisecond or two. */
+#define CHECKPOINT_PART_PAGES 256
 /* A WAL this long means that something keeps a read transaction open. */
 #define CHECKPOINT_WARN_PAGES (10 * CHECKPOINT_PAGES)
 #define CHECKPOINT_WARN_MS 60000
@@ -17,12 +22,49 @@ static int checkpoint_on_commit(void *arg, sqlite3 *handle, const char *name, in
     return SQLITE_OK;
 }
 
-void checkpoint_init(struct checkpoint *checkpoint, struct db *db, const char *database)
+int checkpoint_open(struct checkpoint *checkpoint, struct db *db, const char *database,
+                    struct error *err)
 {
     /* One page, perhaps: what a killed run left is put back when idle. */
     *checkpoint = (struct checkpoint){.database = database, .pages = 1};
     (void)sqlite3_wal_hook(db->handle, checkpoint_on_commit, checkpoint);
+    checkpoint->file = open(database, O_RDONLY | O_CLOEXEC);
+    return db_open(&checkpoint->mark, database, SQLITE_OPEN_READONLY, err);
 }
+
+void checkpoint_close(struct checkpoint *checkpoint)
+{
+    db_close(&checkpoint->mark);
+    if (checkpoint->file >= 0)
+        close(checkpoint->file);
+    checkpoint->file = -1;
+}
+
+/* --- the mark --------------------------------------------------------------------------------- */
+
+static void checkpoint_unmark(struct checkpoint *checkpoint)
+{
+    if (checkpoint->marked > 0)
+        db_abandon(&checkpoint->mark);
+    checkpoint->marked = 0;
+}
+
+/* What is committed by now may be copied by the next part, and nothing newer. Without a mark, which
+ * is fine, the next one copies all. */
+static void checkpoint_mark(struct checkpoint *checkpoint)
+{
+    struct db *mark = &checkpoint->mark;
+    int64_t erasures; /* any row is as good */
+    checkpoint_unmark(checkpoint);
+    if (db_run(mark, SQL_BEGIN_READ, NULL) != STORE_OK)
+        return;
+    checkpoint->marked = checkpoint->pages;
+    sqlite3_stmt *read = db_statement(mark, SQL_ERASURES);
+    if (read == NULL || db_number(mark, read, &erasures, NULL) != STORE_OK)
+        checkpoint_unmark(checkpoint);
+}
+
+/* --- copying ---------------------------------------------------------------------------------- */
 
 static void checkpoint_complain(struct checkpoint *checkpoint)
 {
@@ -36,22 +78,43 @@ static void checkpoint_complain(struct checkpoint *checkpoint)
              checkpoint->database, checkpoint->pages);
 }
 
-bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle)
+/* Whoever reads is not waited for: it is tried again. Returns whether all was copied. */
+static bool checkpoint_run(struct checkpoint *checkpoint, struct db *db, int mode)
 {
     int log = 0, done = 0;
-    if (checkpoint->pages == 0)
-        return false;
-    if (!idle && checkpoint->pages < checkpoint->tried + CHECKPOINT_PAGES)
-        return true;
-    /* Whoever reads is not waited for: it is tried again. */
     (void)sqlite3_busy_timeout(db->handle, 0);
-    int code = sqlite3_wal_checkpoint_v2(
-        db->handle, NULL, idle ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, &log,
-        &done);
+    int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, &log, &done);
     (void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
     if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
         log_warn("%s: checkpoint failed: %s", checkpoint->database, sqlite3_errmsg(db->handle));
-    if (code == SQLITE_OK && (idle || log == done)) {
+    return code == SQLITE_OK && (mode == SQLITE_CHECKPOINT_TRUNCATE || log == done);
+}
+
+static void checkpoint_part(struct checkpoint *checkpoint, struct db *db)
+{
+    if (checkpoint->marked > 0) {
+        (void)checkpoint_run(checkpoint, db, SQLITE_CHECKPOINT_PASSIVE);
+#ifdef HAVE_SYNC_FILE_RANGE
+        /* Only a hint: nothing depends on it. */
+        if (checkpoint->file >= 0)
+            (void)sync_file_range(checkpoint->file, 0, 0, SYNC_FILE_RANGE_WRITE);
+#endif
+    }
+    checkpoint_mark(checkpoint);
+}
+
+bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle)
+{
+    if (checkpoint->pages == 0)
+        return false;
+    if (!idle && checkpoint->pages < checkpoint->tried + CHECKPOINT_PAGES) {
+        if (checkpoint->pages >= checkpoint->marked + CHECKPOINT_PART_PAGES)
+            checkpoint_part(checkpoint, db);
+        return true;
+    }
+    checkpoint_unmark(checkpoint);
+    if (checkpoint_run(checkpoint, db,
+                       idle ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE)) {
         checkpoint->pages = checkpoint->tried = 0;
         return !idle;
     }
@@ -62,6 +125,8 @@ bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle)
 
 void checkpoint_finish(struct checkpoint *checkpoint, struct db *db)
 {
+    checkpoint_unmark(checkpoint);
+    db_close(&checkpoint->mark);
     if (sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
         SQLITE_OK)
         log_warn("%s: the last checkpoint failed (%s); nothing is lost, the next start makes up "

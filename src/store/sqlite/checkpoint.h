@@ -4,6 +4,12 @@
  * Explicit, between two commits: SQLite's automatic one swallows errors. A passive one once there
  * are some thousand pages, which copies what no reader is in the way of; a truncating one when
  * nothing else is to be done. Neither waits for anybody.
+ *
+ * Nobody is answered meanwhile, and most of the time is spent on flushing the database. So most of
+ * it is done beforehand, in parts of some hundred pages: a reader of our own keeps SQLite from
+ * copying what is newer than its mark, and a checkpoint that copies a part flushes nothing, since
+ * the WAL stays as it is. The system begins to write what was copied. Little of it is left for the
+ * checkpoint that copies the rest, flushes the database and so gives the WAL free.
  */
 #ifndef BEACOND_STORE_SQLITE_CHECKPOINT_H
 #define BEACOND_STORE_SQLITE_CHECKPOINT_H
@@ -15,16 +21,24 @@ struct checkpoint {
     int pages;            /* in the WAL after the last commit */
     int tried;            /* of them when one was last tried in vain */
     int64_t warned_ms;    /* when a long WAL was last complained about */
+    struct db mark;       /* the reader */
+    int marked;           /* pages in the WAL when it began to read; 0: it does not */
+    int file;             /* descriptor of the database, to have it written; -1 for none */
 };
 
-/* Begins to count the pages of db's commits. */
-void checkpoint_init(struct checkpoint *checkpoint, struct db *db, const char *database);
+/* Begins to count the pages of db's commits. A store_status; checkpoint_close it in any case, once
+ * no other connection to the database is open in this process: a descriptor that is closed takes
+ * SQLite's locks with it. */
+int checkpoint_open(struct checkpoint *checkpoint, struct db *db, const char *database,
+                    struct error *err) MUST_CHECK;
+void checkpoint_close(struct checkpoint *checkpoint);
 
-/* Runs one if it is due. idle: nothing waits. Returns whether there is more to do once idle. */
+/* Runs one, or a part, if it is due. idle: nothing waits. Returns whether there is more to do once
+ * idle. */
 bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle);
 
-/* The last one, before closing: whatever fails is logged, and the next start makes up for it. Takes
- * the empty WAL away when the connection is closed, so that the one file is all there is. */
+/* The last one, before db is closed: whatever fails is logged, and the next start makes up for it.
+ * Takes the empty WAL away when the connection is closed, so that the one file is all there is. */
 void checkpoint_finish(struct checkpoint *checkpoint, struct db *db);
 
 #endif

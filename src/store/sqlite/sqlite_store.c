@@ -357,6 +357,7 @@ static void sqlite_store_close(struct store *base)
         checkpoint_finish(&store->checkpoint, &store->db);
     if (store->db.handle != NULL)
         db_close(&store->db);
+    checkpoint_close(&store->checkpoint);
     tally_clear(&store->tally);
     free(store->database);
     if (store->lock >= 0)
@@ -413,6 +414,7 @@ int sqlite_store_open(struct store **out, const struct store_options *options, s
     }
     store->base.ops = &sqlite_store_ops;
     store->lock = -1;
+    store->checkpoint.file = -1;
     store->stale = true;
     store->rejects.max_rows = options->max_rejects;
     store->rejects.max_bytes = options->max_rejects_bytes;
@@ -434,8 +436,9 @@ int sqlite_store_open(struct store **out, const struct store_options *options, s
     status = fit_open(&store->db, options, err);
     if (status != STORE_OK)
         goto out;
-    checkpoint_init(&store->checkpoint, &store->db, store->database);
-    status = store_read_secret(store, err);
+    status = checkpoint_open(&store->checkpoint, &store->db, store->database, err);
+    if (status == STORE_OK)
+        status = store_read_secret(store, err);
     if (status == STORE_OK)
         status = store_load(store, err);
     if (status == STORE_OK)

@@ -1,0 +1,189 @@
+/* The WAL goes back into the database in parts: what is on the disk meanwhile, and how long it
+ * gets.
+ */
+
+#include <sqlite3.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/bytes.h"
+#include "contract/batch.h"
+#include "folder.h"
+#include "store/store.h"
+
+#define PAGE 8192
+#define FRAME (PAGE + 24)
+#define PART (256 * FRAME)   /* of the WAL, after which a part of it is put back, */
+#define WHOLE (4000 * FRAME) /* and all of it */
+#define SLACK (64 * FRAME)   /* for the commit that reaches over either */
+
+static struct folder folder;
+static char database[PATH_MAX], wal[PATH_MAX];
+static struct store *store;
+static struct uuid_source uuids;
+static int64_t appended;
+
+static void store_up(const char *path)
+{
+    struct error err = {""};
+    const struct store_options options = {.database = path, .synchronous = STORE_SYNC_OFF};
+    int status = store_open(&store, &options, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+}
+
+static void setup(void)
+{
+    folder_make(&folder);
+    folder_file(&folder, database, "t.db");
+    folder_file(&folder, wal, "t.db-wal");
+    uuid_source_init(&uuids);
+    appended = 0;
+    store_up(database);
+}
+
+static void teardown(void)
+{
+    store_close(store);
+    folder_remove(&folder);
+}
+
+static int64_t size_of(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 ? info.st_size : 0;
+}
+
+/* A commit of some twenty pages, and what the writer does behind it. */
+static void append(void)
+{
+    static char text[128 << 10];
+    static const struct batch_limits limits = {1 << 20, 512};
+    static const struct store_receipts no_receipts;
+    struct store_item item = {NULL};
+    struct error err = {""};
+    int len =
+        snprintf(text, sizeof text,
+                 "{\"events\":[{\"timestamp\":\"2024-01-01T00:00:00Z\",\"x\":\"%0120000d\"}]}",
+                 (int)appended);
+    ck_assert_int_eq(batch_read(text, (size_t)len, &limits, &uuids, NULL, 0, &item.batch, &err),
+                     BATCH_OK);
+    ck_assert_msg(store_append(store, &item, 1, &no_receipts, &err) == STORE_OK, "%s", err.text);
+    batch_free(item.batch);
+    appended++;
+    (void)store_tend(store, false);
+}
+
+static int64_t count_of(struct store *counted)
+{
+    struct store_reader *reader;
+    struct store_survey survey;
+    ck_assert_int_eq(store_reader_open(counted, &reader, NULL), STORE_OK);
+    ck_assert_int_eq(store_survey(reader, INT64_MIN, INT64_MAX, 0, &survey, NULL), STORE_OK);
+    store_reader_close(reader);
+    return survey.total;
+}
+
+/* The WAL's header, whose salt is another one each time it begins anew. */
+static void read_header(char header[32])
+{
+    int file = open(wal, O_RDONLY);
+    ck_assert_int_ge(file, 0);
+    ck_assert_int_eq(read(file, header, 32), 32);
+    close(file);
+}
+
+/* Appends until the WAL begins anew, or is longer than most. Returns its size before that. */
+static int64_t append_until_anew(int64_t most)
+{
+    char before[32], now[32];
+    int64_t size = size_of(wal), last = 0;
+    append();
+    read_header(before);
+    do {
+        last = size;
+        append();
+        size = size_of(wal);
+        read_header(now);
+    } while (memcmp(before, now, sizeof now) == 0 && size <= most);
+    return memcmp(before, now, sizeof now) == 0 ? size : last;
+}
+
+/* Copies a file of the folder. Not in this process, where closing it would cost SQLite its locks.
+ */
+static void copy(const char *from, const char *to)
+{
+    char command[3 * PATH_MAX];
+    snprintf(command, sizeof command, "cp '%s/%s' '%s/%s'", folder.path, from, folder.path, to);
+    ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(checkpoint_puts_the_wal_back_in_parts)
+{
+    int64_t size = size_of(database), parts = 0;
+    while (size_of(wal) < WHOLE - SLACK) {
+        append();
+        int64_t now = size_of(database);
+        if (now != size) {
+            parts++;
+            ck_assert_int_lt(now,
+                             size_of(wal) - PART + SLACK); /* the newest one is not there yet */
+        }
+        size = now;
+    }
+    ck_assert_int_ge(parts, 12);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_le(append_until_anew(WHOLE + SLACK), WHOLE + SLACK);
+    ck_assert(!store_tend(store, true));
+    ck_assert_int_eq(size_of(wal), 0);
+    ck_assert_int_eq(count_of(store), appended);
+}
+END_TEST
+
+/* Until the WAL begins anew, it alone makes up for whatever of the database never came to the disk.
+ */
+START_TEST(checkpoint_of_a_part_need_not_have_reached_the_disk)
+{
+    char other[PATH_MAX];
+    (void)append_until_anew(WHOLE + SLACK);
+    ck_assert(!store_tend(store, true));
+    copy("t.db", "old.db");
+    int64_t size = size_of(database);
+    while (size_of(wal) < WHOLE / 2)
+        append();
+    ck_assert_int_gt(size_of(database), size);
+    copy("t.db-wal", "old.db-wal");
+    store_close(store);
+    store_up(folder_file(&folder, other, "old.db"));
+    ck_assert_int_eq(count_of(store), appended);
+}
+END_TEST
+
+START_TEST(checkpoint_goes_round_a_reader_and_makes_up_for_it)
+{
+    sqlite3 *reader;
+    append();
+    ck_assert_int_eq(sqlite3_open(database, &reader), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM events", NULL, NULL, NULL),
+                     SQLITE_OK);
+    ck_assert_int_gt(append_until_anew(2 * WHOLE), 2 * WHOLE); /* it can't begin anew */
+    ck_assert_int_eq(sqlite3_exec(reader, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    ck_assert_int_le(append_until_anew(4 * WHOLE), 3 * WHOLE + 2 * SLACK);
+    sqlite3_close(reader);
+    ck_assert(!store_tend(store, true));
+    ck_assert_int_eq(size_of(wal), 0);
+    ck_assert_int_eq(count_of(store), appended);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("checkpoint");
+    TCase *tcase = tcase_create("checkpoint");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, checkpoint_puts_the_wal_back_in_parts);
+    tcase_add_test(tcase, checkpoint_of_a_part_need_not_have_reached_the_disk);
+    tcase_add_test(tcase, checkpoint_goes_round_a_reader_and_makes_up_for_it);
+    suite_add_tcase(suite, tcase);
+    return unit_main(suite);
+}
