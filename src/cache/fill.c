@@ -257,9 +257,6 @@ static void fill_move_edge(struct fill *fill)
     else
         ring->floor = fill->low;
     ring->top = place_later(fill->top, fill->told_top);
-    if (fill->max_seq > ring->told_seq)
-        ring->told_seq = fill->max_seq;
-    ring->last_seq = ring->told_seq;
 }
 
 enum fill_status fill_publish(struct fill *fill, int64_t now_ms)
@@ -269,7 +266,11 @@ enum fill_status fill_publish(struct fill *fill, int64_t now_ms)
     struct list garbage;
     list_init(&garbage);
     ring_lock(ring);
-    if (fill->ended && !fill_is_void(fill) && ring_reserve(ring, fill->slot_count) == 0) {
+    /* What the ring has not been told of by now has been stored by someone else: soon it is told to
+     * begin anew. */
+    bool foreign = fill->max_seq > ring->told_seq;
+    if (fill->ended && !foreign && !fill_is_void(fill) &&
+        ring_reserve(ring, fill->slot_count) == 0) {
         struct range_place floor = fill->up ? ring->floor : fill->low;
         fill_move_edge(fill);
         if (fill_add_told(fill, now_ms) != 0)

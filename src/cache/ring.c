@@ -149,9 +149,11 @@ void ring_tell(struct ring *ring, const struct batch_event *events, size_t count
     }
 }
 
-void ring_told(struct ring *ring, uint64_t stored)
+void ring_told(struct ring *ring, int64_t last_seq, uint64_t stored)
 {
     ring_lock(ring);
+    if (last_seq > ring->told_seq)
+        ring->told_seq = last_seq;
     ring->last_seq = ring->told_seq;
     ring->stored = stored;
     ring_unlock(ring);
@@ -230,6 +232,15 @@ void ring_clear(struct ring *ring, int64_t ceiling_ms)
     ring_empty(ring, &garbage);
     ring_unlock(ring);
     ring_free_slots(&garbage);
+}
+
+void ring_open(struct ring *ring, struct range_place floor, struct range_place top)
+{
+    ring_lock(ring);
+    ring->generation++; /* fills end at the old floor */
+    ring->floor = floor;
+    ring->top = top;
+    ring_unlock(ring);
 }
 
 void ring_set_erasures(struct ring *ring, int64_t erasures)

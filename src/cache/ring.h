@@ -37,8 +37,8 @@ struct ring_options {
     uint64_t stored;         /* how many events are stored, all of which are outside of it yet */
     int64_t erasures;        /* see ring_set_erasures */
     int64_t settle_ms;       /* how long an open segment waits before it is sealed unread */
-    void (*wake)(void *arg); /* NULL, or told that sealing_take has something that need not wait;
-                              * on the thread that caused it, unlocked */
+    void (*wake)(void *arg); /* NULL, or told that sealing_take has something that need not wait, or
+                              * that the ring was emptied; on the thread that caused it, unlocked */
     void *wake_arg;
 };
 
@@ -52,9 +52,10 @@ void ring_free(struct ring *ring);
  * passed over. now_ms: a monotonic clock. Then ring_told. The writer. */
 void ring_tell(struct ring *ring, const struct batch_event *events, size_t count, int64_t now_ms);
 
-/* All events of a commit have been told: from here on readers see them. stored: how many events the
- * database has now, those outside of the ring included. The writer. */
-void ring_told(struct ring *ring, uint64_t stored);
+/* All events of a commit have been told: from here on readers see them. What the database has now,
+ * what the ring was not told of included: last_seq, the newest event's or higher, and stored, how
+ * many events. The writer. */
+void ring_told(struct ring *ring, int64_t last_seq, uint64_t stored);
 
 /* Events in [low, high) have been erased from the database. Fills in flight become void. The
  * writer. */
@@ -66,6 +67,10 @@ void ring_erase_places(struct ring *ring, const struct range_place *places, size
 /* Forgets everything, for when the database was changed by someone else, or the clock has jumped:
  * floor and ceiling are at that millisecond afterwards, fills in flight void. The writer. */
 void ring_clear(struct ring *ring, int64_t ceiling_ms);
+
+/* Where floor and ceiling are the same: nothing is stored in [floor, ceiling), and nothing above
+ * top, so that what comes from now on is kept. The writer, having told every commit so far. */
+void ring_open(struct ring *ring, struct range_place floor, struct range_place top);
 
 /* How often events have been erased: a cut tells it, so that who has seen the database with another
  * number does not use the cut. The writer, as soon as the ring has been told the erasure. */

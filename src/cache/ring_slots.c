@@ -298,6 +298,7 @@ void ring_empty(struct ring *ring, struct list *garbage)
     ring->floor = ring->ceiling;
     ring->top = PLACE_HIGHEST;
     ring->generation++;
+    ring->wake = true; /* it is to be opened again */
 }
 
 void ring_free_slots(struct list *garbage)

@@ -31,6 +31,9 @@
 /* Events that are filled in at once. */
 #define KEEPER_FILL_EVENTS 16384
 #define KEEPER_FILL_BYTES (64 << 20)
+#define KEEPER_FILL_LEAST_BYTES (1 << 20) /* of a small cache, and as many as that may hold */
+/* After so many it is looked whether they are still wanted. */
+#define KEEPER_LOOK_EVENTS 1024
 /* After a failure, or when someone was faster. */
 #define KEEPER_AGAIN_MS 100
 /* However quiet it is, the clock and the floor are looked at. */
@@ -54,10 +57,11 @@ struct keeper {
     struct store_reader *reader;
     struct gzip_pieces *pieces;
     struct sealer sealer;
-    bool full;       /* what lies deeper did not stay when it was filled in */
-    size_t sealed;   /* plain bytes since memory was given back */
-    bool filled;     /* told once that it is */
-    int64_t fill_ms; /* not before, by the monotonic clock */
+    bool full;                      /* what lies deeper did not stay when it was filled in, */
+    size_t full_events, full_bytes; /* and the ring was left with so much */
+    size_t sealed;                  /* plain bytes since memory was given back */
+    bool filled;                    /* told once that it is */
+    int64_t fill_ms;                /* not before, by the monotonic clock */
 };
 
 int64_t keeper_ceiling_ms(void)
@@ -79,7 +83,7 @@ struct ring *keeper_ring(struct keeper *keeper)
     return keeper->ring;
 }
 
-/* --- filling ---------------------------------------------------------------------------------- */
+/* --- beginning -------------------------------------------------------------------------------- */
 
 struct keeper_errand {
     struct errand errand; /* first */
@@ -88,29 +92,83 @@ struct keeper_errand {
     enum fill_status status;
 };
 
+static int keeper_row_place(void *arg, struct range_place place, const char *text, size_t len)
+{
+    (void)text;
+    (void)len;
+    *(struct range_place *)arg = place_above(place);
+    return 1;
+}
+
+/* Empties the ring and puts it above all that is stored: the present goes into it from here on, and
+ * is filled in below at leisure. */
+static int keeper_begin_ring(struct keeper *keeper, struct error *err)
+{
+    struct store_newest newest;
+    struct range_place floor = PLACE_LOWEST;
+    int64_t ceiling_ms = keeper_ceiling_ms();
+    bool more;
+    ring_clear(keeper->ring, ceiling_ms);
+    if (store_newest(keeper->reader, &newest, err) != STORE_OK ||
+        store_page(keeper->reader, INT64_MIN, newest.max_seq, place_of_ms(ceiling_ms),
+                   keeper_row_place, &floor, &more, err) != STORE_OK)
+        return -1;
+    ring_open(keeper->ring, floor, newest.any ? newest.top : PLACE_LOWEST);
+    return 0;
+}
+
+/* On the writer's thread, between two commits; the keeper's own waits, so its reader may be used.
+ */
 static void keeper_on_writer(struct errand *base)
 {
     struct keeper_errand *errand = (struct keeper_errand *)base;
+    struct error err = {""};
     if (errand->fill != NULL)
         errand->status = fill_publish(errand->fill, clock_mono_ms());
+    else if (keeper_begin_ring(errand->keeper, &err) != 0)
+        log_debug("the cache can't begin now: %s", err.text);
     else
-        ring_clear(errand->keeper->ring, keeper_ceiling_ms());
+        errand->status = FILL_DONE;
 }
 
 static enum fill_status keeper_publish(struct keeper *keeper, struct fill *fill)
 {
-    struct keeper_errand errand = {{.run = keeper_on_writer}, keeper, fill, FILL_DONE};
+    struct keeper_errand errand = {{.run = keeper_on_writer}, keeper, fill, FILL_VOID};
     writer_run(keeper->writer, &errand.errand);
     return errand.status;
 }
 
+static bool keeper_begin(struct keeper *keeper)
+{
+    keeper->full = false;
+    return keeper_publish(keeper, NULL) == FILL_DONE;
+}
+
+/* --- filling ---------------------------------------------------------------------------------- */
+
 struct keeper_page {
     struct keeper *keeper;
     struct fill *fill;
+    bool up;
     size_t bytes;
+    size_t most_bytes;
     struct range_place last;
-    bool failed;
+    bool failed; /* out of memory */
+    bool vain;   /* the fill is void, or nobody wants it any more */
 };
+
+static bool keeper_is_stopping(struct keeper *keeper)
+{
+    pthread_mutex_lock(&keeper->mutex);
+    bool stopping = keeper->stopping;
+    pthread_mutex_unlock(&keeper->mutex);
+    return stopping;
+}
+
+static bool keeper_page_is_full(const struct keeper_page *page)
+{
+    return fill_count(page->fill) >= KEEPER_FILL_EVENTS || page->bytes >= page->most_bytes;
+}
 
 static int keeper_row(void *arg, struct range_place place, const char *text, size_t len)
 {
@@ -121,92 +179,121 @@ static int keeper_row(void *arg, struct range_place place, const char *text, siz
     }
     page->bytes += len;
     page->last = place;
-    /* One that goes up must reach the old ceiling. */
-    return !place_equal(fill_low(page->fill), PLACE_LOWEST)
-               ? 0
-               : fill_count(page->fill) >= KEEPER_FILL_EVENTS || page->bytes >= KEEPER_FILL_BYTES;
+    if (fill_count(page->fill) % KEEPER_LOOK_EVENTS == 0)
+        page->vain = fill_void(page->fill) || keeper_is_stopping(page->keeper);
+    return page->vain || keeper_page_is_full(page);
 }
 
 /* Reads the events of a fill. 0, or -1 with err. */
-static int keeper_read(struct keeper *keeper, struct fill *fill, struct error *err)
+static int keeper_read(struct keeper *keeper, struct keeper_page *page, struct error *err)
 {
     struct store_newest newest;
+    struct fill *fill = page->fill;
     struct range_place low = fill_low(fill);
-    struct keeper_page page = {keeper, fill, 0, low, false};
     bool more = false;
     if (store_newest(keeper->reader, &newest, err) != STORE_OK)
         return -1;
     fill_snapshot(fill, newest.max_seq, newest.any ? newest.top : PLACE_LOWEST);
-    if (store_page(keeper->reader, low.ts, newest.max_seq, fill_high(fill), keeper_row, &page,
-                   &more, err) != STORE_OK)
+    if (store_page(keeper->reader, low.ts, newest.max_seq, fill_high(fill), keeper_row, page, &more,
+                   err) != STORE_OK)
         return -1;
-    if (!page.failed && fill_end(fill, keeper->pieces, more ? page.last : low) == 0)
+    /* One that goes up must reach the old ceiling. */
+    page->vain = page->vain || (page->up && more);
+    if (!page->failed && fill_end(fill, keeper->pieces, more && !page->up ? page->last : low) == 0)
         return 0;
     error_set(err, "out of memory");
     return -1;
 }
 
-/* Fills in once. False: something went wrong, try again in a while. */
-static bool keeper_fill(struct keeper *keeper, struct fill *fill)
+/* Fills in once. FILL_VOID: something went wrong. */
+static enum fill_status keeper_fill(struct keeper *keeper, struct fill *fill)
 {
     struct error err = {""};
-    bool up = !place_equal(fill_low(fill), PLACE_LOWEST);
-    if (keeper_read(keeper, fill, &err) != 0) {
+    struct keeper_page page = {.keeper = keeper,
+                               .fill = fill,
+                               .up = !place_equal(fill_low(fill), PLACE_LOWEST),
+                               .most_bytes = KEEPER_FILL_BYTES};
+    if (page.most_bytes > keeper->options.max_bytes + KEEPER_FILL_LEAST_BYTES)
+        page.most_bytes = keeper->options.max_bytes + KEEPER_FILL_LEAST_BYTES;
+    bool fine = keeper_read(keeper, &page, &err) == 0;
+    if (!fine)
         log_debug("the cache can't be filled now: %s", err.text);
-        fill_free(fill);
-        return false;
-    }
-    enum fill_status status = keeper_publish(keeper, fill);
-    if (!up)
-        keeper->full = status == FILL_FULL;
-    return status != FILL_VOID;
+    if (fine && !page.vain)
+        return keeper_publish(keeper, fill);
+    fill_free(fill);
+    return FILL_VOID;
 }
 
-/* The ceiling belongs a while ahead of the clock. Returns what is to be filled in for that. */
-static struct fill *keeper_raise(struct keeper *keeper, int64_t ceiling_ms)
+/* The ceiling belongs a while ahead of the clock, and the floor below it. Does something about that
+ * if it is due. *fine: whether it worked. */
+static bool keeper_place(struct keeper *keeper, const struct ring_survey *survey, bool *fine)
 {
-    int64_t ahead_ms = ceiling_ms - clock_wall_ms();
-    if (ahead_ms >= KEEPER_LEAST_AHEAD_MS && ahead_ms <= KEEPER_AHEAD_MS + KEEPER_JUMP_MS)
-        return NULL;
-    if (ahead_ms < KEEPER_AHEAD_MS - KEEPER_JUMP_MS || ahead_ms > KEEPER_AHEAD_MS) {
-        (void)keeper_publish(keeper, NULL);
-        return NULL;
+    int64_t ahead_ms = survey->ceiling.ts - clock_wall_ms();
+    if (place_equal(survey->floor, survey->ceiling) ||
+        ahead_ms < KEEPER_AHEAD_MS - KEEPER_JUMP_MS ||
+        ahead_ms > KEEPER_AHEAD_MS + KEEPER_JUMP_MS) {
+        *fine = keeper_begin(keeper);
+        return true;
     }
-    return fill_up(keeper->ring, keeper_ceiling_ms());
+    if (ahead_ms >= KEEPER_LEAST_AHEAD_MS)
+        return false;
+    /* Few events are dated that late. Where many are, begin above them. */
+    struct fill *fill = fill_up(keeper->ring, keeper_ceiling_ms());
+    *fine = fill != NULL && (keeper_fill(keeper, fill) != FILL_VOID || keeper_begin(keeper));
+    return true;
 }
 
-/* Whether the ring could hold older events, too. */
+/* Whether the ring could hold older events, too: it has room, more than when it was last found to
+ * have none. */
 static bool keeper_has_room(struct keeper *keeper, const struct ring_survey *survey)
 {
     const struct ring_options *options = &keeper->options;
     if (place_equal(survey->floor, PLACE_LOWEST))
         return false;
     if (survey->events <= options->max_events / 4 * 3 &&
-        survey->bytes <= options->max_bytes / 4 * 3)
+        survey->bytes <= options->max_bytes / 4 * 3 &&
+        (survey->events < keeper->full_events / 4 * 3 ||
+         survey->bytes < keeper->full_bytes / 4 * 3))
         keeper->full = false;
     return !keeper->full;
 }
 
-/* Does something about floor or ceiling if that is due. */
-static bool keeper_tend(struct keeper *keeper)
+static bool keeper_deepen(struct keeper *keeper, const struct ring_survey *survey, bool *fine)
 {
-    struct ring_survey survey;
-    if (clock_mono_ms() < keeper->fill_ms)
-        return false;
-    ring_bounds(keeper->ring, &survey);
-    struct fill *fill = keeper_raise(keeper, survey.ceiling.ts);
-    if (fill == NULL && keeper_has_room(keeper, &survey))
-        fill = fill_down(keeper->ring);
+    struct fill *fill = keeper_has_room(keeper, survey) ? fill_down(keeper->ring) : NULL;
     if (fill == NULL) {
         if (!keeper->filled)
-            log_debug("the cache holds %zu events in %zu bytes", survey.events, survey.bytes);
+            log_debug("the cache holds %zu events in %zu bytes", survey->events, survey->bytes);
         keeper->filled = true;
         return false;
     }
     keeper->filled = false;
-    if (!keeper_fill(keeper, fill))
-        keeper->fill_ms = clock_mono_ms() + KEEPER_AGAIN_MS;
+    enum fill_status status = keeper_fill(keeper, fill);
+    *fine = status != FILL_VOID;
+    if (status == FILL_FULL) {
+        struct ring_survey now;
+        ring_bounds(keeper->ring, &now);
+        keeper->full = true;
+        keeper->full_events = now.events;
+        keeper->full_bytes = now.bytes;
+    }
     return true;
+}
+
+typedef bool keeper_fn(struct keeper *keeper, const struct ring_survey *survey, bool *fine);
+
+/* Does what is due about the edges of the ring. Whether anything was. */
+static bool keeper_tend(struct keeper *keeper, keeper_fn *fn)
+{
+    struct ring_survey survey;
+    bool fine = true;
+    if (clock_mono_ms() < keeper->fill_ms)
+        return false;
+    ring_bounds(keeper->ring, &survey);
+    bool did = fn(keeper, &survey, &fine);
+    if (!fine)
+        keeper->fill_ms = clock_mono_ms() + KEEPER_AGAIN_MS;
+    return did;
 }
 
 /* --- sealing ---------------------------------------------------------------------------------- */
@@ -272,10 +359,15 @@ static void *keeper_main(void *arg)
 #endif
     while (keeper_sleep(keeper, wait_ms)) {
         wait_ms = KEEPER_LOOK_MS;
-        if (keeper_seal(keeper, &wait_ms) || keeper_tend(keeper))
+        /* Where it belongs comes first: what is told meanwhile would be lost to it. */
+        if (keeper_tend(keeper, keeper_place) || keeper_seal(keeper, &wait_ms) ||
+            keeper_tend(keeper, keeper_deepen))
             wait_ms = 0;
         else
             keeper_trim(keeper);
+        int64_t again_ms = keeper->fill_ms - clock_mono_ms();
+        if (again_ms > 0 && again_ms < wait_ms)
+            wait_ms = again_ms;
     }
     return NULL;
 }

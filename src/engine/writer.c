@@ -184,7 +184,7 @@ static void writer_tell_ring(struct writer *writer, size_t from, size_t to)
         const struct batch *batch = writer->items[i].batch;
         ring_tell(writer->ring, batch->events, batch->event_count, now_ms);
     }
-    ring_told(writer->ring, (uint64_t)state.total);
+    ring_told(writer->ring, state.last_seq, (uint64_t)state.total);
 }
 
 typedef int writer_append_fn(struct writer *writer, size_t from, size_t to,

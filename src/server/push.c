@@ -170,6 +170,10 @@ void push_snapshot(struct push *push, struct loop *loop, int64_t max_seq)
     push->ticks = 0;
     if (push->base == INT64_MAX)
         push->base = push->delivered = max_seq;
+    /* The cache may be a moment behind what the database has shown to an earlier answer: what that
+     * one held is news to this one. */
+    if (max_seq < push->base)
+        push->base = max_seq;
     push_flush(push, loop);
 }
 

@@ -22,7 +22,7 @@ START_TEST(ring_passes_over_what_was_not_stored)
                                     {.ts = 6, .seq = 0, .text = "x", .text_len = 1},
                                     {.ts = 7, .seq = 2, .text = "2", .text_len = 1}};
     ring_tell(ring, events, 3, 0);
-    ring_told(ring, 0);
+    ring_told(ring, 0, 0);
     ck_assert_str_eq(read_all(), "2,1");
 }
 END_TEST
@@ -93,7 +93,7 @@ START_TEST(ring_is_bounded_in_bytes)
         struct batch_event event = {
             .ts = seq, .seq = seq, .text = text, .text_len = (size_t)(seq * 60)};
         ring_tell(ring, &event, 1, 0);
-        ring_told(ring, 0);
+        ring_told(ring, 0, 0);
         ck_assert_uint_le(survey().bytes, 20000);
     }
     ck_assert_uint_ge(survey().events, 2);
@@ -110,7 +110,7 @@ START_TEST(ring_drops_everything_rather_than_break_its_bound)
     fill_with_nothing();
     tell_run(1, 2);
     ring_tell(ring, &event, 1, 0);
-    ring_told(ring, 0);
+    ring_told(ring, 0, 0);
     ck_assert_uint_eq(survey().events, 0);
     ck_assert(place_equal(survey().floor, (struct range_place){3, 4}));
     tell(4, 4);

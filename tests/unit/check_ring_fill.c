@@ -32,14 +32,24 @@ START_TEST(ring_is_filled_downwards_in_slices)
 }
 END_TEST
 
-START_TEST(ring_that_was_filled_knows_what_its_snapshot_held)
+static struct fill *fill_of_three(void)
 {
-    make_ring(1000, 1 << 20);
     struct fill *fill = fill_down(ring);
     ck_assert_ptr_nonnull(fill);
     fill_snapshot(fill, 500, (struct range_place){20000, 500});
     add_run(fill, 3, 1);
     ck_assert_int_eq(fill_end(fill, glue.pieces, PLACE_LOWEST), 0);
+    return fill;
+}
+
+START_TEST(ring_that_was_filled_knows_what_its_snapshot_held)
+{
+    make_ring(1000, 1 << 20);
+    struct fill *fill = fill_of_three();
+    ring_told(ring, 499, 0);
+    ck_assert_int_eq(fill_publish(fill, 0), FILL_VOID); /* event 500 is nobody's */
+    fill = fill_of_three();
+    ring_told(ring, 500, 0);
     ck_assert_int_eq(fill_publish(fill, 0), FILL_DONE);
     ck_assert_int_eq(ring_last_seq(ring), 500);
     struct cut cut;
@@ -97,6 +107,32 @@ START_TEST(fill_is_void_when_something_was_erased_or_the_edge_has_moved)
 }
 END_TEST
 
+START_TEST(ring_that_is_opened_keeps_what_comes_and_voids_fills_below)
+{
+    const struct range_place newest = {9000, 7}, top = {20000, 3};
+    make_ring(1000, 1 << 20);
+    struct fill *fill = fill_of_three();
+    ring_told(ring, 500, 500);
+    ring_open(ring, place_above(newest), top);
+    ck_assert_int_eq(fill_publish(fill, 0), FILL_VOID);
+    tell(8999, 501); /* below it */
+    tell(9000, 502);
+    tell(9500, 503);
+    ck_assert_str_eq(read_ask((struct cut_ask){.since = 9000, .until = 9999}), "503,502");
+    struct cut cut;
+    struct cut_ask ask = {.since = INT64_MIN,
+                          .until = INT64_MAX,
+                          .start = PLACE_HIGHEST,
+                          .max_seq = INT64_MAX,
+                          .limit = 1};
+    ck_assert_int_eq(ring_cut(ring, &ask, &cut), 0);
+    ck_assert(cut.all && cut.above && cut.below);
+    ck_assert_uint_eq(cut.total, 2);
+    ck_assert(place_equal(cut.low, place_above(newest)));
+    cut_clear(&cut);
+}
+END_TEST
+
 START_TEST(fill_says_when_the_ring_is_full)
 {
     make_ring(8, 1 << 20);
@@ -105,6 +141,7 @@ START_TEST(fill_says_when_the_ring_is_full)
     fill_snapshot(fill, 30, (struct range_place){30, 30});
     add_run(fill, 30, 1);
     ck_assert_int_eq(fill_end(fill, glue.pieces, PLACE_LOWEST), 0);
+    ring_told(ring, 30, 0);
     ck_assert_int_eq(fill_publish(fill, 0), FILL_FULL);
     ck_assert_uint_ge(survey().events, 8);
     ck_assert_uint_lt(survey().events, 8 + SEGMENT);
@@ -122,7 +159,7 @@ START_TEST(fill_is_void_when_too_much_was_told_meanwhile)
     fill_snapshot(fill, 0, PLACE_LOWEST);
     struct batch_event event = {.ts = 1, .seq = 1, .text = text, .text_len = sizeof text};
     ring_tell(ring, &event, 1, 0);
-    ring_told(ring, 0);
+    ring_told(ring, 0, 0);
     ck_assert(fill_void(fill));
     fill_free(fill);
 }
@@ -134,6 +171,7 @@ int main(void)
                                   ring_that_was_filled_knows_what_its_snapshot_held,
                                   ring_raises_its_ceiling_once_what_lies_between_is_filled_in,
                                   fill_is_void_when_something_was_erased_or_the_edge_has_moved,
+                                  ring_that_is_opened_keeps_what_comes_and_voids_fills_below,
                                   fill_says_when_the_ring_is_full,
                                   fill_is_void_when_too_much_was_told_meanwhile,
                                   NULL};

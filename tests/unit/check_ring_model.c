@@ -125,7 +125,7 @@ static void play_commit(void)
     if (fill != NULL && !fill_read && dice_roll(&dice, 3) == 0)
         read_fill(); /* a snapshot between the commit and the telling */
     ring_tell(ring, events, count, now_ms);
-    ring_told(ring, 0);
+    ring_told(ring, 0, 0);
     if ((int64_t)before != next_seq)
         told_seq = next_seq;
     struct ring_survey survey;

@@ -57,7 +57,7 @@ static void tell(int64_t first)
     }
     atomic_store(&committed, (long)first + BATCH - 1);
     ring_tell(ring, events, BATCH, first);
-    ring_told(ring, 0);
+    ring_told(ring, 0, 0);
 }
 
 /* Lets the readers have their turn. */

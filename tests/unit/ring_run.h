@@ -72,7 +72,7 @@ static inline void tell(int64_t ts, int64_t seq)
     int len = snprintf(text, sizeof text, "%d", (int)seq);
     struct batch_event event = {.ts = ts, .seq = seq, .text = text, .text_len = (size_t)len};
     ring_tell(ring, &event, 1, 0);
-    ring_told(ring, 0);
+    ring_told(ring, 0, 0);
 }
 
 /* Tells events first … last, one each millisecond. */
