@@ -99,8 +99,10 @@ static int cut_take(struct cut *cut, struct ring *ring, size_t n, const struct b
     if (slot->sealed != NULL)
         segment_hold(slot->sealed);
     cut->count += take;
-    cut->bytes += slot->loose_bytes + (slot->sealed == NULL ? 0 : slot->sealed->plain_len);
+    size_t bytes = slot->loose_bytes + (slot->sealed == NULL ? 0 : slot->sealed->plain_len);
     part->whole = slot->sealed != NULL && slot->loose_count == 0 && take == slot->sealed->count;
+    cut->bytes += bytes;
+    cut->loose_bytes += part->whole ? 0 : bytes;
     if (slot->loose_count == 0)
         return 0;
     cut_want(ring, n);
@@ -119,10 +121,18 @@ static uint64_t cut_count_rest(const struct ring *ring, size_t n, const struct b
     return ring_count_in(ring, edge, window) + ring_sum(ring, edge + 1, n);
 }
 
+/* Whether it is no use to look at all. */
+static bool cut_is_in_vain(const struct cut *cut, const struct ring *ring,
+                           const struct cut_ask *ask)
+{
+    return ask->whole_loose > 0 && (cut->above || (cut->below && ask->limit > ring->events));
+}
+
 static int cut_walk(struct cut *cut, struct ring *ring, const struct cut_ask *ask)
 {
     struct blend_window window = {cut->low, cut->high, cut->max_seq};
-    if (!place_before(window.low, window.high) || ring->count == 0)
+    if (!place_before(window.low, window.high) || ring->count == 0 ||
+        cut_is_in_vain(cut, ring, ask))
         return 0;
     size_t n = ring_find(ring, window.high);
     size_t top = n = n == ring->count ? 0 : n + 1; /* only the topmost straddles the upper edge */
@@ -146,6 +156,8 @@ static int cut_walk(struct cut *cut, struct ring *ring, const struct cut_ask *as
         cut->total += found;
         if (found > 0 && cut_take(cut, ring, n, &window, found, ask) != 0)
             return -1;
+        if (ask->whole_loose > 0 && cut->loose_bytes > ask->whole_loose)
+            break;
     }
     return 0;
 }

@@ -24,6 +24,9 @@ struct cut_ask {
     uint64_t skip, limit;     /* pass over so many events, then take so many at most */
     uint64_t bytes; /* not 0: take no more when the taken ones have about so many bytes of text */
     bool part;      /* don't count what is not taken: total is of no use */
+    uint64_t whole_loose; /* not 0: wanted is one cut with all that the window has, or limit takes,
+                           * of which at most so many bytes are not whole segments; else the cut is
+                           * short, soon found out */
 };
 
 struct cut_part {
@@ -51,9 +54,10 @@ struct cut {
     bool below;     /* there may be some below low, in the database alone */
     bool more;      /* limit or bytes have left events out, or may have: between the last and low */
     uint64_t total; /* events in [low, high) with seq <= max_seq */
-    uint64_t skipped; /* of these, in front of the first taken */
-    uint64_t count;   /* taken */
-    uint64_t bytes;   /* of their text, about, and rather more than less */
+    uint64_t skipped;     /* of these, in front of the first taken */
+    uint64_t count;       /* taken */
+    uint64_t bytes;       /* of their text, about, and rather more than less */
+    uint64_t loose_bytes; /* of these, those of parts that are not whole segments */
 };
 
 /* 0, or -1 when out of memory (the cut is empty then). Any thread. cut is overwritten; cut_clear

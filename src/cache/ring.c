@@ -26,6 +26,7 @@ struct ring *ring_new(const struct ring_options *options)
     ring->stored = options->stored;
     ring->erasures = options->erasures;
     ring->top = PLACE_HIGHEST;
+    ring->shed = PLACE_LOWEST;
     list_init(&ring->aging);
     list_init(&ring->due);
     list_init(&ring->fills);

@@ -13,6 +13,8 @@
 /* So many late events above a segment, and it is sealed anew without waiting. */
 #define RING_OVERLAY_EVENTS 32
 #define RING_OVERLAY_BYTES (64 << 10)
+/* Where sealing is not quick enough: with more of them each insertion moves too much. */
+#define RING_OVERLAY_MOST 8192
 /* What is loose in total before everything is sealed without waiting: this share of max_bytes. */
 #define RING_LOOSE_SHARE 8
 
@@ -36,7 +38,9 @@ struct ring {
     struct ring_entry *entries;
     size_t first, count, room;
     struct range_place floor,
-        ceiling;            /* changed by the writer alone, which may read them unlocked */
+        ceiling; /* changed by the writer alone, which may read them unlocked */
+    struct range_place
+        shed;               /* slots up to here go when it is trimmed next; PLACE_LOWEST for none */
     struct range_place top; /* no stored event stands higher; PLACE_HIGHEST while that is unknown */
     int64_t told_seq;       /* the newest event's */
     int64_t last_seq;       /* the newest commit's that is wholly told */

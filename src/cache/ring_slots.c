@@ -270,6 +270,8 @@ int ring_insert(struct ring *ring, struct loose *loose, int64_t now_ms)
     ring->bytes += slot_memory(slot) - memory;
     ring->loose_bytes += loose_memory(loose);
     ring_queue(ring, n, now_ms);
+    if (slot->sealed != NULL && slot->loose_count > RING_OVERLAY_MOST)
+        ring->shed = place_later(ring->shed, slot->high);
     return ring_divide(ring, n, now_ms);
 }
 
@@ -284,11 +286,12 @@ void ring_trim(struct ring *ring, struct list *garbage)
         /* A slot goes as a whole: with fewer than max_events left if late events have made it so
          * large that keeping it would break the bound. */
         if (ring->events - oldest->live < ring->options.max_events && ring->events <= most_events &&
-            ring->bytes <= ring->options.max_bytes)
+            ring->bytes <= ring->options.max_bytes && place_before(ring->shed, oldest->low))
             break;
         ring->floor = place_above(oldest->high);
         list_append(garbage, &ring_leave(ring, 0)->node);
     }
+    ring->shed = PLACE_LOWEST;
 }
 
 void ring_empty(struct ring *ring, struct list *garbage)

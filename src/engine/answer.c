@@ -67,28 +67,18 @@ static struct cut_ask answer_ask(const struct answer *answer, size_t bytes)
 
 /* --- what is cut from the cache --------------------------------------------------------------- */
 
-/* Bytes of segments that would go out as they are, and of text that would be compressed. */
-static size_t answer_weigh(const struct cut *cut, uint64_t *loose)
-{
-    size_t glued = 0;
-    *loose = cut->bytes;
-    for (size_t i = 0; i < cut->part_count; i++) {
-        if (!cut->parts[i].whole)
-            continue;
-        glued += cut->parts[i].segment->deflated_len;
-        *loose -= cut->parts[i].segment->plain_len;
-    }
-    return glued;
-}
-
-/* Whether all of the cut may become one chunk, and the answer have a length, in which case its
- * segments are counted. */
+/* Whether all of the cut may become one chunk, and the answer have a length, in which case what it
+ * may keep in memory is counted: segments as they go out, and text, compressed or not. */
 static bool answer_lease(struct answer *answer, struct answer_chunk *chunk)
 {
-    uint64_t loose;
-    chunk->leased = answer_weigh(&chunk->cut, &loose);
-    chunk->whole =
-        loose <= ANSWER_LOOSE_BYTES && leases_take(answer->source->leases, chunk->leased);
+    const struct cut *cut = &chunk->cut;
+    chunk->leased = (size_t)cut->loose_bytes;
+    for (size_t i = 0; i < cut->part_count; i++)
+        if (cut->parts[i].whole && answer->form.coding != READING_PLAIN)
+            chunk->leased += cut->parts[i].segment->deflated_len;
+        else if (cut->parts[i].whole)
+            chunk->leased += cut->parts[i].segment->plain_len;
+    chunk->whole = leases_take(answer->source->leases, chunk->leased);
     return chunk->whole;
 }
 
@@ -126,12 +116,13 @@ static int answer_cut_whole(struct answer *answer, struct cut_ask ask, struct an
 {
     struct cut *cut = &chunk->cut;
     ask.bytes = 0;
+    ask.whole_loose = ANSWER_LOOSE_BYTES;
     if (answer->form.coding != READING_GZIP)
         return 0;
     if (ring_cut(answer->source->ring, &ask, cut) != 0)
         return -1;
     bool all = !cut->above && (cut->count == ask.limit || !cut->below);
-    if (all && answer_lease(answer, chunk))
+    if (all && cut->loose_bytes <= ANSWER_LOOSE_BYTES && answer_lease(answer, chunk))
         return 1;
     cut_clear(cut);
     return 0;
@@ -169,7 +160,7 @@ static int answer_snapshot_hot(struct answer *answer, size_t max_bytes, struct a
         return 0;
     }
     if (!answer->range.resumed)
-        answer->total = (int64_t)(cut->all ? cut->stored : cut->total);
+        answer->total = (int64_t)(cut->below ? cut->stored : cut->total);
     answer->max_seq = cut->max_seq;
     answer->erasures = cut->erasures;
     return 1;
@@ -364,7 +355,8 @@ int answer_fetch_at_once(struct answer *answer, struct answer_chunk *chunk)
         answer_snapshot_hot(answer, ANSWER_SMALL_BYTES, chunk, NULL) != 1)
         return -1;
     bool whole = (int64_t)cut->count == limit || (!cut->below && !cut->more);
-    if (!whole || cut->bytes > ANSWER_SMALL_BYTES || answer_begin(answer, true, chunk, NULL) != 0 ||
+    if (!whole || cut->bytes > ANSWER_SMALL_BYTES || !answer_lease(answer, chunk) ||
+        answer_begin(answer, true, chunk, NULL) != 0 ||
         (!answer->done && answer_look(answer, NULL, NULL) != 0)) {
         answer_chunk_clear(chunk, answer->source);
         return -1;

@@ -53,7 +53,7 @@ struct answer_chunk {
     bool first, last;  /* of the answer; both may be */
     struct bytes text; /* head, events from the database, commas */
     struct cut cut;
-    bool whole;    /* there is a lease on its segments, */
+    bool whole;    /* it is the answer in one piece, and there is a lease on it, */
     size_t leased; /* of so many bytes */
 };
 

@@ -1,5 +1,6 @@
 /*
- * leases.h: how many bytes of segments are on their way to clients that take them at their leisure.
+ * leases.h: how many bytes of answers made in one piece are on their way to clients that take them
+ * at their leisure.
  *
  * Outlives the engine as long as a lease is out: what was handed to a socket is let go of when the
  * socket is. Any thread.

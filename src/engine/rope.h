@@ -22,7 +22,7 @@ struct rope_piece {
 struct rope {
     struct rope_piece *pieces;
     size_t count, room;
-    /* Not NULL: a lease on so many bytes of the segments. Who takes the pieces over gives it back
+    /* Not NULL: a lease on so many bytes of the pieces. Who takes the pieces over gives it back
      * when it lets go of the last. */
     struct leases *leases;
     size_t leased;

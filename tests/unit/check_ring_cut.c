@@ -87,11 +87,41 @@ START_TEST(cut_of_a_window_outside_is_empty_and_says_where_to_look)
 }
 END_TEST
 
+START_TEST(cut_of_all_ends_as_soon_as_too_much_is_loose)
+{
+    struct cut_ask ask = {.since = INT64_MIN,
+                          .until = 9999,
+                          .start = PLACE_HIGHEST,
+                          .max_seq = INT64_MAX,
+                          .limit = UINT64_MAX,
+                          .whole_loose = 1};
+    struct cut cut;
+    tell_run(1, SEGMENT * 20);
+    ck_assert_int_eq(ring_cut(ring, &ask, &cut), 0);
+    ck_assert_uint_gt(cut.loose_bytes, 1);
+    ck_assert_uint_le(cut.loose_count, 2 * SEGMENT);
+    cut_clear(&cut);
+    ask.whole_loose = UINT64_MAX;
+    ck_assert_int_eq(ring_cut(ring, &ask, &cut), 0);
+    ck_assert_uint_eq(cut.count, SEGMENT * 20);
+    cut_clear(&cut);
+    /* Of what it does not hold all, nothing. */
+    ask.until = 10000;
+    tell(10000, 1000);
+    ck_assert_int_eq(ring_cut(ring, &ask, &cut), 0);
+    ck_assert(cut.above);
+    ck_assert_uint_eq(cut.part_count, 0);
+    cut_clear(&cut);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const cases[] = {cut_skips_limits_and_goes_on_behind_a_place,
                                   cut_counts_without_taking,
                                   cut_stays_as_it_was_whatever_becomes_of_the_ring,
-                                  cut_of_a_window_outside_is_empty_and_says_where_to_look, NULL};
+                                  cut_of_a_window_outside_is_empty_and_says_where_to_look,
+                                  cut_of_all_ends_as_soon_as_too_much_is_loose,
+                                  NULL};
     return ring_main("ring_cut", cases);
 }

@@ -52,6 +52,23 @@ START_TEST(ring_keeps_late_events_above_a_segment_until_it_is_sealed_anew)
 }
 END_TEST
 
+START_TEST(ring_lets_go_of_a_segment_that_too_many_late_events_have_come_to)
+{
+    make_ring(100000, 64 << 20);
+    fill_with_nothing();
+    tell_run(1, SEGMENT * 3);
+    ck_assert_int_eq(seal_all(SETTLE_MS), 3);
+    for (int64_t i = 0; i < 8192; i++)
+        tell(SEGMENT + 2, 100 + i);
+    ck_assert_uint_eq(survey().events, SEGMENT * 3 + 8192);
+    tell(SEGMENT + 2, 99); /* out of order, where all above it would have to be moved */
+    ck_assert_str_eq(read_all(), "12,11,10,9");
+    ck_assert(!place_before(survey().floor, (struct range_place){SEGMENT * 2, SEGMENT * 2}));
+    tell(SEGMENT * 3, 99999);
+    ck_assert_str_eq(read_all(), "99999,12,11,10,9");
+}
+END_TEST
+
 START_TEST(ring_divides_a_segment_that_many_late_events_have_come_to)
 {
     tell_run(1, SEGMENT * 2);
@@ -122,6 +139,7 @@ int main(void)
     const TTest *const cases[] = {ring_seals_what_is_full_and_has_waited,
                                   ring_seals_at_once_what_was_read,
                                   ring_keeps_late_events_above_a_segment_until_it_is_sealed_anew,
+                                  ring_lets_go_of_a_segment_that_too_many_late_events_have_come_to,
                                   ring_divides_a_segment_that_many_late_events_have_come_to,
                                   ring_keeps_what_comes_while_it_seals,
                                   ring_throws_a_sealing_away_that_an_erasure_has_overtaken,
