@@ -509,7 +509,7 @@ def a_small_body_of_a_million_events_takes_its_turn():
         except Exception as error:
             failed.append(repr(error))
 
-    threads = [threading.Thread(target=large) for _ in range(8)]
+    threads = [threading.Thread(target=large) for _ in range(scale(8, 3))]
     for thread in threads:
         thread.start()
     small = {200: 0, 503: 0}
@@ -520,8 +520,8 @@ def a_small_body_of_a_million_events_takes_its_turn():
         thread.join()
     equal(failed, [])
     grown = daemon.peak() - before
-    print("# 8 bodies of %d bytes: %r, %.0f MiB grown; others meanwhile: %r"
-          % (len(body), sorted(statuses), grown / 1048576, small))
+    print("# %d bodies of %d bytes: %r, %.0f MiB grown; others meanwhile: %r"
+          % (len(threads), len(body), sorted(statuses), grown / 1048576, small))
     assert set(statuses) <= {200, 503}, statuses
     assert SLOW or grown < 600 << 20, "%.0f MiB" % (grown / 1048576)
     # Who comes again gets its turn, also behind a client that went away in the middle of its own.

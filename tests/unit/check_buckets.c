@@ -133,7 +133,7 @@ START_TEST(on_average_the_rate_holds)
         size_t most;     /* events of a batch */
         int64_t step_ms; /* between two tries */
     } habits[] = {{1, 1}, {25, 10}, {25, 3000}, {5000, 100}, {100000, 1000}};
-    const int64_t rate = 100, seconds = 10000;
+    const int64_t rate = 100, seconds = unit_rounds(10000);
     struct dice dice = dice_new();
     for (size_t i = 0; i < COUNT(habits); i++) {
         struct buckets *buckets = buckets_for(rate, 0);
