@@ -18,18 +18,23 @@ static void check_ring(void)
     ck_assert_uint_le(survey.events, options.cache_events + 4 * SEGMENT_EVENTS);
 }
 
-static void commit_now(unsigned count)
+static void commit_at(unsigned count, int64_t ahead_ms)
 {
     struct bytes body;
     bytes_init(&body);
     ck_assert_int_eq(bytes_append_text(&body, "{\"events\":["), 0);
     for (unsigned i = 0; i < count; i++) {
         ck_assert(i == 0 || bytes_append(&body, ",", 1) == 0);
-        add_event(&body, clock_wall_ms(), 8);
+        add_event(&body, clock_wall_ms() + ahead_ms, 8);
     }
     ck_assert_int_eq(bytes_append(&body, "]}", sizeof "]}"), 0);
     commit(body_of(body.data));
     bytes_clear(&body);
+}
+
+static void commit_now(unsigned count)
+{
+    commit_at(count, 0);
 }
 
 /* A cache with room for all comes to hold all that is not dated too late, and answers from it. */
@@ -163,6 +168,20 @@ START_TEST(engine_cache_follows_a_clock_that_jumps)
 }
 END_TEST
 
+/* More than are filled in at once, when the ceiling comes to them. */
+START_TEST(engine_cache_begins_above_a_flood_of_events_whose_time_comes)
+{
+    begin_game(100000, 1 << 28);
+    wait_until_hot();
+    for (int n = 0; n < 4; n++)
+        commit_at(5000, 20 * MINUTE);
+    (void)atomic_fetch_add(&drift_ms, 16 * MINUTE);
+    commit_now(10);
+    wait_until_hot();
+    end_game();
+}
+END_TEST
+
 START_TEST(engine_gives_no_number_out_twice)
 {
     begin_game(1000, 1 << 20);
@@ -183,6 +202,7 @@ int main(void)
     tcase_add_checked_fixture(tests, game_setup, game_teardown);
     tcase_add_test(tests, engine_answers_what_a_sorted_list_answers);
     tcase_add_test(tests, engine_cache_follows_a_clock_that_jumps);
+    tcase_add_test(tests, engine_cache_begins_above_a_flood_of_events_whose_time_comes);
     tcase_add_test(tests, engine_gives_no_number_out_twice);
     suite_add_tcase(suite, tests);
     return unit_main(suite);

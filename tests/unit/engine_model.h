@@ -13,7 +13,7 @@
 #include "contract/range.h"
 #include "unit.h"
 
-#define MODEL_MOST 20000
+#define MODEL_MOST 40000
 
 struct model_event {
     struct range_place place;
