@@ -5,7 +5,7 @@ import random
 import socket
 import threading
 
-from harness import NOW, Daemon, case, equal, event, main, poll, scale, sliced
+from harness import NOW, Daemon, case, equal, event, main, poll, scale, sliced, stamp
 from sockets import Socket, closing
 
 KEYS = ["tk_site-1:ingest", "tk_dash_2:query", "tk_both3"]
@@ -302,6 +302,35 @@ def a_large_commit_is_pushed_whole():
     expected = stored(daemon)
     for follower in followers:
         equal(follower.wait_pushes(count), expected)
+
+
+@case
+def an_answer_from_the_cache_behind_one_from_the_database_leaves_no_gap():
+    # The database shows a commit a moment before the cache does.
+    daemon = Daemon(cache_events=20000, max_push="64M", synchronous="off")
+    for _ in range(6):
+        daemon.save([event(NOW - 86400000) for _ in range(5000)])
+    poll(lambda: daemon.get("/_tracker?limit=1").status == 200, "an answer")
+    for n in range(scale(10, 2)):
+        begin = NOW + n * 1000
+        bodies = [[event(begin) for _ in range(4000)] for _ in range(3)]
+        posting = threading.Thread(target=lambda bodies=bodies: [daemon.save(body) for body in bodies])
+        followers = []
+        posting.start()
+        while posting.is_alive():
+            follower = Socket(daemon)
+            cold = follower.query(since=stamp(NOW - 2 * 86400000), limit=0)
+            hot = follower.query(since=stamp(begin), limit=0)
+            follower.response(cold)
+            total = json.loads(follower.response(hot))["total"]
+            followers.append((follower, total, len(follower.pushes)))
+        posting.join()
+        equal(daemon.read("limit=0&since=%s" % stamp(begin))["total"], 12000)
+        # What the second answer did not count was pushed behind it.
+        for follower, total, pushed in followers:
+            follower.wait_pushes(pushed + 12000 - total)
+            equal(len(follower.sync().pushes), pushed + 12000 - total)
+            follower.close()
 
 
 main()
