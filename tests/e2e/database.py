@@ -132,6 +132,18 @@ def rows_changed_in_the_shell_are_noticed():
 
 
 @case
+def what_was_changed_while_no_daemon_ran_is_counted_anew_when_told():
+    path = made()
+    shell(path, "delete from events where seq % 2")
+    daemon = Daemon(database=path, cache_events=0)
+    count = len(daemon.read()["events"])
+    assert daemon.total() != count, "counted at the start: the manual says otherwise"
+    shell(daemon.database, "update meta set value = value + 1 where name = 'erasures'")
+    poll(lambda: daemon.total() == count, "a new count")
+    check_tally(daemon)
+
+
+@case
 def a_number_of_order_is_never_used_twice():
     daemon = Daemon()
     daemon.save([event(NOW, n, "e%d" % n) for n in range(10)])
