@@ -17,7 +17,7 @@ CREATE TABLE events (
     given    INTEGER NOT NULL,
     -- The id as text, unescaped.
     id       TEXT NOT NULL,
-    -- The event as the client sent it, byte for byte, its id apart.
+    -- The event as the client sent it, byte for byte, but with the id in it where it had none.
     event    TEXT NOT NULL
 ) STRICT;
 
@@ -48,9 +48,14 @@ SELECT seq,
   FROM events;
 
 -- How many events carry a timestamp in each second, minute, hour and day, kept by the transaction
--- that stores them, so that the total of any window costs the same. at is the first millisecond of
--- the step. A step without events has no row.
-CREATE TABLE tally_second (at INTEGER PRIMARY KEY, events INTEGER NOT NULL) STRICT;
+-- that stores them, so that the total of any window costs the same.
+CREATE TABLE tally_second (
+    -- The first millisecond of the step; the other three tables have the same. A step without events
+    -- has no row.
+    at     INTEGER PRIMARY KEY,
+    -- How many events have a timestamp in it.
+    events INTEGER NOT NULL
+) STRICT;
 CREATE TABLE tally_minute (at INTEGER PRIMARY KEY, events INTEGER NOT NULL) STRICT;
 CREATE TABLE tally_hour   (at INTEGER PRIMARY KEY, events INTEGER NOT NULL) STRICT;
 CREATE TABLE tally_day    (at INTEGER PRIMARY KEY, events INTEGER NOT NULL) STRICT;
@@ -77,11 +82,11 @@ CREATE TABLE receipts (
 ) STRICT;
 
 -- Single values that belong to the database.
---   secret   16 random bytes: cursors are signed and receipts hashed with it
---   last_seq the highest seq ever used, written when rows at the top are erased
---   erasures how often events were erased, or changed by another program: with the total of a window
---            it tells whether an answer is still the same
 CREATE TABLE meta (
+    -- secret   16 random bytes: cursors are signed and receipts hashed with it
+    -- last_seq the highest seq ever used, written when rows at the top are erased
+    -- erasures how often events were erased, or changed by another program: with the total of a window
+    --          it tells whether an answer is still the same
     name  TEXT PRIMARY KEY,
     value ANY NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -19,4 +19,27 @@ ok 'the events come back' read_back
 daemon_end
 ok 'it stops in good order' [ "$daemon_status" = 0 ]
 
+# A tree whose configure and make are done at once: the first run, and a later one.
+tree=$scratch/tree
+mkdir -p "$tree/contrib"
+cp "$source_dir/contrib/quickstart" "$source_dir/contrib/packages.sh" "$tree/contrib"
+cat >"$tree/configure" <<END
+#!/bin/sh
+mkdir -p src && printf 'all:\n\tln -sf %s src/beacond\n' '$beacond' >Makefile
+END
+chmod +x "$tree/configure"
+unset BEACOND
+for run in first second; do
+    rm -f "$scratch/beacond.db"
+    ok "the $run run builds it and has its data in the directory it is called in" \
+        daemon_start "$tree/contrib/quickstart"
+    ok "the $run run's data are there" [ -s "$scratch/beacond.db" ]
+    daemon_end
+done
+unset BEACOND_LISTEN BEACOND_DATABASE
+printf 'listen = 127.0.0.1:0\ndatabase = other.db\n' >"$scratch/beacond.conf"
+ok 'with --config the file says where' daemon_start "$tree/contrib/quickstart" --config beacond.conf
+ok 'its data are there' [ -s "$scratch/other.db" ]
+daemon_end
+
 echo "1..$test_count"

@@ -59,7 +59,7 @@ static void append(void)
     static char text[128 << 10];
     static const struct batch_limits limits = {1 << 20, 512};
     static const struct store_receipts no_receipts;
-    struct store_item item = {NULL};
+    struct store_item item = {.batch = NULL};
     struct error err = {""};
     int len =
         snprintf(text, sizeof text,

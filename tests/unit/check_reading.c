@@ -214,7 +214,8 @@ END_TEST
 /* Until the ring knows how many events there are, and holds so many of the newest. */
 static void wait_until_known(size_t events)
 {
-    const struct cut_ask ask = {INT64_MIN, INT64_MAX, PLACE_HIGHEST, INT64_MAX, 0, 0, 0, false};
+    const struct cut_ask ask = {
+        .since = INT64_MIN, .until = INT64_MAX, .start = PLACE_HIGHEST, .max_seq = INT64_MAX};
     int64_t until = clock_mono_ms() + LONG_MS;
     for (;;) {
         struct ring_survey survey;

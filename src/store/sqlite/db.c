@@ -37,7 +37,11 @@ void db_close(struct db *db)
 int db_failure(struct db *db, struct error *err)
 {
     int code = sqlite3_extended_errcode(db->handle);
-    error_set(err, "%s (%s)", sqlite3_errmsg(db->handle), sqlite3_errstr(code));
+    const char *message = sqlite3_errmsg(db->handle), *name = sqlite3_errstr(code);
+    if (strcmp(message, name) == 0)
+        error_set(err, "%s", message);
+    else
+        error_set(err, "%s (%s)", message, name);
     switch (code & 0xff) {
     case SQLITE_CONSTRAINT:
     case SQLITE_TOOBIG:
