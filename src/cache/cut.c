@@ -184,17 +184,25 @@ static void cut_bound(struct cut *cut, const struct ring *ring, const struct cut
 int ring_cut(struct ring *ring, const struct cut_ask *ask, struct cut *cut)
 {
     *cut = (struct cut){0};
-    ring_lock(ring);
-    size_t room = ask->limit == 0 ? 0 : ring->count;
-    ring_unlock(ring);
+    uint64_t wanted = ask->limit / SEGMENT_EVENTS;
+    size_t room = 0;
     /* Room for all, before the lock is held for long. */
-    if (ask->limit / SEGMENT_EVENTS < room)
-        room = (size_t)(ask->limit / SEGMENT_EVENTS);
+    if (wanted >= CUT_FIRST_PARTS) {
+        ring_lock(ring);
+        room = wanted < ring->count ? (size_t)wanted : ring->count;
+        ring_unlock(ring);
+    }
     cut->part_room = room + CUT_FIRST_PARTS;
     cut->parts = malloc(cut->part_room * sizeof *cut->parts);
     if (cut->parts == NULL)
         return -1;
-    ring_lock(ring);
+    if (!ask->at_once) {
+        ring_lock(ring);
+    } else if (!ring_trylock(ring)) {
+        free(cut->parts);
+        *cut = (struct cut){0};
+        return -1;
+    }
     cut_bound(cut, ring, ask);
     int status = cut_walk(cut, ring, ask);
     ring_unlock(ring);

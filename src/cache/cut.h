@@ -24,6 +24,7 @@ struct cut_ask {
     uint64_t skip, limit;     /* pass over so many events, then take so many at most */
     uint64_t bytes; /* not 0: take no more when the taken ones have about so many bytes of text */
     bool part;      /* don't count what is not taken: total is of no use */
+    bool at_once;   /* don't wait for other threads: -1 when one has the ring */
     uint64_t whole_loose; /* not 0: wanted is one cut with all that the window has, or limit takes,
                            * of which at most so many bytes are not whole segments; else the cut is
                            * short, soon found out */
@@ -60,8 +61,8 @@ struct cut {
     uint64_t loose_bytes; /* of these, those of parts that are not whole segments */
 };
 
-/* 0, or -1 when out of memory (the cut is empty then). Any thread. cut is overwritten; cut_clear
- * it. */
+/* 0, or -1 when out of memory or not at_once (the cut is empty then). Any thread. cut is
+ * overwritten; cut_clear it. */
 int ring_cut(struct ring *ring, const struct cut_ask *ask, struct cut *cut) MUST_CHECK;
 void cut_clear(struct cut *cut);
 

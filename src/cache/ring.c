@@ -51,6 +51,11 @@ void ring_lock(struct ring *ring)
     pthread_mutex_lock(&ring->mutex);
 }
 
+bool ring_trylock(struct ring *ring)
+{
+    return pthread_mutex_trylock(&ring->mutex) == 0;
+}
+
 void ring_unlock(struct ring *ring)
 {
     bool wake = ring->wake;

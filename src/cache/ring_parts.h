@@ -70,7 +70,8 @@ static inline const struct ring_entry *ring_entry(const struct ring *ring, size_
 }
 
 void ring_lock(struct ring *ring);
-void ring_unlock(struct ring *ring); /* calls options.wake when that is due */
+bool ring_trylock(struct ring *ring); /* whether it is locked now */
+void ring_unlock(struct ring *ring);  /* calls options.wake when that is due */
 
 /* All of these are called locked. */
 

@@ -141,13 +141,14 @@ static bool answer_is_hot(const struct answer *answer, const struct cut_ask *ask
 }
 
 /* Takes the snapshot, and the first events with it, from the cache: 1, or 0 when it does not know
- * enough of the window. -1 when out of memory. */
-static int answer_snapshot_hot(struct answer *answer, size_t max_bytes, struct answer_chunk *chunk,
-                               struct error *err)
+ * enough of the window. -1 when out of memory, or not at_once. */
+static int answer_snapshot_hot(struct answer *answer, size_t max_bytes, bool at_once,
+                               struct answer_chunk *chunk, struct error *err)
 {
     struct cut *cut = &chunk->cut;
     struct cut_ask ask = answer_ask(answer, answer_cut_bytes(answer, max_bytes));
     ask.skip = (uint64_t)answer_skip(&answer->range);
+    ask.at_once = at_once;
     if (answer->source->ring == NULL)
         return 0;
     int whole = answer_cut_whole(answer, ask, chunk);
@@ -321,7 +322,7 @@ static int answer_begin(struct answer *answer, bool hot, struct answer_chunk *ch
 static int answer_fetch_first(struct answer *answer, struct store_reader *reader, size_t max_bytes,
                               struct answer_chunk *chunk, struct error *err)
 {
-    int hot = answer_snapshot_hot(answer, max_bytes, chunk, err);
+    int hot = answer_snapshot_hot(answer, max_bytes, false, chunk, err);
     if (hot < 0 || (hot == 0 && answer_snapshot_cold(answer, reader, err) != 0))
         return -1;
     return answer_begin(answer, hot == 1, chunk, err);
@@ -352,7 +353,7 @@ int answer_fetch_at_once(struct answer *answer, struct answer_chunk *chunk)
     int64_t limit = answer->range.limit;
     if (answer->form.coding != READING_PLAIN || answer->range.resumed ||
         limit > ANSWER_SMALL_EVENTS ||
-        answer_snapshot_hot(answer, ANSWER_SMALL_BYTES, chunk, NULL) != 1)
+        answer_snapshot_hot(answer, ANSWER_SMALL_BYTES, true, chunk, NULL) != 1)
         return -1;
     bool whole = (int64_t)cut->count == limit || (!cut->below && !cut->more);
     if (!whole || cut->bytes > ANSWER_SMALL_BYTES || !answer_lease(answer, chunk) ||

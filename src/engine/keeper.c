@@ -25,7 +25,7 @@
 #define KEEPER_SETTLE_MS 2000
 /* How far ahead of the clock the ceiling is moved, and below which distance it is moved again. */
 #define KEEPER_AHEAD_MS (6 * 60000)
-#define KEEPER_LEAST_AHEAD_MS (5 * 60000)
+#define KEEPER_LEAST_AHEAD_MS (KEEPER_AHEAD_MS - 10000)
 /* The clock has jumped when the ceiling is further from its place than this. */
 #define KEEPER_JUMP_MS (60 * 60000)
 /* Events that are filled in at once. */
@@ -155,6 +155,7 @@ struct keeper_page {
     struct range_place last;
     bool failed; /* out of memory */
     bool vain;   /* the fill is void, or nobody wants it any more */
+    bool vast;   /* it goes up, and there is too much */
 };
 
 static bool keeper_is_stopping(struct keeper *keeper)
@@ -198,15 +199,15 @@ static int keeper_read(struct keeper *keeper, struct keeper_page *page, struct e
                    err) != STORE_OK)
         return -1;
     /* One that goes up must reach the old ceiling. */
-    page->vain = page->vain || (page->up && more);
+    page->vast = page->up && more && !page->vain;
     if (!page->failed && fill_end(fill, keeper->pieces, more && !page->up ? page->last : low) == 0)
         return 0;
     error_set(err, "out of memory");
     return -1;
 }
 
-/* Fills in once. FILL_VOID: something went wrong. */
-static enum fill_status keeper_fill(struct keeper *keeper, struct fill *fill)
+/* Fills in once. FILL_VOID: something went wrong, or it is *vast. */
+static enum fill_status keeper_fill(struct keeper *keeper, struct fill *fill, bool *vast)
 {
     struct error err = {""};
     struct keeper_page page = {.keeper = keeper,
@@ -218,7 +219,8 @@ static enum fill_status keeper_fill(struct keeper *keeper, struct fill *fill)
     bool fine = keeper_read(keeper, &page, &err) == 0;
     if (!fine)
         log_debug("the cache can't be filled now: %s", err.text);
-    if (fine && !page.vain)
+    *vast = fine && page.vast;
+    if (fine && !page.vain && !page.vast)
         return keeper_publish(keeper, fill);
     fill_free(fill);
     return FILL_VOID;
@@ -238,8 +240,10 @@ static bool keeper_place(struct keeper *keeper, const struct ring_survey *survey
     if (ahead_ms >= KEEPER_LEAST_AHEAD_MS)
         return false;
     /* Few events are dated that late. Where many are, begin above them. */
+    bool vast = false;
     struct fill *fill = fill_up(keeper->ring, keeper_ceiling_ms());
-    *fine = fill != NULL && (keeper_fill(keeper, fill) != FILL_VOID || keeper_begin(keeper));
+    *fine = fill != NULL &&
+            (keeper_fill(keeper, fill, &vast) != FILL_VOID || (vast && keeper_begin(keeper)));
     return true;
 }
 
@@ -268,7 +272,8 @@ static bool keeper_deepen(struct keeper *keeper, const struct ring_survey *surve
         return false;
     }
     keeper->filled = false;
-    enum fill_status status = keeper_fill(keeper, fill);
+    bool vast;
+    enum fill_status status = keeper_fill(keeper, fill, &vast);
     *fine = status != FILL_VOID;
     if (status == FILL_FULL) {
         struct ring_survey now;

@@ -49,6 +49,7 @@ struct writer {
     struct bytes row;        /* of receipts, of the open transaction */
     int64_t receipts_before; /* older rows are not needed */
     int64_t erasures;        /* as the ring knows them */
+    int64_t look_ms;         /* when the store is looked after if nothing is committed before */
     struct submission *group[WRITER_GROUP_BATCHES];
     struct store_item items[WRITER_GROUP_BATCHES];
 };
@@ -277,17 +278,17 @@ static void writer_put_back(struct writer *writer, size_t from, size_t count)
 }
 
 /* Waits, called locked, until woken or the time is over. False: time over. */
-static bool writer_wait(struct writer *writer, int ms)
+static void writer_wait(struct writer *writer, int64_t ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
+    until.tv_sec += (time_t)(ms / 1000);
     until.tv_nsec += (long)(ms % 1000) * 1000000;
     if (until.tv_nsec >= 1000000000) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
-    return pthread_cond_timedwait(&writer->wake, &writer->mutex, &until) != ETIMEDOUT;
+    (void)pthread_cond_timedwait(&writer->wake, &writer->mutex, &until);
 }
 
 /* Called locked. */
@@ -316,17 +317,29 @@ static bool writer_notice(struct writer *writer)
     return true;
 }
 
-/* Sleeps, called locked, until something is queued or stopping; tidies up the store meanwhile. */
+/* Looks after the store, called locked, once nothing was committed for so long, whatever errands
+ * there are. */
+static void writer_look(struct writer *writer, bool *untidy)
+{
+    pthread_mutex_unlock(&writer->mutex);
+    *untidy = writer_notice(writer) || *untidy;
+    if (*untidy)
+        *untidy = store_tend(writer->store, true);
+    pthread_mutex_lock(&writer->mutex);
+    writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
+}
+
+/* Sleeps, called locked, until something is queued or stopping. */
 static void writer_sleep(struct writer *writer, bool *untidy)
 {
-    while (writer->waiting.first == NULL && writer->errands == NULL && !writer->stopping) {
-        if (writer_wait(writer, WRITER_IDLE_MS) || writer->waiting.first != NULL)
-            continue;
-        pthread_mutex_unlock(&writer->mutex);
-        *untidy = writer_notice(writer) || *untidy;
-        if (*untidy)
-            *untidy = store_tend(writer->store, true);
-        pthread_mutex_lock(&writer->mutex);
+    while (writer->waiting.first == NULL && !writer->stopping) {
+        int64_t wait_ms = writer->look_ms - clock_mono_ms();
+        if (wait_ms <= 0)
+            writer_look(writer, untidy);
+        else if (writer->errands != NULL)
+            return;
+        else
+            writer_wait(writer, wait_ms);
     }
 }
 
@@ -349,6 +362,11 @@ static void writer_turn(struct writer *writer, bool *untidy)
         *untidy = store_tend(writer->store, false) || *untidy;
     if (done < count)
         writer_note_health(writer, false, &err);
+    bool stuck = done < count && clock_mono_ms() >= writer->look_ms;
+    if (stuck) /* where the disk is full, the room that the WAL takes may help */
+        *untidy = store_tend(writer->store, true);
+    if (stuck || done > 0)
+        writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
     pthread_mutex_lock(&writer->mutex);
     if (done == count)
         return;
@@ -457,6 +475,7 @@ int writer_start(struct writer **out, struct store *store, struct ring *ring, st
     writer->follow = follow;
     writer->queue_bytes = options->queue_bytes;
     writer->healthy = true;
+    writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
     struct store_state state;
     store_look(store, &state);
     writer->erasures = state.erasures;

@@ -132,6 +132,19 @@ def rows_changed_in_the_shell_are_noticed():
 
 
 @case
+def rows_inserted_in_the_shell_are_noticed_while_the_cache_is_filled():
+    daemon, count = Daemon(), scale(60000, 20000)
+    for _ in range(count // 5000):
+        daemon.save([event() for _ in range(5000)])
+    daemon.stop()
+    daemon = Daemon(database=daemon.database)
+    for n in range(20):
+        shell(daemon.database, "insert into events(ts, received, given, id, event) values(%d, 0, 1, 'mine', "
+              "'{\"id\":\"mine\",\"timestamp\":\"1970-01-01T00:00:05Z\"}')" % (5000 + n))
+    poll(lambda: daemon.total() == count + 20, "a new count")
+
+
+@case
 def what_was_changed_while_no_daemon_ran_is_counted_anew_when_told():
     path = made()
     shell(path, "delete from events where seq % 2")

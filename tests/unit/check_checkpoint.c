@@ -3,8 +3,10 @@
  */
 
 #include <sqlite3.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "base/bytes.h"
 #include "contract/batch.h"
@@ -23,10 +25,37 @@ static struct store *store;
 static struct uuid_source uuids;
 static int64_t appended;
 
-static void store_up(const char *path)
+/* SQLite flushes by these: the C library's are not asked. */
+static bool flush_fails; /* of the database, once */
+
+static int flush(int file, long number)
+{
+    char link[64], path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t len = readlink(link, path, sizeof path - 1);
+    path[len > 0 ? len : 0] = '\0';
+    if (flush_fails && strcmp(path, database) == 0) {
+        flush_fails = false;
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(number, file);
+}
+
+int fsync(int file)
+{
+    return flush(file, SYS_fsync);
+}
+
+int fdatasync(int file)
+{
+    return flush(file, SYS_fdatasync);
+}
+
+static void store_up(const char *path, enum store_synchronous synchronous)
 {
     struct error err = {""};
-    const struct store_options options = {.database = path, .synchronous = STORE_SYNC_OFF};
+    const struct store_options options = {.database = path, .synchronous = synchronous};
     int status = store_open(&store, &options, &err);
     ck_assert_msg(status == STORE_OK, "%s", err.text);
 }
@@ -38,7 +67,7 @@ static void setup(void)
     folder_file(&folder, wal, "t.db-wal");
     uuid_source_init(&uuids);
     appended = 0;
-    store_up(database);
+    store_up(database, STORE_SYNC_OFF);
 }
 
 static void teardown(void)
@@ -153,7 +182,7 @@ START_TEST(checkpoint_of_a_part_need_not_have_reached_the_disk)
     ck_assert_int_gt(size_of(database), size);
     copy("t.db-wal", "old.db-wal");
     store_close(store);
-    store_up(folder_file(&folder, other, "old.db"));
+    store_up(folder_file(&folder, other, "old.db"), STORE_SYNC_OFF);
     ck_assert_int_eq(count_of(store), appended);
 }
 END_TEST
@@ -175,6 +204,31 @@ START_TEST(checkpoint_goes_round_a_reader_and_makes_up_for_it)
 }
 END_TEST
 
+/* The system tells once that it could not write, and takes what it dropped for written. */
+START_TEST(checkpoint_whose_flush_fails_leaves_all_to_the_wal)
+{
+    char other[PATH_MAX];
+    store_close(store);
+    store_up(database, STORE_SYNC_FULL);
+    append();
+    ck_assert(!store_tend(store, true));
+    copy("t.db", "old.db");
+    flush_fails = true;
+    ck_assert_int_gt(append_until_anew(3 * WHOLE / 2), 3 * WHOLE / 2);
+    ck_assert(!flush_fails);
+    ck_assert(!store_tend(store, true));
+    store_close(store);
+    ck_assert_int_gt(size_of(wal), 3 * WHOLE / 2);
+    /* Nothing that was put back is there. */
+    copy("t.db-wal", "old.db-wal");
+    store_up(folder_file(&folder, other, "old.db"), STORE_SYNC_FULL);
+    ck_assert_int_eq(count_of(store), appended);
+    /* And from here on all is as before. */
+    ck_assert(!store_tend(store, true));
+    ck_assert_int_eq(size_of(folder_file(&folder, other, "old.db-wal")), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("checkpoint");
@@ -183,6 +237,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, checkpoint_puts_the_wal_back_in_parts);
     tcase_add_test(tcase, checkpoint_of_a_part_need_not_have_reached_the_disk);
+    tcase_add_test(tcase, checkpoint_whose_flush_fails_leaves_all_to_the_wal);
     tcase_add_test(tcase, checkpoint_goes_round_a_reader_and_makes_up_for_it);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);

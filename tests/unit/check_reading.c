@@ -327,17 +327,22 @@ static void hot_check(struct hot *hot, const char *query)
     bytes_clear(&hot->packed.text);
 }
 
-/* Whether the answer is there before any other thread can have been at it. */
+/* Whether the answer is there before any other thread can have been at it: nearly always, for one of
+ * them may just have the ring. */
 static bool is_made_at_once(const char *query)
 {
     struct range range;
     struct pollfd poll_fd = {.fd = mailbox_fd(mailbox), .events = POLLIN};
+    unsigned times = 0;
     ck_assert_int_eq(range_parse(&range, query, 500000, engine_secret(engine), NULL), 0);
-    struct reading *reading = reading_new(engine, &range, &as_plain, mailbox, listener_hear, NULL);
-    bool is = poll(&poll_fd, 1, 0) == 1;
-    reading_free(reading);
-    (void)mailbox_open_all(mailbox);
-    return is;
+    for (unsigned i = 0; i < 100; i++) {
+        struct reading *reading =
+            reading_new(engine, &range, &as_plain, mailbox, listener_hear, NULL);
+        times += poll(&poll_fd, 1, 0) == 1;
+        reading_free(reading);
+        (void)mailbox_open_all(mailbox);
+    }
+    return times > 50;
 }
 
 START_TEST(reading_from_memory_is_what_the_database_answers)

@@ -1,6 +1,8 @@
 #include "store/sqlite/checkpoint.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,11 +24,12 @@ static int checkpoint_on_commit(void *arg, sqlite3 *handle, const char *name, in
     return SQLITE_OK;
 }
 
-int checkpoint_open(struct checkpoint *checkpoint, struct db *db, const char *database,
+int checkpoint_open(struct checkpoint *checkpoint, struct db *db, const char *database, bool whole,
                     struct error *err)
 {
     /* One page, perhaps: what a killed run left is put back when idle. */
-    *checkpoint = (struct checkpoint){.database = database, .pages = 1};
+    *checkpoint = (struct checkpoint){.database = database, .pages = 1, .whole = whole};
+    checkpoint->warned_ms = clock_mono_ms() - CHECKPOINT_WARN_MS;
     (void)sqlite3_wal_hook(db->handle, checkpoint_on_commit, checkpoint);
     checkpoint->file = open(database, O_RDONLY | O_CLOEXEC);
     return db_open(&checkpoint->mark, database, SQLITE_OPEN_READONLY, err);
@@ -66,16 +69,32 @@ static void checkpoint_mark(struct checkpoint *checkpoint)
 
 /* --- copying ---------------------------------------------------------------------------------- */
 
-static void checkpoint_complain(struct checkpoint *checkpoint)
+/* Whether a complaint is due: one in so long is enough. */
+static bool checkpoint_may_warn(struct checkpoint *checkpoint)
 {
     int64_t now = clock_mono_ms();
-    if (checkpoint->pages < CHECKPOINT_WARN_PAGES ||
-        now - checkpoint->warned_ms < CHECKPOINT_WARN_MS)
-        return;
+    if (now - checkpoint->warned_ms < CHECKPOINT_WARN_MS)
+        return false;
     checkpoint->warned_ms = now;
+    return true;
+}
+
+static void checkpoint_complain(struct checkpoint *checkpoint)
+{
+    if (checkpoint->pages < CHECKPOINT_WARN_PAGES || !checkpoint_may_warn(checkpoint))
+        return;
     log_warn("%s-wal holds %d pages and can't be put back: another program keeps a read "
              "transaction open",
              checkpoint->database, checkpoint->pages);
+}
+
+static void checkpoint_spoil(struct checkpoint *checkpoint, const char *why)
+{
+    checkpoint->spoilt = true;
+    log_error(
+        "%s: the disk failed to take what was put back (%s). Nothing is lost: %s-wal has all of "
+        "it and is kept, and grows, until beacond is started again",
+        checkpoint->database, why, checkpoint->database);
 }
 
 /* Whoever reads is not waited for: it is tried again. Returns whether all was copied. */
@@ -85,7 +104,9 @@ static bool checkpoint_run(struct checkpoint *checkpoint, struct db *db, int mod
     (void)sqlite3_busy_timeout(db->handle, 0);
     int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, &log, &done);
     (void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
-    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
+    if (code == SQLITE_IOERR_FSYNC)
+        checkpoint_spoil(checkpoint, sqlite3_errmsg(db->handle));
+    else if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY && checkpoint_may_warn(checkpoint))
         log_warn("%s: checkpoint failed: %s", checkpoint->database, sqlite3_errmsg(db->handle));
     return code == SQLITE_OK && (mode == SQLITE_CHECKPOINT_TRUNCATE || log == done);
 }
@@ -95,9 +116,11 @@ static void checkpoint_part(struct checkpoint *checkpoint, struct db *db)
     if (checkpoint->marked > 0) {
         (void)checkpoint_run(checkpoint, db, SQLITE_CHECKPOINT_PASSIVE);
 #ifdef HAVE_SYNC_FILE_RANGE
-        /* Only a hint: nothing depends on it. */
-        if (checkpoint->file >= 0)
-            (void)sync_file_range(checkpoint->file, 0, 0, SYNC_FILE_RANGE_WRITE);
+        /* Only a hint; but what it says of failures may be said to no one else. */
+        if (checkpoint->file >= 0 &&
+            sync_file_range(checkpoint->file, 0, 0, SYNC_FILE_RANGE_WRITE) != 0 &&
+            (errno == EIO || errno == ENOSPC || errno == EDQUOT))
+            checkpoint_spoil(checkpoint, strerror(errno));
 #endif
     }
     checkpoint_mark(checkpoint);
@@ -107,8 +130,12 @@ bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle)
 {
     if (checkpoint->pages == 0)
         return false;
+    if (checkpoint->spoilt) {
+        checkpoint_unmark(checkpoint);
+        return false;
+    }
     if (!idle && checkpoint->pages < checkpoint->tried + CHECKPOINT_PAGES) {
-        if (checkpoint->pages >= checkpoint->marked + CHECKPOINT_PART_PAGES)
+        if (!checkpoint->whole && checkpoint->pages >= checkpoint->marked + CHECKPOINT_PART_PAGES)
             checkpoint_part(checkpoint, db);
         return true;
     }
@@ -127,6 +154,8 @@ void checkpoint_finish(struct checkpoint *checkpoint, struct db *db)
 {
     checkpoint_unmark(checkpoint);
     db_close(&checkpoint->mark);
+    if (checkpoint->spoilt)
+        return;
     if (sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
         SQLITE_OK)
         log_warn("%s: the last checkpoint failed (%s); nothing is lost, the next start makes up "

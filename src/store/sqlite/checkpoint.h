@@ -10,6 +10,10 @@
  * copying what is newer than its mark, and a checkpoint that copies a part flushes nothing, since
  * the WAL stays as it is. The system begins to write what was copied. Little of it is left for the
  * checkpoint that copies the rest, flushes the database and so gives the WAL free.
+ *
+ * A flush that fails says nothing of what: the system may have dropped pages of parts long copied,
+ * and say so once only. SQLite would not copy them again. So nothing is checkpointed any more then,
+ * not at the end either; the next start, for which the whole WAL is new, makes up for it.
  */
 #ifndef BEACOND_STORE_SQLITE_CHECKPOINT_H
 #define BEACOND_STORE_SQLITE_CHECKPOINT_H
@@ -24,12 +28,15 @@ struct checkpoint {
     struct db mark;       /* the reader */
     int marked;           /* pages in the WAL when it began to read; 0: it does not */
     int file;             /* descriptor of the database, to have it written; -1 for none */
+    bool whole;           /* never in parts */
+    bool spoilt;          /* what was copied may not be on the disk: the WAL must stay */
 };
 
-/* Begins to count the pages of db's commits. A store_status; checkpoint_close it in any case, once
- * no other connection to the database is open in this process: a descriptor that is closed takes
- * SQLite's locks with it. */
-int checkpoint_open(struct checkpoint *checkpoint, struct db *db, const char *database,
+/* Begins to count the pages of db's commits. whole: never in parts, which in some modes cost a
+ * flush of the WAL. A store_status; checkpoint_close it in any case, once no other connection to
+ * the database is open in this process: a descriptor that is closed takes SQLite's locks with it.
+ */
+int checkpoint_open(struct checkpoint *checkpoint, struct db *db, const char *database, bool whole,
                     struct error *err) MUST_CHECK;
 void checkpoint_close(struct checkpoint *checkpoint);
 

@@ -436,7 +436,8 @@ int sqlite_store_open(struct store **out, const struct store_options *options, s
     status = fit_open(&store->db, options, err);
     if (status != STORE_OK)
         goto out;
-    status = checkpoint_open(&store->checkpoint, &store->db, store->database, err);
+    status = checkpoint_open(&store->checkpoint, &store->db, store->database,
+                             options->synchronous == STORE_SYNC_NORMAL, err);
     if (status == STORE_OK)
         status = store_read_secret(store, err);
     if (status == STORE_OK)
