@@ -327,8 +327,8 @@ static void hot_check(struct hot *hot, const char *query)
     bytes_clear(&hot->packed.text);
 }
 
-/* Whether the answer is there before any other thread can have been at it: nearly always, for one of
- * them may just have the ring. */
+/* Whether the answer is there before any other thread can have been at it: nearly always, for one
+ * of them may just have the ring. */
 static bool is_made_at_once(const char *query)
 {
     struct range range;
