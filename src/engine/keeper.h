@@ -1,9 +1,9 @@
 /*
  * keeper.h: keeps the cache filled and compressed, on a thread of its own.
  *
- * It fills the ring from the database at the start and whenever it has been emptied, newest first;
- * moves the ceiling on with the clock; and seals what has settled or is read. It gives way to all
- * other threads: while every processor is busy the ring holds plain text, within its bounds.
+ * It keeps the ring's edges where they belong (filler.h) and seals what has settled or is read. It
+ * gives way to all other threads: while every processor is busy the ring holds plain text, within
+ * its bounds.
  */
 #ifndef BEACOND_ENGINE_KEEPER_H
 #define BEACOND_ENGINE_KEEPER_H
@@ -20,10 +20,6 @@ struct keeper *keeper_new(const struct store *store,
 void keeper_free(struct keeper *keeper); /* and the ring. NULL is fine */
 
 struct ring *keeper_ring(struct keeper *keeper);
-
-/* Where the ceiling belongs at this moment: events dated later are left to the database, since
- * clients' clocks run wild, and such events must not push out the present. */
-int64_t keeper_ceiling_ms(void);
 
 /* A store_status. */
 int keeper_start(struct keeper *keeper, struct store *store, struct writer *writer,

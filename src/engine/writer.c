@@ -8,51 +8,19 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "base/log.h"
-#include "cache/ring.h"
 #include "engine/internal.h"
-#include "engine/keeper.h"
 #include "engine/receipts.h"
-#include "engine/waiting.h"
+#include "engine/writer_parts.h"
 
 /* A transaction ends after so many events or bytes: long enough that fsync does not matter, short
  * enough that nobody waits long for an answer. */
 #define WRITER_GROUP_EVENTS 4000
 #define WRITER_GROUP_BYTES (8 << 20)
-#define WRITER_GROUP_BATCHES 1024
 /* While commits fail: how long until the next try. */
 #define WRITER_RETRY_MS 100
 /* Nothing came for so long: put the WAL back, and look whether another program has changed
  * something. */
 #define WRITER_IDLE_MS 1000
-
-struct writer {
-    pthread_t thread;
-    struct store *store;
-    struct ring *ring; /* NULL without a cache */
-    struct follow *follow;
-    size_t queue_bytes;
-
-    pthread_mutex_t mutex; /* guards all down to lost_room */
-    pthread_cond_t wake;   /* something was queued, or stopping; on the monotonic clock */
-    pthread_cond_t ran;    /* an errand is done */
-    struct waiting waiting;
-    struct errand *errands; /* last in, first out: each is waited for by its own thread */
-    size_t bytes;           /* memory of the queued batches and of those being committed */
-    bool stopping;
-    bool healthy;   /* the last commit worked */
-    uint64_t *lost; /* receipts whose answers were lost, to be told to receipts */
-    size_t lost_count, lost_room;
-
-    /* The thread's own. */
-    struct receipts *receipts;
-    struct bytes row;        /* of receipts, of the open transaction */
-    int64_t receipts_before; /* older rows are not needed */
-    int64_t erasures;        /* as the ring knows them */
-    int64_t look_ms;         /* when the store is looked after if nothing is committed before */
-    struct submission *group[WRITER_GROUP_BATCHES];
-    struct store_item items[WRITER_GROUP_BATCHES];
-};
 
 bool writer_has_room(struct writer *writer)
 {
@@ -109,158 +77,6 @@ static size_t writer_take(struct writer *writer)
     return count;
 }
 
-/* Notes whether commits work, and logs the change. */
-static void writer_note_health(struct writer *writer, bool healthy, const struct error *err)
-{
-    pthread_mutex_lock(&writer->mutex);
-    bool changed = healthy != writer->healthy;
-    writer->healthy = healthy;
-    pthread_mutex_unlock(&writer->mutex);
-    if (changed && healthy)
-        log_info("the database takes commits again");
-    else if (changed)
-        log_error("can't commit, trying again until it works: %s", err->text);
-}
-
-/* Gives the answers of committed items [from, to). */
-static void writer_answer(struct writer *writer, size_t from, size_t to)
-{
-    size_t bytes = 0;
-    for (size_t i = from; i < to; i++)
-        bytes += writer->group[i]->batch->memory;
-    /* Locked until all are posted: who looks for the mail behind engine_gone either finds it or has
-     * been heard. */
-    pthread_mutex_lock(&writer->mutex);
-    writer->bytes -= bytes;
-    for (size_t i = from; i < to; i++) {
-        struct submission *submission = writer->group[i];
-        const struct store_item *item = &writer->items[i];
-        submission->stored = true;
-        submission->saved = item->saved;
-        submission->duplicate = item->duplicate;
-        submission->rejected = submission->batch->reject_count + item->refused;
-        if (submission->gone && submission->receipt != 0 && !submission->told) {
-            receipts_lost(writer->receipts, submission->receipt);
-            submission->told = true;
-        }
-        /* From here on it may have been freed. */
-        mailbox_post(submission->reply_to, &submission->mail);
-    }
-    pthread_mutex_unlock(&writer->mutex);
-}
-
-/* Takes the receipts of items [from, to) and makes their row. 0, or -1 when out of memory. */
-static int writer_take_receipts(struct writer *writer, size_t from, size_t to, int64_t now_ms)
-{
-    for (size_t i = from; i < to; i++) {
-        struct submission *submission = writer->group[i];
-        struct receipts_verdict verdict;
-        pthread_mutex_lock(&writer->mutex);
-        bool gone = submission->gone;
-        pthread_mutex_unlock(&writer->mutex);
-        if (receipts_take(writer->receipts, &submission->batch->marks, gone, now_ms, &verdict) != 0)
-            return -1;
-        writer->items[i] = (struct store_item){.batch = submission->batch, .known = verdict.known};
-        submission->receipt = verdict.serial;
-        submission->told = gone && verdict.serial != 0;
-    }
-    writer->row.len = 0;
-    return receipts_row(writer->receipts, &writer->row);
-}
-
-/* Tells the ring what has been committed. */
-static void writer_tell_ring(struct writer *writer, size_t from, size_t to)
-{
-    struct store_state state;
-    if (writer->ring == NULL)
-        return;
-    store_look(writer->store, &state);
-    if (state.erasures != writer->erasures) {
-        ring_clear(writer->ring, keeper_ceiling_ms());
-        ring_set_erasures(writer->ring, state.erasures);
-        writer->erasures = state.erasures;
-    }
-    int64_t now_ms = clock_mono_ms();
-    for (size_t i = from; i < to; i++) {
-        const struct batch *batch = writer->items[i].batch;
-        ring_tell(writer->ring, batch->events, batch->event_count, now_ms);
-    }
-    ring_told(writer->ring, state.last_seq, (uint64_t)state.total);
-}
-
-typedef int writer_append_fn(struct writer *writer, size_t from, size_t to,
-                             const struct store_receipts *receipts, struct error *err);
-
-static int writer_append_all(struct writer *writer, size_t from, size_t to,
-                             const struct store_receipts *receipts, struct error *err)
-{
-    return store_append(writer->store, &writer->items[from], to - from, receipts, err);
-}
-
-static int writer_append_apart(struct writer *writer, size_t from, size_t to,
-                               const struct store_receipts *receipts, struct error *err)
-{
-    (void)to;
-    return store_append_apart(writer->store, &writer->items[from], receipts, err);
-}
-
-/* One transaction of items [from, to), with their receipts. Answers when it is committed. */
-static int writer_transact(struct writer *writer, size_t from, size_t to, writer_append_fn *append,
-                           struct error *err)
-{
-    int64_t now_ms = clock_wall_ms();
-    int status = STORE_BUSY;
-    if (writer_take_receipts(writer, from, to, now_ms) == 0) {
-        struct store_receipts receipts = {
-            .row = receipts_row_number(writer->receipts),
-            .at_ms = now_ms,
-            .data = writer->row.data,
-            .len = writer->row.len,
-            .before = writer->receipts_before,
-        };
-        status = append(writer, from, to, &receipts, err);
-    } else {
-        error_set(err, "out of memory");
-    }
-    if (status == STORE_OK) {
-        writer->receipts_before = receipts_commit(writer->receipts, now_ms);
-        writer_note_health(writer, true, NULL);
-        /* Before the answers: who has one finds its events, whose texts go back to the submitters
-         * with them. */
-        writer_tell_ring(writer, from, to);
-        follow_publish(writer->follow, &writer->items[from], to - from);
-        writer_answer(writer, from, to);
-    } else {
-        receipts_rollback(writer->receipts);
-    }
-    return status;
-}
-
-static int writer_commit_one(struct writer *writer, size_t n, struct error *err)
-{
-    int status = writer_transact(writer, n, n + 1, writer_append_all, err);
-    if (status != STORE_REFUSED)
-        return status;
-    log_warn("the database refuses an event, which is put among the rejects: %s", err->text);
-    return writer_transact(writer, n, n + 1, writer_append_apart, err);
-}
-
-/* Commits the group and answers. Returns how many were answered; less than count when the store is
- * busy, err says why. */
-static size_t writer_commit(struct writer *writer, size_t count, struct error *err)
-{
-    int status = writer_transact(writer, 0, count, writer_append_all, err);
-    if (status == STORE_OK)
-        return count;
-    if (status != STORE_REFUSED)
-        return 0;
-    /* One of them is the culprit: batch by batch, so that it takes no neighbour down. */
-    size_t done = 0;
-    while (done < count && writer_commit_one(writer, done, err) == STORE_OK)
-        done++;
-    return done;
-}
-
 /* What could not be committed goes back to the head, or is given up when stopping. Called locked.
  */
 static void writer_put_back(struct writer *writer, size_t from, size_t count)
@@ -277,7 +93,7 @@ static void writer_put_back(struct writer *writer, size_t from, size_t count)
     }
 }
 
-/* Waits, called locked, until woken or the time is over. False: time over. */
+/* Waits, called locked, until woken or the time is over. */
 static void writer_wait(struct writer *writer, int64_t ms)
 {
     struct timespec until;
@@ -303,18 +119,6 @@ static void writer_run_errands(struct writer *writer)
         errand->done = true;
         pthread_cond_broadcast(&writer->ran);
     }
-}
-
-/* Another program may have changed rows while nothing is committed here: an append of nothing
- * notices. */
-static bool writer_notice(struct writer *writer)
-{
-    struct error err = {""};
-    if (!store_changed(writer->store))
-        return false;
-    if (writer_transact(writer, 0, 0, writer_append_all, &err) != STORE_OK)
-        log_debug("what has changed can't be counted now: %s", err.text);
-    return true;
 }
 
 /* Looks after the store, called locked, once nothing was committed for so long, whatever errands
