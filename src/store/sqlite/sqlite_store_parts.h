@@ -1,0 +1,50 @@
+/*
+ * sqlite_store_parts.h: the inside of the SQLite store's writing half, for its own files alone. The
+ * writer's thread.
+ */
+#ifndef BEACOND_STORE_SQLITE_STORE_PARTS_H
+#define BEACOND_STORE_SQLITE_STORE_PARTS_H
+
+#include "store/sqlite/checkpoint.h"
+#include "store/sqlite/db.h"
+#include "store/sqlite/rejects.h"
+#include "store/tally.h"
+
+/*
+ * last_seq, total and rejects say what is committed, and what the open transaction adds; after a
+ * rollback they are read anew (stale). So a failed group can't leave a wrong bound or a number used
+ * twice behind.
+ */
+struct sqlite_store {
+    struct store base;
+    struct db db;
+    char *database;
+    int lock;             /* descriptor of the lock file */
+    bool open;            /* the file is fit, and ours to write to */
+    bool stale;           /* the numbers below must be read from the database */
+    int64_t last_seq;     /* the highest seq in use, or ever used */
+    int64_t total;        /* events */
+    int64_t erasures;     /* how often events were erased */
+    int64_t data_version; /* changes when another connection has committed */
+    int64_t seen_version; /* what the open transaction saw; data_version once it is committed */
+    struct rejects rejects;
+    int64_t receipts_before; /* rows of receipts below it have been deleted */
+    struct tally tally;      /* of the open transaction */
+    struct checkpoint checkpoint;
+};
+
+/* Begins the one transaction: takes the write lock, notices what another program has changed, reads
+ * anew what is stale. sqlite_store_end in any case. */
+int sqlite_store_begin(struct sqlite_store *store, struct error *err) MUST_CHECK;
+
+/* Ends the transaction that was begun: with STORE_OK flushes the tally and commits, else rolls
+ * back. Returns the status of the whole. */
+int sqlite_store_end(struct sqlite_store *store, int status, struct error *err) MUST_CHECK;
+
+/* sqlite_append.c: as store_append and store_append_apart. */
+int sqlite_store_append(struct store *base, struct store_item *items, size_t count,
+                        const struct store_receipts *receipts, struct error *err) MUST_CHECK;
+int sqlite_store_append_apart(struct store *base, struct store_item *item,
+                              const struct store_receipts *receipts, struct error *err) MUST_CHECK;
+
+#endif
