@@ -8,15 +8,9 @@
 #include "commands/commands.h"
 #include "options/options.h"
 
-struct main_command {
-    const char *name;
-    int (*run)(const struct options *options);
-    const char *help;
-};
-
-static const struct main_command main_commands[] = {
-    {"serve", command_serve, "run the daemon (the default)"},
-    {"check-config", command_check_config, "check options and files, then end"},
+static const struct command *const main_commands[] = {
+    &command_serve,
+    &command_check_config,
 };
 
 enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };
@@ -24,22 +18,34 @@ enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };
 static void main_help(void)
 {
     printf("usage: beacond [serve] [OPTION]...\n"
-           "       beacond check-config [OPTION]...\n"
-           "       beacond --help | --version\n"
+           "       beacond COMMAND [OPTION]... [ARGUMENT]...\n"
+           "       beacond [COMMAND] --help | --version\n"
            "\n"
            "Takes batches of browser telemetry over HTTP or WebSocket, keeps them in an\n"
            "SQLite database and gives them back newest first.\n"
            "\n"
            "Commands:\n");
     for (size_t i = 0; i < MAIN_COMMANDS; i++)
-        printf("  %-14s %s\n", main_commands[i].name, main_commands[i].help);
+        printf("  %-14s %s\n", main_commands[i]->name, main_commands[i]->help);
     printf("\n"
            "Options. Each can also be given in the environment (BEACOND_MAX_BODY=8M) and, but for\n"
            "config, in the config file (max-body = 8M). Flags override the environment, the\n"
-           "environment overrides the file.\n");
-    options_help(stdout);
+           "environment overrides the file. Commands take those that concern them.\n");
+    options_help(stdout, &command_serve.usage);
     printf("\n"
            "See beacond(8) and beacond.conf(5).\n");
+}
+
+static void main_help_command(const struct command *command)
+{
+    const struct arguments_usage *usage = &command->usage;
+    printf("usage: beacond %s [OPTION]...%s%s\n\n%s\n\n", command->name,
+           usage->operands != NULL ? " " : "", usage->operands != NULL ? usage->operands : "",
+           command->help);
+    arguments_help(stdout, usage);
+    options_help(stdout, usage);
+    printf("\n"
+           "See beacond(8).\n");
 }
 
 /* A full disk must not make "beacond --help >file" a success. */
@@ -57,15 +63,16 @@ static int main_usage_error(const char *what, const char *which)
     return COMMAND_USAGE;
 }
 
-static int main_run(const struct main_command *command, int argc, char **argv)
+static int main_run(const struct command *command, int argc, char **argv)
 {
     struct options options;
+    struct arguments arguments = {.usage = &command->usage};
     struct error err = {""};
     int status = COMMAND_CONFIG;
 
-    switch (options_read(&options, argc, argv, environ, &err)) {
+    switch (options_read(&options, &arguments, argc, argv, environ, &err)) {
     case OPTIONS_OK:
-        status = command->run(&options);
+        status = command->run(&options, &arguments);
         break;
     case OPTIONS_USAGE:
         status = main_usage_error(err.text, "");
@@ -78,18 +85,18 @@ static int main_run(const struct main_command *command, int argc, char **argv)
     return main_flushed(status);
 }
 
-static const struct main_command *main_find(const char *name)
+static const struct command *main_find(const char *name)
 {
     for (size_t i = 0; i < MAIN_COMMANDS; i++) {
-        if (strcmp(main_commands[i].name, name) == 0)
-            return &main_commands[i];
+        if (strcmp(main_commands[i]->name, name) == 0)
+            return main_commands[i];
     }
     return NULL;
 }
 
 int main(int argc, char **argv)
 {
-    const struct main_command *command = &main_commands[0];
+    const struct command *command = NULL;
 
     /* A word in front is the command. What follows it is read as flags by options_read, which skips
      * the first word as any getopt does. */
@@ -101,12 +108,15 @@ int main(int argc, char **argv)
         argv++;
     }
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        main_help();
+        if (command != NULL && command != &command_serve)
+            main_help_command(command);
+        else
+            main_help();
         return main_flushed(COMMAND_OK);
     }
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         printf("beacond %s\n", PACKAGE_VERSION);
         return main_flushed(COMMAND_OK);
     }
-    return main_run(command, argc, argv);
+    return main_run(command != NULL ? command : &command_serve, argc, argv);
 }

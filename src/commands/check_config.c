@@ -2,8 +2,9 @@
 
 #include "commands/commands.h"
 
-int command_check_config(const struct options *options)
+static int check_config_run(const struct options *options, const struct arguments *arguments)
 {
+    (void)arguments;
     for (size_t i = 0; i < options->listen.count; i++)
         printf("listen %s\n", options->listen.items[i]);
     for (size_t i = 0; i < options->prefix.count; i++)
@@ -13,3 +14,10 @@ int command_check_config(const struct options *options)
     puts("configuration ok");
     return COMMAND_OK;
 }
+
+const struct command command_check_config = {
+    .name = "check-config",
+    .help = "check options and files, then end",
+    .usage = {.serves = true},
+    .run = check_config_run,
+};

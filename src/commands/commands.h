@@ -1,5 +1,5 @@
 /*
- * commands.h: what beacond can be told to do. One function a command, in a file of its own.
+ * commands.h: what beacond can be told to do. One struct command each, in a file of its own.
  *
  * Each runs on the main thread with options that have been read and checked, and returns the exit
  * code of the process. Errors have been told (log or standard error) when it returns.
@@ -12,15 +12,23 @@
 enum command_exit {
     COMMAND_OK = 0,
     COMMAND_FAILED = 1,
-    COMMAND_USAGE = 2,   /* unknown command, unknown flag, stray argument */
+    COMMAND_USAGE = 2,     /* unknown command, unknown flag, stray argument */
+    COMMAND_STOPPED = 130, /* SIGINT or SIGTERM came first; what was done is whole */
     COMMAND_CONFIG = 78, /* bad value or file, or a database that must not be touched (EX_CONFIG) */
 };
 
+struct command {
+    const char *name;
+    const char *help; /* a line */
+    struct arguments_usage usage;
+    int (*run)(const struct options *options, const struct arguments *arguments);
+};
+
 /* Runs the daemon until a signal ends it. */
-int command_serve(const struct options *options);
+extern const struct command command_serve;
 
 /* Says that the options are fine: bad ones don't get this far. Touches neither network nor
  * database. */
-int command_check_config(const struct options *options);
+extern const struct command command_check_config;
 
 #endif

@@ -10,7 +10,9 @@
 #include <jansson.h>
 
 #include "base/log.h"
+#include "commands/work.h"
 #include "contract/access.h"
+#include "control/control.h"
 #include "engine/engine.h"
 #include "server/server.h"
 
@@ -37,26 +39,6 @@ static struct access *serve_access(const struct options *options, struct error *
         return access;
     access_free(access);
     return NULL;
-}
-
-static struct engine_options serve_engine(const struct options *options)
-{
-    static const enum store_synchronous synchronous[] = {
-        [OPTIONS_SYNC_FULL] = STORE_SYNC_FULL,
-        [OPTIONS_SYNC_NORMAL] = STORE_SYNC_NORMAL,
-        [OPTIONS_SYNC_OFF] = STORE_SYNC_OFF,
-    };
-    return (struct engine_options){
-        .store = {.database = options->database,
-                  .synchronous = synchronous[options->synchronous],
-                  .max_rejects = options->max_rejects,
-                  .max_rejects_bytes = options->max_rejects_size},
-        .queue_bytes = (size_t)options->queue_size,
-        .receipts_bytes = (size_t)options->receipts_size,
-        .cache_events = (size_t)options->cache_events,
-        .cache_bytes = (size_t)options->cache_bytes,
-        .readers = (unsigned)options->readers,
-    };
 }
 
 static unsigned serve_threads(const struct options *options)
@@ -162,12 +144,14 @@ static void serve_until_signal(struct server *server, const sigset_t *set)
     (void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
 }
 
-int command_serve(const struct options *options)
+static int serve_run(const struct options *options, const struct arguments *arguments)
 {
+    (void)arguments;
     struct error err = {""};
     struct engine *engine = NULL;
     struct server *server = NULL;
-    struct engine_options engine_options = serve_engine(options);
+    struct control *control = NULL;
+    struct engine_options engine_options = work_engine_options(options);
     struct address_net *proxies = serve_proxies(options, &err);
     struct server_options server_options = serve_server(options, proxies);
     int code = COMMAND_FAILED, status;
@@ -187,6 +171,9 @@ int command_serve(const struct options *options)
         code = status == STORE_UNFIT ? COMMAND_CONFIG : COMMAND_FAILED;
         goto out;
     }
+    /* Without it commands can't write while the daemon runs, but it can run. */
+    if (control_start(&control, engine, options->database, &server_options.limits, &err) != 0)
+        log_warn("%s; commands that write will find the database in use", err.text);
     if (server_start(&server, &server_options, access, engine, &err) != 0) {
         log_error("%s", err.text);
         goto out;
@@ -195,6 +182,7 @@ int command_serve(const struct options *options)
     serve_until_signal(server, &signals);
     code = COMMAND_OK;
 out:
+    control_stop(control);
     engine_close(engine);
     server_free(server);
     access_free(access);
@@ -203,3 +191,10 @@ out:
         log_info("stopped");
     return code;
 }
+
+const struct command command_serve = {
+    .name = "serve",
+    .help = "run the daemon (the default)",
+    .usage = {.serves = true},
+    .run = serve_run,
+};

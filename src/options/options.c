@@ -1,6 +1,5 @@
 #include "options/options.h"
 
-#include <getopt.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +168,11 @@ struct options_reader {
     enum options_source sources[OPTIONS_ROWS];
 };
 
+const struct options_row *options_row(size_t n)
+{
+    return n < OPTIONS_ROWS ? &options_table[n] : NULL;
+}
+
 const char *options_name(size_t n)
 {
     return n < OPTIONS_ROWS ? options_table[n].name : NULL;
@@ -209,70 +213,6 @@ int options_take(struct options_reader *reader, const struct options_row *row,
         return -1;
     }
     return 0;
-}
-
-/* ---- flags ---- */
-
-#define OPTIONS_FIRST_CODE 1000 /* beyond what getopt returns of its own */
-
-/* getopt_long takes any unambiguous beginning of a name. Scripts that rely on that break when an
- * option is added, so only whole names count. */
-static bool options_is_whole(const char *argument, const char *name)
-{
-    size_t len = strlen(name);
-    return strncmp(argument, "--", 2) == 0 && strncmp(argument + 2, name, len) == 0 &&
-           (argument[2 + len] == '\0' || argument[2 + len] == '=');
-}
-
-static int options_bad_flag(const char *argument, int code, struct error *err)
-{
-    int len = (int)strcspn(argument, "="); /* what stands behind may be a key */
-
-    if (code < OPTIONS_FIRST_CODE)
-        error_set(err, "there is no option %.*s", len, argument);
-    else if (options_table[code - OPTIONS_FIRST_CODE].kind == OPTIONS_FLAG)
-        error_set(err, "%.*s takes no value", len, argument);
-    else
-        error_set(err, "%.*s needs a value", len, argument);
-    return OPTIONS_USAGE;
-}
-
-static int options_read_flags(struct options_reader *reader, int argc, char **argv,
-                              struct error *err)
-{
-    struct option flags[OPTIONS_ROWS + 1] = {{0}};
-    int code;
-
-    for (size_t i = 0; i < OPTIONS_ROWS; i++) {
-        flags[i].name = options_table[i].name;
-        flags[i].has_arg = options_table[i].kind == OPTIONS_FLAG ? no_argument : required_argument;
-        flags[i].val = OPTIONS_FIRST_CODE + (int)i;
-    }
-    optind = 0; /* start anew, whoever used getopt before */
-    opterr = 0;
-    for (;;) {
-        int at = optind > 0 ? optind : 1;
-        optopt = 0;
-        code = getopt_long(argc, argv, "+:", flags, NULL);
-        if (code == -1)
-            break;
-        if (code < OPTIONS_FIRST_CODE)
-            return options_bad_flag(argv[at], optopt, err);
-        const struct options_row *row = &options_table[code - OPTIONS_FIRST_CODE];
-        if (!options_is_whole(argv[at], row->name))
-            return options_bad_flag(argv[at], 0, err);
-
-        char where[64];
-        snprintf(where, sizeof(where), "--%s", row->name);
-        const char *value = row->kind == OPTIONS_FLAG ? "yes" : optarg;
-        if (options_take(reader, row, OPTIONS_FROM_FLAG, where, value, err) != 0)
-            return OPTIONS_CONFIG;
-    }
-    if (optind < argc) {
-        error_set(err, "\"%s\" is not expected here", argv[optind]);
-        return OPTIONS_USAGE;
-    }
-    return OPTIONS_OK;
 }
 
 /* ---- environment ---- */
@@ -358,13 +298,13 @@ static int options_read_defaults(struct options_reader *reader, struct error *er
     return 0;
 }
 
-int options_read(struct options *options, int argc, char **argv, char **environment,
-                 struct error *err)
+int options_read(struct options *options, struct arguments *arguments, int argc, char **argv,
+                 char **environment, struct error *err)
 {
     struct options_reader reader = {.options = options};
 
     *options = (struct options){0};
-    int status = options_read_flags(&reader, argc, argv, err);
+    int status = options_read_flags(&reader, arguments, argc, argv, err);
     if (status != OPTIONS_OK)
         return status;
     if (options_read_environment(&reader, environment, err) != 0)
@@ -376,9 +316,12 @@ int options_read(struct options *options, int argc, char **argv, char **environm
 
     /* From here on warnings come out in the form that was asked for. */
     log_setup(options->log_level, options->log_format);
-    if (options->key_file != NULL && options_read_keys(&options->key, options->key_file, err) != 0)
+    /* Keys are the daemon's business: who looks at the data need not be able to read them. */
+    if (arguments->usage->serves && options->key_file != NULL &&
+        options_read_keys(&options->key, options->key_file, err) != 0)
         return OPTIONS_CONFIG;
-    return options_check_all(options, err) == 0 ? OPTIONS_OK : OPTIONS_CONFIG;
+    return options_check_all(options, arguments->usage->serves, err) == 0 ? OPTIONS_OK
+                                                                          : OPTIONS_CONFIG;
 }
 
 void options_clear(struct options *options)
@@ -387,10 +330,12 @@ void options_clear(struct options *options)
         options_value_clear(options, &options_table[i]);
 }
 
-void options_help(FILE *out)
+void options_help(FILE *out, const struct arguments_usage *usage)
 {
     for (size_t i = 0; i < OPTIONS_ROWS; i++) {
         const struct options_row *row = &options_table[i];
+        if (!arguments_takes(usage, row->name))
+            continue;
         fprintf(out, "  --%s%s%s\n      %s", row->name, row->takes != NULL ? " " : "",
                 row->takes != NULL ? row->takes : "", row->help);
         if (row->fallback != NULL && *row->fallback != '\0')

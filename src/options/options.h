@@ -20,6 +20,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "options/arguments.h"
 
 struct options_list {
     char **items; /* NUL-terminated texts */
@@ -92,12 +93,12 @@ struct options {
  * file, with err ("beacond.conf:3: max-body: expected a size such as 8M, got "x""), never quoting a
  * key. On error options is still to be cleared. */
 enum options_status { OPTIONS_OK = 0, OPTIONS_USAGE = -1, OPTIONS_CONFIG = -2 };
-int options_read(struct options *options, int argc, char **argv, char **environment,
-                 struct error *err) MUST_CHECK;
+int options_read(struct options *options, struct arguments *arguments, int argc, char **argv,
+                 char **environment, struct error *err) MUST_CHECK;
 void options_clear(struct options *options);
 
-/* The options part of --help, a line or two each. */
-void options_help(FILE *out);
+/* The options part of --help, a line or two each, of those that the command takes. */
+void options_help(FILE *out, const struct arguments_usage *usage);
 
 /* The table itself, for tests and generators: the n-th name, NULL past the end, and whether it can
  * stand in a config file. */

@@ -54,10 +54,19 @@ struct options_reader; /* the options being filled in and where each came from *
 /* The row of that name, NULL when there is none. */
 const struct options_row *options_find(const char *name);
 
+/* The n-th row; NULL past the end. */
+const struct options_row *options_row(size_t n);
+
 /* Takes one value. where tells the place for err ("beacond.conf:3: max-body"). 0 or -1. */
 int options_take(struct options_reader *reader, const struct options_row *row,
                  enum options_source source, const char *where, const char *value,
                  struct error *err) MUST_CHECK;
+
+/* arguments.c */
+
+/* Takes the flags, the command's own too, and its operands. OPTIONS_OK, _USAGE or _CONFIG. */
+int options_read_flags(struct options_reader *reader, struct arguments *arguments, int argc,
+                       char **argv, struct error *err) MUST_CHECK;
 
 /* options_file.c */
 
@@ -96,6 +105,6 @@ int options_check_app_id(const char *value, struct error *err);
 int options_check_key(const char *value, struct error *err);
 int options_check_proxy(const char *value, struct error *err) MUST_CHECK;
 int options_check_origin(const char *value, struct error *err);
-int options_check_all(const struct options *options, struct error *err) MUST_CHECK;
+int options_check_all(const struct options *options, bool serves, struct error *err) MUST_CHECK;
 
 #endif

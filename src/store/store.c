@@ -45,6 +45,11 @@ bool store_changed(struct store *store)
     return store->ops->changed(store);
 }
 
+void store_doubt(struct store *store)
+{
+    store->ops->doubt(store);
+}
+
 const unsigned char *store_secret(const struct store *store)
 {
     return store->secret;

@@ -98,6 +98,9 @@ void store_look(const struct store *store, struct store_state *out);
  * items if need be, then notices: it counts the events anew and an erasure. */
 bool store_changed(struct store *store) MUST_CHECK;
 
+/* Has the next append count the events anew, as if another program had changed them. */
+void store_doubt(struct store *store);
+
 /* 16 secret bytes of this database, constant while it is open; any thread. */
 const unsigned char *store_secret(const struct store *store);
 
@@ -148,6 +151,7 @@ struct store_ops {
     int (*load_receipts)(struct store *store, store_receipts_fn *fn, void *arg, struct error *err);
     bool (*tend)(struct store *store, bool idle);
     bool (*changed)(struct store *store);
+    void (*doubt)(struct store *store);
     int (*reader_open)(struct store *store, struct store_reader **out, struct error *err);
     void (*reader_close)(struct store_reader *reader);
     int (*survey)(struct store_reader *reader, int64_t since, int64_t until, int64_t skip,

@@ -1,5 +1,6 @@
 #!/bin/sh
-# No include points the wrong way: base <- contract <- store, cache <- engine <- server <- commands;
+# No include points the wrong way: base <- contract <- store, cache <- engine <- control,
+# server <- commands;
 # options sees base and contract, main.c options and commands. And each library is seen by its own
 # room alone.
 cd "${srcdir:-.}/src" || exit 1
@@ -46,9 +47,10 @@ room contract base
 room cache base contract
 room store base contract
 room engine base contract store cache
+room control base contract store engine
 room server base contract store cache engine
 room options base contract
-room commands base contract store cache engine server options
+room commands base contract store cache engine control server options
 verdict 'main.c includes nothing but options, commands and base' "$(
     grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' main.c |
         grep -vE '"(options|commands|base)/'
@@ -57,7 +59,7 @@ verdict 'main.c includes nothing but options, commands and base' "$(
 only 'sqlite3' 'store/sqlite/' 'sqlite3.h is seen by store/sqlite alone'
 only 'store/sqlite/' 'store/' 'the headers of store/sqlite are seen by the store alone'
 only 'event2?/|event[.]h|evhttp' 'server/' 'libevent is seen by the server alone'
-only 'jansson' 'contract/|engine/|server/|commands/' 'jansson is not seen by base, store, cache, options'
+only 'jansson' 'contract/|engine/|control/|server/|commands/' 'jansson is not seen by base, store, cache, options'
 only 'zlib' 'contract/|cache/|server/' 'zlib is seen by contract, cache and server alone'
 only 'wslay' 'contract/' 'wslay is seen by contract alone'
 

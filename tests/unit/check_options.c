@@ -17,9 +17,13 @@ struct reading {
     char *flags[16];
     char *variables[16];
     struct options options;
+    struct arguments arguments;
     struct error err;
     int status;
 };
+
+/* As of a command that takes all options and nothing else. */
+static const struct arguments_usage everything = {.serves = true};
 
 static char *expand(const struct reading *reading, const char *text)
 {
@@ -69,8 +73,9 @@ static void reading_do(struct reading *reading, const char *const *flags,
     ck_assert_int_lt(argc, (int)COUNT(reading->flags));
     for (size_t i = 0; variables != NULL && variables[i] != NULL; i++)
         reading->variables[i] = expand(reading, variables[i]);
-    reading->status =
-        options_read(&reading->options, argc, reading->flags, reading->variables, &reading->err);
+    reading->arguments = (struct arguments){.usage = &everything};
+    reading->status = options_read(&reading->options, &reading->arguments, argc, reading->flags,
+                                   reading->variables, &reading->err);
 }
 
 static void reading_drop(struct reading *reading)
@@ -853,7 +858,7 @@ START_TEST(help_names_every_option_once)
     size_t len;
     FILE *out = open_memstream(&text, &len);
     ck_assert_ptr_nonnull(out);
-    options_help(out);
+    options_help(out, &everything);
     fclose(out);
     size_t n = 0;
     for (; options_name(n) != NULL; n++) {

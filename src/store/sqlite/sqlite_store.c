@@ -67,9 +67,10 @@ static int store_read_version(struct sqlite_store *store, int64_t *version, stru
 static int store_notice(struct sqlite_store *store, struct error *err)
 {
     int status = store_read_version(store, &store->seen_version, err);
-    if (status != STORE_OK || store->seen_version == store->data_version)
+    if (status != STORE_OK || (store->seen_version == store->data_version && !store->doubted))
         return status;
-    log_warn("%s was changed by another program; counting its events anew", store->database);
+    if (store->seen_version != store->data_version)
+        log_warn("%s was changed by another program; counting its events anew", store->database);
     store->stale = true;
     return store_recount(store, err);
 }
@@ -132,6 +133,7 @@ int sqlite_store_end(struct sqlite_store *store, int status, struct error *err)
         return status;
     }
     store->data_version = store->seen_version;
+    store->doubted = false;
     store_publish(store);
     return STORE_OK;
 }
@@ -167,7 +169,14 @@ static bool sqlite_store_changed(struct store *base)
     struct sqlite_store *store = (struct sqlite_store *)base;
     struct error err;
     int64_t version = 0;
+    if (store->doubted)
+        return true;
     return store_read_version(store, &version, &err) == STORE_OK && version != store->data_version;
+}
+
+static void sqlite_store_doubt(struct store *base)
+{
+    ((struct sqlite_store *)base)->doubted = true;
 }
 
 static void sqlite_store_close(struct store *base)
@@ -198,6 +207,7 @@ static const struct store_ops sqlite_store_ops = {
     .load_receipts = sqlite_store_load_receipts,
     .tend = sqlite_store_tend,
     .changed = sqlite_store_changed,
+    .doubt = sqlite_store_doubt,
     .reader_open = sqlite_store_reader_open,
     .reader_close = sqlite_reader_close,
     .survey = sqlite_reader_survey,

@@ -21,6 +21,7 @@ struct sqlite_store {
     char *database;
     int lock;             /* descriptor of the lock file */
     bool open;            /* the file is fit, and ours to write to */
+    bool doubted;         /* the tally is to be made anew */
     bool stale;           /* the numbers below must be read from the database */
     int64_t last_seq;     /* the highest seq in use, or ever used */
     int64_t total;        /* events */

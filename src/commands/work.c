@@ -1,0 +1,141 @@
+#include "commands/work.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "commands/interrupt.h"
+#include "control/dial.h"
+#include "control/job.h"
+
+struct engine_options work_engine_options(const struct options *options)
+{
+    static const enum store_synchronous synchronous[] = {
+        [OPTIONS_SYNC_FULL] = STORE_SYNC_FULL,
+        [OPTIONS_SYNC_NORMAL] = STORE_SYNC_NORMAL,
+        [OPTIONS_SYNC_OFF] = STORE_SYNC_OFF,
+    };
+    return (struct engine_options){
+        .store = {.database = options->database,
+                  .synchronous = synchronous[options->synchronous],
+                  .max_rejects = options->max_rejects,
+                  .max_rejects_bytes = options->max_rejects_size},
+        .queue_bytes = (size_t)options->queue_size,
+        .receipts_bytes = (size_t)options->receipts_size,
+        .cache_events = (size_t)options->cache_events,
+        .cache_bytes = (size_t)options->cache_bytes,
+        .readers = (unsigned)options->readers,
+    };
+}
+
+void work_tell(struct work *work, const struct error *err)
+{
+    meter_say(work->meter, "beacond: %s", err->text);
+}
+
+static int work_code(int status)
+{
+    return status == STORE_UNFIT ? COMMAND_CONFIG : COMMAND_FAILED;
+}
+
+/* No daemon: takes the lock and opens the database here. */
+static int work_open_here(struct work *work, struct error *err)
+{
+    struct engine_options options = work_engine_options(work->options);
+    /* What is for a daemon with readers. */
+    options.cache_events = 0;
+    options.readers = 1;
+    int status = engine_open(&work->engine, &options, err);
+    return status == STORE_OK ? COMMAND_OK : work_code(status);
+}
+
+int work_open(struct work *work, const struct options *options, struct meter *meter)
+{
+    struct error err = {""};
+    int code = COMMAND_FAILED;
+    *work = (struct work){.options = options, .meter = meter};
+    link_init(&work->link, -1);
+    interrupt_watch();
+    (void)umask(077);
+    json_object_seed(0);
+    if (access(options->database, F_OK) != 0) {
+        error_set(&err, "%s: there is no such database", options->database);
+        work_tell(work, &err);
+        return COMMAND_CONFIG;
+    }
+    int dialled = dial_open(&work->link, options->database, &err);
+    if (dialled == DIAL_OK)
+        code = COMMAND_OK;
+    else if (dialled == DIAL_NOBODY)
+        code = work_open_here(work, &err);
+    if (code != COMMAND_OK)
+        work_tell(work, &err);
+    return code;
+}
+
+void work_close(struct work *work)
+{
+    engine_close(work->engine);
+    link_clear(&work->link);
+}
+
+static int work_here(struct work *work, const json_t *request, const struct progress *progress,
+                     json_t **result, struct error *err)
+{
+    struct job job = {
+        .engine = work->engine,
+        .database = work->options->database,
+        .limits = {.event_bytes = (size_t)work->options->max_event,
+                   .depth = (unsigned)work->options->max_depth},
+        .request = request,
+        .progress = *progress,
+    };
+    int status = job_run(&job, err);
+    *result = job.result != NULL ? job.result : json_object();
+    return status;
+}
+
+static int work_there(struct work *work, json_t *request, const struct progress *progress,
+                      json_t **result, struct error *err)
+{
+    if (link_send(&work->link, request, NULL, 0) == 0)
+        return dial_wait(&work->link, progress, result, err);
+    error_set(err, "the daemon does not answer");
+    return STORE_BUSY;
+}
+
+int work_do(struct work *work, json_t *request, json_t **result)
+{
+    struct error err = {""};
+    struct progress progress = meter_progress(work->meter);
+    int status = STORE_BUSY;
+    *result = NULL;
+    if (request == NULL)
+        error_set(&err, "out of memory");
+    else if (work->engine != NULL)
+        status = work_here(work, request, &progress, result, &err);
+    else
+        status = work_there(work, request, &progress, result, &err);
+    meter_clear(work->meter);
+    json_decref(request);
+    if (status == STORE_OK)
+        return COMMAND_OK;
+    json_decref(*result);
+    *result = NULL;
+    work_tell(work, &err);
+    return work_code(status);
+}
+
+int work_run(const struct options *options, struct meter *meter, json_t *request, json_t **result)
+{
+    struct work work;
+    *result = NULL;
+    int code = work_open(&work, options, meter);
+    if (code == COMMAND_OK)
+        code = work_do(&work, request, result);
+    else
+        json_decref(request);
+    work_close(&work);
+    return code;
+}

@@ -1,0 +1,42 @@
+/*
+ * work.h: has a job done for a command, by the daemon that has the database open or, when there is
+ * none, here, with the lock of the database taken.
+ */
+#ifndef BEACOND_COMMANDS_WORK_H
+#define BEACOND_COMMANDS_WORK_H
+
+#include <jansson.h>
+
+#include "commands/commands.h"
+#include "commands/meter.h"
+#include "control/link.h"
+#include "engine/engine.h"
+
+/* Who does the work. */
+struct work {
+    const struct options *options;
+    struct meter *meter;
+    struct engine *engine; /* open when it is done here; else NULL, and link is */
+    struct link link;
+};
+
+/* Finds out who does it. COMMAND_OK, or another exit code, the error told. work_close in any case.
+ * The database must exist. interrupt_watch is called. */
+int work_open(struct work *work, const struct options *options, struct meter *meter) MUST_CHECK;
+void work_close(struct work *work);
+
+/* Has one job done, whose request the callee takes over, and tells errors. COMMAND_OK and *result
+ * (json_decref it), or another exit code. */
+int work_do(struct work *work, json_t *request, json_t **result) MUST_CHECK;
+
+/* All three: open, do, close. */
+int work_run(const struct options *options, struct meter *meter, json_t *request,
+             json_t **result) MUST_CHECK;
+
+/* Tells an error on standard error, as "beacond: …". */
+void work_tell(struct work *work, const struct error *err);
+
+/* The options as the engine wants them. */
+struct engine_options work_engine_options(const struct options *options);
+
+#endif

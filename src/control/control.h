@@ -1,0 +1,27 @@
+/*
+ * control.h: the daemon's end of the control socket.
+ *
+ * Commands that write reach the running daemon here, since nobody else may write to its database.
+ * The socket is made under umask 077 with the lock of the database held, so one that is in the way
+ * is a dead daemon's. Who connects must be the daemon's own user or root. Each connection asks for
+ * one job (job.h) and has a thread while it runs.
+ */
+#ifndef BEACOND_CONTROL_CONTROL_H
+#define BEACOND_CONTROL_CONTROL_H
+
+#include "contract/batch.h"
+#include "engine/engine.h"
+
+#define CONTROL_MOST_SESSIONS 16
+
+struct control;
+
+/* Listens from here on. engine and database must outlive it. 0 and *out, or -1 with err. */
+int control_start(struct control **out, struct engine *engine, const char *database,
+                  const struct batch_limits *limits, struct error *err) MUST_CHECK;
+
+/* Takes the socket away, has the jobs under way stop and waits for them. Before engine_close. NULL
+ * is fine. */
+void control_stop(struct control *control);
+
+#endif
