@@ -38,6 +38,7 @@ int engine_open(struct engine **out, const struct engine_options *options, struc
     struct engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL)
         return engine_no_memory(err);
+    pthread_mutex_init(&engine->forgetting, NULL);
     int status = engine_lay_out(engine, options, err);
     if (status == STORE_OK)
         status = readers_start(&engine->readers, engine->store, options->readers, err);
@@ -71,6 +72,7 @@ void engine_close(struct engine *engine)
     keeper_free(engine->keeper);
     leases_drop(engine->answers.leases);
     store_close(engine->store);
+    pthread_mutex_destroy(&engine->forgetting);
     free(engine);
 }
 
