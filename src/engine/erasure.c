@@ -2,6 +2,7 @@
 
 #include "engine/internal.h"
 #include "engine/pruning.h"
+#include "engine/retention.h"
 
 int engine_prune(struct engine *engine, int64_t before_ms, const struct progress *progress,
                  struct erasure *out, struct error *err)
@@ -15,4 +16,11 @@ int engine_prune(struct engine *engine, int64_t before_ms, const struct progress
     store_reader_close(reader);
     const struct pruning pruning = {.before_ms = before_ms, .expected = survey.total};
     return status == STORE_OK ? pruning_run(engine->writer, &pruning, progress, out, err) : status;
+}
+
+int engine_retain(struct engine *engine, const struct progress *progress, struct erasure *out,
+                  struct error *err)
+{
+    *out = (struct erasure){0};
+    return retention_run(engine->writer, &engine->options, progress, out, NULL, err);
 }

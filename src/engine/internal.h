@@ -18,6 +18,8 @@ struct engine {
     struct readers *readers;
     struct follow *follow;
     struct writer *writer;
+    struct retention *retention; /* NULL when nothing is erased by itself */
+    struct engine_options options;
     pthread_mutex_t forgetting; /* one engine_forget at a time */
 };
 
