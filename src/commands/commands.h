@@ -31,4 +31,10 @@ extern const struct command command_serve;
  * database. */
 extern const struct command command_check_config;
 
+/* Erases old events. */
+extern const struct command command_prune;
+
+/* Erases one user or session. */
+extern const struct command command_forget;
+
 #endif
