@@ -201,6 +201,20 @@ UPDATE receipts SET receipts = :receipts WHERE n = :n;
 -- @erase_receipts
 DELETE FROM receipts WHERE n = :n;
 
+-- A row is made as large as its page has room for and then what it was, which leaves nothing else in
+-- the page's unused part (store/sqlite/leaf.h).
+-- @event_text
+SELECT event FROM events WHERE seq = :key;
+-- @reject_text
+SELECT event FROM rejects WHERE n = :key;
+-- @swell_event
+UPDATE events SET event = :event WHERE seq = :key;
+-- @swell_reject
+UPDATE rejects SET event = :event WHERE n = :key;
+
+-- @rebuild_given
+REINDEX events_given;
+
 -- @page_count
 PRAGMA page_count;
 
@@ -212,7 +226,7 @@ PRAGMA freelist_count;
 
 -- Everything in the order in which it was stored, a page at a time.
 -- @page_by_seq
-SELECT seq, ts, received, event FROM events
+SELECT seq, ts, received, given, event FROM events
  WHERE seq > :after AND seq <= :max_seq
  ORDER BY seq;
 

@@ -16,8 +16,9 @@ static int pages_event(struct pages_call *call, sqlite3_stmt *row)
     const struct store_row event = {
         .place = {.ts = sqlite3_column_int64(row, 1), .seq = sqlite3_column_int64(row, 0)},
         .received = sqlite3_column_int64(row, 2),
-        .text = (const char *)sqlite3_column_text(row, 3),
-        .len = (size_t)sqlite3_column_bytes(row, 3),
+        .given = sqlite3_column_int64(row, 3) != 0,
+        .text = (const char *)sqlite3_column_text(row, 4),
+        .len = (size_t)sqlite3_column_bytes(row, 4),
     };
     call->failed = event.text == NULL;
     return call->failed ? 1 : call->event(call->arg, &event);
