@@ -70,9 +70,15 @@ static void setup(void)
     store_up(database, STORE_SYNC_OFF);
 }
 
-static void teardown(void)
+static void store_down(void)
 {
     store_close(store);
+    store = NULL;
+}
+
+static void teardown(void)
+{
+    store_down();
     folder_remove(&folder);
 }
 
@@ -213,7 +219,7 @@ START_TEST(checkpoint_of_a_part_need_not_have_reached_the_disk)
         append();
     ck_assert_int_gt(size_of(database), size);
     copy("t.db-wal", "old.db-wal");
-    store_close(store);
+    store_down();
     copy("old.db-wal", "t.db-wal");
     store_up_on_old(STORE_SYNC_OFF);
 }
@@ -239,7 +245,7 @@ END_TEST
 /* The system tells once that it could not write, and takes what it dropped for written. */
 START_TEST(checkpoint_whose_flush_fails_leaves_all_to_the_wal)
 {
-    store_close(store);
+    store_down();
     store_up(database, STORE_SYNC_FULL);
     append();
     ck_assert(!store_tend(store, true));
@@ -248,7 +254,7 @@ START_TEST(checkpoint_whose_flush_fails_leaves_all_to_the_wal)
     ck_assert_int_gt(append_until_anew(3 * WHOLE / 2), 3 * WHOLE / 2);
     ck_assert(!flush_fails);
     ck_assert(!store_tend(store, true));
-    store_close(store);
+    store_down();
     ck_assert_int_gt(size_of(wal), 3 * WHOLE / 2);
     store_up_on_old(STORE_SYNC_FULL);
 }
