@@ -128,6 +128,8 @@ void ring_free_slots(struct list *garbage); /* unlocked */
 
 /* An event outside of [floor, ceiling) for the fills it may belong to (fill.c). */
 void fill_tell(struct ring *ring, struct loose *loose);
+/* Erased events: the fills that may hold some of them become void (fill.c). */
+void fill_erased(struct ring *ring, struct range_place low, struct range_place high);
 /* Any event stored meanwhile (fill.c). */
 void fill_tell_top(struct ring *ring, struct range_place place);
 

@@ -151,6 +151,25 @@ bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle)
     return true;
 }
 
+int checkpoint_empty(struct checkpoint *checkpoint, struct db *db, struct error *err)
+{
+    checkpoint_unmark(checkpoint);
+    if (checkpoint->spoilt) {
+        error_set(err, "the disk has failed to take what was put back; restart beacond");
+        return STORE_BUSY;
+    }
+    int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (code == SQLITE_OK) {
+        checkpoint->pages = checkpoint->tried = 0;
+        return STORE_OK;
+    }
+    error_set(err, "%s",
+              (code & 0xff) == SQLITE_BUSY ? "a reader is in the way" : sqlite3_errmsg(db->handle));
+    if (code == SQLITE_IOERR_FSYNC)
+        checkpoint_spoil(checkpoint, sqlite3_errmsg(db->handle));
+    return STORE_BUSY;
+}
+
 void checkpoint_finish(struct checkpoint *checkpoint, struct db *db)
 {
     checkpoint_unmark(checkpoint);

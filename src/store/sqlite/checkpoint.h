@@ -46,6 +46,10 @@ void checkpoint_close(struct checkpoint *checkpoint);
  * idle. */
 bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle);
 
+/* All of it, after which the WAL is an empty file. Waits DB_BUSY_MS for readers. STORE_OK, or
+ * STORE_BUSY while one is in the way or when the disk has failed. */
+int checkpoint_empty(struct checkpoint *checkpoint, struct db *db, struct error *err) MUST_CHECK;
+
 /* The last one, before db is closed: whatever fails is logged, and the next start makes up for it.
  * Takes the empty WAL away when the connection is closed, so that the one file is all there is. */
 void checkpoint_finish(struct checkpoint *checkpoint, struct db *db);

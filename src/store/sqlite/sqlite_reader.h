@@ -7,6 +7,7 @@
 #ifndef BEACOND_STORE_SQLITE_READER_H
 #define BEACOND_STORE_SQLITE_READER_H
 
+#include "store/sqlite/db.h"
 #include "store/store.h"
 
 /* ops: put into the reader, for store.c. */
@@ -20,5 +21,20 @@ int sqlite_reader_newest(struct store_reader *reader, struct store_newest *out,
 int sqlite_reader_page(struct store_reader *reader, int64_t since, int64_t max_seq,
                        struct range_place place, store_row_fn *row, void *arg, bool *more,
                        struct error *err) MUST_CHECK;
+
+/* sqlite_reader_pages.c */
+int sqlite_reader_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
+                           store_seq_fn *row, void *arg, bool *more, struct error *err) MUST_CHECK;
+int sqlite_reader_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
+                               void *arg, bool *more, struct error *err) MUST_CHECK;
+int sqlite_reader_page_receipts(struct store_reader *reader, int64_t after_row,
+                                store_receipts_fn *row, void *arg, bool *more,
+                                struct error *err) MUST_CHECK;
+
+/* For the reader's own files. */
+struct sqlite_reader {
+    struct store_reader base;
+    struct db db;
+};
 
 #endif
