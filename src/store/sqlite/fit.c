@@ -357,7 +357,7 @@ static int fit_open_live(struct db *db, const char *database, struct error *err)
     if (status != STORE_OK ||
         db_script_number(db, "SELECT count(*) FROM sqlite_schema", &objects, err) == STORE_OK)
         return status; /* or else fit_examine finds the words */
-    int code = sqlite3_errcode(db->handle);
+    int code = sqlite3_errcode(db->handle) & 0xff;
     bool still = (code == SQLITE_CANTOPEN || code == SQLITE_READONLY) &&
                  (size_t)snprintf(wal, sizeof wal, "%s-wal", database) < sizeof wal &&
                  access(wal, F_OK) != 0 && errno == ENOENT;
