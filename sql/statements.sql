@@ -124,6 +124,32 @@ SELECT ts, seq, event FROM events
  WHERE ts BETWEEN :since AND :before AND seq <= :max_seq
  ORDER BY ts DESC, seq DESC;
 
+-- The same with what else a row knows, and upwards.
+-- @rows_same_down
+SELECT ts, seq, received, event FROM events
+ WHERE ts = :ts AND seq < :seq
+ ORDER BY seq DESC;
+
+-- @rows_down
+SELECT ts, seq, received, event FROM events
+ WHERE ts BETWEEN :since AND :before AND seq <= :max_seq
+ ORDER BY ts DESC, seq DESC;
+
+-- @rows_same_up
+SELECT ts, seq, received, event FROM events
+ WHERE ts = :ts AND seq > :seq AND seq <= :max_seq
+ ORDER BY seq;
+
+-- @rows_up
+SELECT ts, seq, received, event FROM events
+ WHERE ts BETWEEN :after AND :until AND seq <= :max_seq
+ ORDER BY ts, seq;
+
+-- @rows_seq
+SELECT ts, seq, received, event FROM events
+ WHERE seq > :after AND seq <= :max_seq
+ ORDER BY seq;
+
 -- Where the page starts that skips so many events, within a stretch that holds its start.
 -- @skip
 SELECT ts, seq FROM events
@@ -210,12 +236,7 @@ PRAGMA page_size;
 -- @freelist_count
 PRAGMA freelist_count;
 
--- Everything in the order in which it was stored, a page at a time.
--- @page_by_seq
-SELECT seq, ts, received, event FROM events
- WHERE seq > :after AND seq <= :max_seq
- ORDER BY seq;
-
+-- Everything by number, a page at a time.
 -- @page_rejects
 SELECT n, received, reason, event FROM rejects WHERE n > :after ORDER BY n;
 

@@ -104,6 +104,11 @@ int store_reader_open(struct store *store, struct store_reader **out, struct err
     return store->ops->reader_open(store, out, err);
 }
 
+int store_reader_open_file(const char *database, struct store_reader **out, struct error *err)
+{
+    return sqlite_store_reader_open_file(database, out, err);
+}
+
 void store_reader_close(struct store_reader *reader)
 {
     if (reader != NULL)
@@ -126,6 +131,20 @@ int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,
                struct error *err)
 {
     return reader->ops->page(reader, since, max_seq, place, row, arg, more, err);
+}
+
+int store_page_up(struct store_reader *reader, int64_t until, int64_t max_seq,
+                  struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                  struct error *err)
+{
+    return reader->ops->page_up(reader, until, max_seq, place, row, arg, more, err);
+}
+
+int store_page_down(struct store_reader *reader, int64_t since, int64_t max_seq,
+                    struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                    struct error *err)
+{
+    return reader->ops->page_down(reader, since, max_seq, place, row, arg, more, err);
 }
 
 int store_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
