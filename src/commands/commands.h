@@ -31,4 +31,7 @@ extern const struct command command_serve;
  * database. */
 extern const struct command command_check_config;
 
+/* Writes the events of a window to a file or to standard output. */
+extern const struct command command_export;
+
 #endif
