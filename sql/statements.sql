@@ -150,6 +150,9 @@ SELECT ts, seq, received, event FROM events
  WHERE seq > :after AND seq <= :max_seq
  ORDER BY seq;
 
+-- @seq_back
+SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET :count;
+
 -- @rows_rejects
 SELECT n, received, reason, event FROM rejects WHERE n > :after ORDER BY n;
 
