@@ -153,9 +153,6 @@ SELECT ts, seq, received, event FROM events
 -- @seq_back
 SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET :count;
 
--- @rows_rejects
-SELECT n, received, reason, event FROM rejects WHERE n > :after ORDER BY n;
-
 -- Where the page starts that skips so many events, within a stretch that holds its start.
 -- @skip
 SELECT ts, seq FROM events
@@ -198,3 +195,53 @@ SELECT at - ((at % 3600000) + 3600000) % 3600000, sum(events) FROM tally_minute 
 -- @recount_day
 INSERT INTO tally_day(at, events)
 SELECT at - ((at % 86400000) + 86400000) % 86400000, sum(events) FROM tally_hour GROUP BY 1;
+
+-- Erasing, a slice at a time. What is oldest is found first, for the cache is told its place.
+-- @oldest_places
+SELECT ts, seq FROM events WHERE ts < :before ORDER BY ts, seq LIMIT :most;
+
+-- @erase_event
+DELETE FROM events WHERE seq = :seq AND ts = :ts;
+
+-- @lower_second
+UPDATE tally_second SET events = events - :events WHERE at = :at;
+-- @lower_minute
+UPDATE tally_minute SET events = events - :events WHERE at = :at;
+-- @lower_hour
+UPDATE tally_hour SET events = events - :events WHERE at = :at;
+-- @lower_day
+UPDATE tally_day SET events = events - :events WHERE at = :at;
+
+-- @empty_second
+DELETE FROM tally_second WHERE at = :at AND events <= 0;
+-- @empty_minute
+DELETE FROM tally_minute WHERE at = :at AND events <= 0;
+-- @empty_hour
+DELETE FROM tally_hour WHERE at = :at AND events <= 0;
+-- @empty_day
+DELETE FROM tally_day WHERE at = :at AND events <= 0;
+
+-- @reject_length
+SELECT length(event) FROM rejects WHERE n = :n;
+
+-- @replace_receipts
+UPDATE receipts SET receipts = :receipts WHERE n = :n;
+
+-- @erase_receipts
+DELETE FROM receipts WHERE n = :n;
+
+-- @page_count
+PRAGMA page_count;
+
+-- @page_size
+PRAGMA page_size;
+
+-- @freelist_count
+PRAGMA freelist_count;
+
+-- Everything by number, a page at a time.
+-- @page_rejects
+SELECT n, received, reason, event FROM rejects WHERE n > :after ORDER BY n;
+
+-- @page_receipts
+SELECT n, at, receipts FROM receipts WHERE n > :after ORDER BY n;

@@ -30,6 +30,50 @@ int store_load_receipts(struct store *store, store_receipts_fn *fn, void *arg, s
     return store->ops->load_receipts(store, fn, arg, err);
 }
 
+int store_erase_oldest(struct store *store, int64_t before_ms, size_t most,
+                       struct range_place *places, size_t *erased, struct error *err)
+{
+    return store->ops->erase_oldest(store, before_ms, most, places, erased, err);
+}
+
+int store_erase(struct store *store, const struct range_place *places, size_t count, size_t *erased,
+                struct error *err)
+{
+    return store->ops->erase(store, places, count, erased, err);
+}
+
+int store_erase_rejects(struct store *store, const int64_t *numbers, size_t count, size_t *erased,
+                        struct error *err)
+{
+    return store->ops->erase_rejects(store, numbers, count, erased, err);
+}
+
+int store_replace_receipts(struct store *store, const struct store_receipts_row *rows, size_t count,
+                           struct error *err)
+{
+    return store->ops->replace_receipts(store, rows, count, err);
+}
+
+int store_size(struct store *store, struct store_size *out, struct error *err)
+{
+    return store->ops->size(store, out, err);
+}
+
+int store_shrink(struct store *store, int64_t pages, int64_t *left, struct error *err)
+{
+    return store->ops->shrink(store, pages, left, err);
+}
+
+int store_scrub(struct store *store, struct error *err)
+{
+    return store->ops->scrub(store, err);
+}
+
+int store_rewrite(struct store *store, struct error *err)
+{
+    return store->ops->rewrite(store, err);
+}
+
 bool store_tend(struct store *store, bool idle)
 {
     return store->ops->tend(store, idle);
@@ -118,4 +162,10 @@ int store_page_rejects(struct store_reader *reader, int64_t after_n, store_rejec
                        void *arg, bool *more, struct error *err)
 {
     return reader->ops->page_rejects(reader, after_n, row, arg, more, err);
+}
+
+int store_page_receipts(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
+                        void *arg, bool *more, struct error *err)
+{
+    return reader->ops->page_receipts(reader, after_row, row, arg, more, err);
 }

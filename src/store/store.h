@@ -82,6 +82,51 @@ typedef int store_receipts_fn(void *arg, int64_t row, int64_t at_ms, const void 
 int store_load_receipts(struct store *store, store_receipts_fn *fn, void *arg,
                         struct error *err) MUST_CHECK;
 
+/* Erases the oldest events dated before before_ms, at most most of them, in one transaction. places
+ * has room for most, and gets where they were, ascending by (ts, seq); *erased says how many, 0
+ * when there is none left. Their numbers are not used again. STORE_OK or STORE_BUSY (nothing is
+ * erased then). */
+int store_erase_oldest(struct store *store, int64_t before_ms, size_t most,
+                       struct range_place *places, size_t *erased, struct error *err) MUST_CHECK;
+
+/* The same for the events at these places; one that is not there (any more) is passed over. */
+int store_erase(struct store *store, const struct range_place *places, size_t count, size_t *erased,
+                struct error *err) MUST_CHECK;
+
+/* The same for rejects, by number. */
+int store_erase_rejects(struct store *store, const int64_t *numbers, size_t count, size_t *erased,
+                        struct error *err) MUST_CHECK;
+
+/* Puts other contents into rows of receipts, in one transaction; a row whose len is 0 is deleted,
+ * one that is not there is passed over. STORE_OK or STORE_BUSY. */
+struct store_receipts_row {
+    int64_t row;
+    const void *data;
+    size_t len;
+};
+int store_replace_receipts(struct store *store, const struct store_receipts_row *rows, size_t count,
+                           struct error *err) MUST_CHECK;
+
+struct store_size {
+    int64_t page_bytes;
+    int64_t pages;      /* of the database, those in the WAL included */
+    int64_t free_pages; /* of them, used for nothing */
+    int64_t wal_bytes;  /* of the file beside it */
+};
+int store_size(struct store *store, struct store_size *out, struct error *err) MUST_CHECK;
+
+/* Gives up to so many free pages at the end back, moving what is in use there forward. The file
+ * becomes smaller with the next checkpoint. *left: the free pages left. STORE_OK or STORE_BUSY. */
+int store_shrink(struct store *store, int64_t pages, int64_t *left, struct error *err) MUST_CHECK;
+
+/* Puts the whole WAL back and empties it, so that nothing of what was erased is left in it.
+ * STORE_BUSY while a reader is in the way: try again. Waits for one a moment. */
+int store_scrub(struct store *store, struct error *err) MUST_CHECK;
+
+/* Writes the whole database anew, without a trace of what was erased; store_scrub it afterwards.
+ * Takes its time, and as much room again on the disk. STORE_OK or STORE_BUSY. */
+int store_rewrite(struct store *store, struct error *err) MUST_CHECK;
+
 /* Housekeeping between appends: checkpoints when due; idle says that nothing waits. Returns whether
  * there is more to do once idle. */
 bool store_tend(struct store *store, bool idle);
@@ -117,9 +162,9 @@ int store_reader_open_file(const char *database, struct store_reader **out,
                            struct error *err) MUST_CHECK;
 
 struct store_survey {
-    int64_t total;            /* events in the window */
-    int64_t max_seq;          /* the newest event's; 0 when the store is empty */
-    int64_t erasures;         /* as in store_state */
+    int64_t total;    /* events in the window */
+    int64_t max_seq;  /* the newest event's, or one erased since; 0 when there never was any */
+    int64_t erasures; /* as in store_state */
     struct range_place start; /* pages begin strictly behind it */
 };
 
@@ -193,6 +238,10 @@ typedef int store_reject_fn(void *arg, const struct store_reject *reject);
 int store_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
                        void *arg, bool *more, struct error *err) MUST_CHECK;
 
+/* The same for the rows of receipts (store_load_receipts). */
+int store_page_receipts(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
+                        void *arg, bool *more, struct error *err) MUST_CHECK;
+
 /* What an implementation provides; only store.c and the implementations look in here. */
 struct store_ops {
     void (*close)(struct store *store);
@@ -201,6 +250,18 @@ struct store_ops {
     int (*append_apart)(struct store *store, struct store_item *item,
                         const struct store_receipts *receipts, struct error *err);
     int (*load_receipts)(struct store *store, store_receipts_fn *fn, void *arg, struct error *err);
+    int (*erase_oldest)(struct store *store, int64_t before_ms, size_t most,
+                        struct range_place *places, size_t *erased, struct error *err);
+    int (*erase)(struct store *store, const struct range_place *places, size_t count,
+                 size_t *erased, struct error *err);
+    int (*erase_rejects)(struct store *store, const int64_t *numbers, size_t count, size_t *erased,
+                         struct error *err);
+    int (*replace_receipts)(struct store *store, const struct store_receipts_row *rows,
+                            size_t count, struct error *err);
+    int (*size)(struct store *store, struct store_size *out, struct error *err);
+    int (*shrink)(struct store *store, int64_t pages, int64_t *left, struct error *err);
+    int (*scrub)(struct store *store, struct error *err);
+    int (*rewrite)(struct store *store, struct error *err);
     bool (*tend)(struct store *store, bool idle);
     bool (*changed)(struct store *store);
     void (*doubt)(struct store *store);
@@ -223,6 +284,8 @@ struct store_ops {
     int (*seq_back)(struct store_reader *reader, int64_t count, int64_t *seq, struct error *err);
     int (*page_rejects)(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
                         void *arg, bool *more, struct error *err);
+    int (*page_receipts)(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
+                         void *arg, bool *more, struct error *err);
 };
 
 /* An implementation embeds these as its first member. */

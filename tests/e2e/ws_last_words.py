@@ -215,7 +215,7 @@ def what_waits_for_its_limit_at_the_shutdown_is_stored():
 
 @case
 def what_waits_for_the_disk_at_the_shutdown_is_stored():
-    daemon = Daemon(threads=1, queue_size="1K", drain=scale("1s", "20s"))
+    daemon = Daemon(threads=1, queue_size="1K", drain=scale("1s", "8s"))
     sockets, witness = [Socket(daemon, offer=n % 2) for n in range(20)], Socket(daemon)
     with WriteLock(daemon.database):
         for one in sockets:
@@ -223,7 +223,8 @@ def what_waits_for_the_disk_at_the_shutdown_is_stored():
                 one.ingest(texts(1, 2 * KI))
         turns(witness)
         daemon.signal()
-        for one in sockets:
+        # Of the witness too: the daemon would wait for it all of the time.
+        for one in [*sockets, witness]:
             equal(ended_with(one, 1012), 0)
             one.raw(closing(1012))
     equal(daemon.ended(), 0)
