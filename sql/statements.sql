@@ -150,6 +150,9 @@ SELECT ts, seq, received, event FROM events
  WHERE seq > :after AND seq <= :max_seq
  ORDER BY seq;
 
+-- @seq_back
+SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET :count;
+
 -- Where the page starts that skips so many events, within a stretch that holds its start.
 -- @skip
 SELECT ts, seq FROM events

@@ -31,4 +31,10 @@ extern const struct command command_serve;
  * database. */
 extern const struct command command_check_config;
 
+/* Writes the events of a window to a file or to standard output. */
+extern const struct command command_export;
+
+/* Writes each event as it is committed. */
+extern const struct command command_tail;
+
 #endif

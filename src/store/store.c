@@ -153,6 +153,11 @@ int store_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_s
     return reader->ops->page_seq(reader, after_seq, max_seq, row, arg, more, err);
 }
 
+int store_seq_back(struct store_reader *reader, int64_t count, int64_t *seq, struct error *err)
+{
+    return reader->ops->seq_back(reader, count, seq, err);
+}
+
 int store_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
                        void *arg, bool *more, struct error *err)
 {

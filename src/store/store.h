@@ -219,6 +219,11 @@ int store_page_down(struct store_reader *reader, int64_t since, int64_t max_seq,
 int store_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
                    store_seq_fn *row, void *arg, bool *more, struct error *err) MUST_CHECK;
 
+/* The number behind which the newest count events stand, by the order of seq; 0 when there are no
+ * more than that. The cost grows with count. STORE_OK or STORE_BUSY. */
+int store_seq_back(struct store_reader *reader, int64_t count, int64_t *seq,
+                   struct error *err) MUST_CHECK;
+
 /* One reject; non-zero ends the page, this one taken. The texts are valid during the call. */
 struct store_reject {
     int64_t n;          /* its number */
@@ -276,6 +281,7 @@ struct store_ops {
                      struct error *err);
     int (*page_seq)(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
                     store_seq_fn *row, void *arg, bool *more, struct error *err);
+    int (*seq_back)(struct store_reader *reader, int64_t count, int64_t *seq, struct error *err);
     int (*page_rejects)(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
                         void *arg, bool *more, struct error *err);
     int (*page_receipts)(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,

@@ -33,6 +33,8 @@ int sqlite_reader_page_down(struct store_reader *reader, int64_t since, int64_t 
                             struct error *err) MUST_CHECK;
 int sqlite_reader_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
                            store_seq_fn *row, void *arg, bool *more, struct error *err) MUST_CHECK;
+int sqlite_reader_seq_back(struct store_reader *reader, int64_t count, int64_t *seq,
+                           struct error *err) MUST_CHECK;
 int sqlite_reader_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
                                void *arg, bool *more, struct error *err) MUST_CHECK;
 /* sqlite_reader_pages.c */

@@ -109,3 +109,16 @@ int sqlite_reader_page_seq(struct store_reader *base, int64_t after_seq, int64_t
     db_bind_int(rows, ":max_seq", max_seq);
     return rows_hand_out(db, rows, row, arg, more, err);
 }
+
+int sqlite_reader_seq_back(struct store_reader *base, int64_t count, int64_t *seq,
+                           struct error *err)
+{
+    struct db *db = &((struct sqlite_reader *)base)->db;
+    sqlite3_stmt *back = db_statement(db, SQL_SEQ_BACK);
+    if (back == NULL) {
+        (void)db_failure(db, err);
+        return STORE_BUSY;
+    }
+    db_bind_int(back, ":count", count);
+    return db_number(db, back, seq, err) == STORE_OK ? STORE_OK : STORE_BUSY;
+}

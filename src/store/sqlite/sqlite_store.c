@@ -229,6 +229,7 @@ static const struct store_ops sqlite_store_ops = {
     .page_up = sqlite_reader_page_up,
     .page_down = sqlite_reader_page_down,
     .page_seq = sqlite_reader_page_seq,
+    .seq_back = sqlite_reader_seq_back,
     .page_rejects = sqlite_reader_page_rejects,
     .page_receipts = sqlite_reader_page_receipts,
 };
