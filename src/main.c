@@ -13,6 +13,8 @@ static const struct command *const main_commands[] = {
     &command_check_config,
     &command_export,
     &command_tail,
+    &command_prune,
+    &command_forget,
 };
 
 enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };

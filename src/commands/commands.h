@@ -36,5 +36,10 @@ extern const struct command command_export;
 
 /* Writes each event as it is committed. */
 extern const struct command command_tail;
+/* Erases old events. */
+extern const struct command command_prune;
+
+/* Erases one user or session. */
+extern const struct command command_forget;
 
 #endif

@@ -26,6 +26,9 @@ struct engine_options work_engine_options(const struct options *options)
         .cache_events = (size_t)options->cache_events,
         .cache_bytes = (size_t)options->cache_bytes,
         .readers = (unsigned)options->readers,
+        .retain_ms = options->retain_ms,
+        .retain_bytes = options->retain_size,
+        .min_free_bytes = options->min_free_disk,
     };
 }
 
@@ -46,6 +49,7 @@ static int work_open_here(struct work *work, struct error *err)
     /* What is for a daemon with readers. */
     options.cache_events = 0;
     options.readers = 1;
+    options.by_hand = true;
     int status = engine_open(&work->engine, &options, err);
     return status == STORE_OK ? COMMAND_OK : work_code(status);
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "control/erasing.h"
 #include "engine/chores.h"
 
 static int job_recount(struct job *job, struct error *err)
@@ -18,6 +19,8 @@ static const struct {
     int (*run)(struct job *job, struct error *err);
 } job_table[] = {
     {"recount", job_recount},
+    {"prune", erasing_prune},
+    {"forget", erasing_forget},
 };
 
 int job_run(struct job *job, struct error *err)

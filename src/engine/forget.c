@@ -22,7 +22,7 @@
 /* Rows of receipts that are replaced at once. */
 #define FORGET_RECEIPT_ROWS 32
 /* How long the WAL is tried to be emptied, and how often. */
-#define FORGET_SCRUB_TRIES 100
+#define FORGET_SCRUB_TRIES 15
 #define FORGET_SCRUB_MS 100
 
 struct forget {

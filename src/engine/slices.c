@@ -8,6 +8,10 @@
 
 /* For each part of work, so many of rest. */
 #define SLICES_REST 3
+/* Someone in the sqlite3 shell may hold the lock for a moment: so often it is tried, and waited
+ * between two tries. */
+#define SLICES_TRIES 8
+#define SLICES_AGAIN_MS 100
 /* Nothing was committed for so long: nobody is held up. */
 #define SLICES_QUIET_MS 1000
 
@@ -162,10 +166,14 @@ static int slices_call(struct slice *slice)
     return slice->status;
 }
 
-/* The same, and a rest if events come in. */
+/* The same, again while it is busy, and a rest if events come in. */
 static int slices_call_paced(struct slice *slice)
 {
     int status = slices_call(slice);
+    for (int i = 1; i < SLICES_TRIES && status == STORE_BUSY; i++) {
+        (void)nanosleep(&(struct timespec){0, SLICES_AGAIN_MS * 1000000L}, NULL);
+        status = slices_call(slice);
+    }
     int64_t rest_us = slice->quiet ? 0 : slice->took_us * SLICES_REST;
     struct timespec rest = {(time_t)(rest_us / 1000000), (long)(rest_us % 1000000) * 1000};
     if (rest_us > 0)
