@@ -11,6 +11,7 @@
 static const struct command *const main_commands[] = {
     &command_serve,
     &command_check_config,
+    &command_import,
 };
 
 enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };

@@ -31,4 +31,7 @@ extern const struct command command_serve;
  * database. */
 extern const struct command command_check_config;
 
+/* Stores the events of log files. */
+extern const struct command command_import;
+
 #endif

@@ -83,3 +83,9 @@ int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,
 {
     return reader->ops->page(reader, since, max_seq, place, row, arg, more, err);
 }
+
+int store_known(struct store_reader *reader, const struct batch *batch, bool *known,
+                struct error *err)
+{
+    return reader->ops->known(reader, batch, known, err);
+}

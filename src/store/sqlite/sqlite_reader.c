@@ -5,11 +5,6 @@
 #include "store/sqlite/db.h"
 #include "store/step.h"
 
-struct sqlite_reader {
-    struct store_reader base;
-    struct db db;
-};
-
 static const enum sql_statement reader_sum[STEP_COUNT] = {
     [STEP_SECOND] = SQL_SUM_SECOND,
     [STEP_MINUTE] = SQL_SUM_MINUTE,

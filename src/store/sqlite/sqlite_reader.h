@@ -7,7 +7,14 @@
 #ifndef BEACOND_STORE_SQLITE_READER_H
 #define BEACOND_STORE_SQLITE_READER_H
 
+#include "store/sqlite/db.h"
 #include "store/store.h"
+
+struct sqlite_reader {
+    struct store_reader base;
+    struct db db;
+    bool notes; /* sqlite_known.c has made its table */
+};
 
 /* ops: put into the reader, for store.c. */
 int sqlite_reader_open(const char *database, const struct store_ops *ops, struct store_reader **out,
@@ -20,5 +27,9 @@ int sqlite_reader_newest(struct store_reader *reader, struct store_newest *out,
 int sqlite_reader_page(struct store_reader *reader, int64_t since, int64_t max_seq,
                        struct range_place place, store_row_fn *row, void *arg, bool *more,
                        struct error *err) MUST_CHECK;
+
+/* sqlite_known.c */
+int sqlite_reader_known(struct store_reader *reader, const struct batch *batch, bool *known,
+                        struct error *err) MUST_CHECK;
 
 #endif

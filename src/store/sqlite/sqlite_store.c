@@ -213,6 +213,7 @@ static const struct store_ops sqlite_store_ops = {
     .survey = sqlite_reader_survey,
     .newest = sqlite_reader_newest,
     .page = sqlite_reader_page,
+    .known = sqlite_reader_known,
 };
 
 static int store_read_secret(struct sqlite_store *store, struct error *err)
