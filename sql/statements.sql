@@ -29,7 +29,7 @@ VALUES (:seq, :ts, :received, 0, :id, :event);
 -- @insert_given
 INSERT INTO events(seq, ts, received, given, id, event)
 VALUES (:seq, :ts, :received, 1, :id, :event)
-ON CONFLICT (id, ts) WHERE given DO NOTHING;
+ON CONFLICT (ts, id) WHERE given DO NOTHING;
 
 -- @tally_second
 INSERT INTO tally_second(at, events) VALUES (:at, :events)
@@ -171,6 +171,32 @@ SELECT at, events FROM tally_minute WHERE at BETWEEN :first AND :last ORDER BY a
 
 -- @steps_second
 SELECT at, events FROM tally_second WHERE at BETWEEN :first AND :last ORDER BY at DESC;
+
+-- What of a file is stored already. The ids beacond has chosen are in no index: where few events
+-- share a timestamp they are looked at, elsewhere they are noted once, in a table of the connection's
+-- own, which has a row without id for each timestamp that was.
+-- @known_any
+SELECT 1 FROM events WHERE ts BETWEEN :first AND :last LIMIT 1;
+
+-- @known_at
+SELECT id FROM events WHERE ts = :ts;
+
+-- @known_given
+SELECT 1 FROM events INDEXED BY events_given WHERE id = :id AND ts = :ts AND given;
+
+-- @known_table
+CREATE TABLE temp.known_ids (
+    ts INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (ts, id)
+) STRICT, WITHOUT ROWID;
+
+-- @known_noted
+SELECT 1 FROM temp.known_ids WHERE ts = :ts AND id = :id;
+
+-- @known_note
+INSERT OR IGNORE INTO temp.known_ids(ts, id)
+SELECT :ts, '' UNION ALL SELECT ts, id FROM events WHERE ts = :ts AND NOT given;
 
 -- The tally made anew from the events, after someone changed rows by hand.
 -- @recount_clear_second

@@ -41,5 +41,7 @@ extern const struct command command_prune;
 
 /* Erases one user or session. */
 extern const struct command command_forget;
+/* Stores the events of log files. */
+extern const struct command command_import;
 
 #endif

@@ -54,7 +54,8 @@ static int work_open_here(struct work *work, struct error *err)
     return status == STORE_OK ? COMMAND_OK : work_code(status);
 }
 
-int work_open(struct work *work, const struct options *options, struct meter *meter)
+static int work_begin(struct work *work, const struct options *options, struct meter *meter,
+                      bool create)
 {
     struct error err = {""};
     int code = COMMAND_FAILED;
@@ -63,7 +64,7 @@ int work_open(struct work *work, const struct options *options, struct meter *me
     interrupt_watch();
     (void)umask(077);
     json_object_seed(0);
-    if (access(options->database, F_OK) != 0) {
+    if (!create && access(options->database, F_OK) != 0) {
         error_set(&err, "%s: there is no such database", options->database);
         work_tell(work, &err);
         return COMMAND_CONFIG;
@@ -76,6 +77,16 @@ int work_open(struct work *work, const struct options *options, struct meter *me
     if (code != COMMAND_OK)
         work_tell(work, &err);
     return code;
+}
+
+int work_open(struct work *work, const struct options *options, struct meter *meter)
+{
+    return work_begin(work, options, meter, false);
+}
+
+int work_create(struct work *work, const struct options *options, struct meter *meter)
+{
+    return work_begin(work, options, meter, true);
 }
 
 void work_close(struct work *work)

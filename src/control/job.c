@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "control/erasing.h"
+#include "control/import_job.h"
 #include "engine/chores.h"
 
 static int job_recount(struct job *job, struct error *err)
@@ -21,6 +22,7 @@ static const struct {
     {"recount", job_recount},
     {"prune", erasing_prune},
     {"forget", erasing_forget},
+    {"import", import_job_run},
 };
 
 int job_run(struct job *job, struct error *err)

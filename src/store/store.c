@@ -169,3 +169,9 @@ int store_page_receipts(struct store_reader *reader, int64_t after_row, store_re
 {
     return reader->ops->page_receipts(reader, after_row, row, arg, more, err);
 }
+
+int store_known(struct store_reader *reader, const struct batch *batch, bool *known,
+                struct error *err)
+{
+    return reader->ops->known(reader, batch, known, err);
+}

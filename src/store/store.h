@@ -241,6 +241,12 @@ int store_page_rejects(struct store_reader *reader, int64_t after_n, store_rejec
 /* The same for the rows of receipts (store_load_receipts). */
 int store_page_receipts(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
                         void *arg, bool *more, struct error *err) MUST_CHECK;
+/* Which of the batch's events (known[i] for events[i]) are stored already, whoever has chosen their
+ * ids: for batches read from files, which may hold what this database gave out. Linear in the
+ * events asked for, also where many share a timestamp: for that the reader keeps something, outside
+ * of memory, for as long as it is open. STORE_OK or STORE_BUSY. */
+int store_known(struct store_reader *reader, const struct batch *batch, bool *known,
+                struct error *err) MUST_CHECK;
 
 /* What an implementation provides; only store.c and the implementations look in here. */
 struct store_ops {
@@ -286,6 +292,8 @@ struct store_ops {
                         void *arg, bool *more, struct error *err);
     int (*page_receipts)(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
                          void *arg, bool *more, struct error *err);
+    int (*known)(struct store_reader *reader, const struct batch *batch, bool *known,
+                 struct error *err);
 };
 
 /* An implementation embeds these as its first member. */

@@ -232,6 +232,7 @@ static const struct store_ops sqlite_store_ops = {
     .seq_back = sqlite_reader_seq_back,
     .page_rejects = sqlite_reader_page_rejects,
     .page_receipts = sqlite_reader_page_receipts,
+    .known = sqlite_reader_known,
 };
 
 int sqlite_store_reader_open_file(const char *database, struct store_reader **out,
