@@ -1,5 +1,7 @@
 #include "store/store.h"
 
+#include "store/audit.h"
+#include "store/sqlite/audit.h"
 #include "store/sqlite/sqlite_store.h"
 
 int store_open(struct store **out, const struct store_options *options, struct error *err)
@@ -82,4 +84,11 @@ int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,
                struct error *err)
 {
     return reader->ops->page(reader, since, max_seq, place, row, arg, more, err);
+}
+
+int store_audit(const char *database, enum store_audit_depth depth,
+                const struct store_audit_ear *ear, struct store_audit_facts *facts,
+                struct error *err)
+{
+    return sqlite_audit(database, depth, ear, facts, err);
 }

@@ -71,8 +71,7 @@ static uint32_t fit_number(const unsigned char *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-static int fit_verdict(const char *database, int64_t application, int64_t version,
-                       struct error *err)
+int fit_verdict(const char *database, int64_t application, int64_t version, struct error *err)
 {
     if (application != FIT_APPLICATION_ID) {
         error_set(err, "%s is another program's database; name another file with --database",
