@@ -124,6 +124,35 @@ SELECT ts, seq, event FROM events
  WHERE ts BETWEEN :since AND :before AND seq <= :max_seq
  ORDER BY ts DESC, seq DESC;
 
+-- The same with what else a row knows, and upwards.
+-- @rows_same_down
+SELECT ts, seq, received, event FROM events
+ WHERE ts = :ts AND seq < :seq
+ ORDER BY seq DESC;
+
+-- @rows_down
+SELECT ts, seq, received, event FROM events
+ WHERE ts BETWEEN :since AND :before AND seq <= :max_seq
+ ORDER BY ts DESC, seq DESC;
+
+-- @rows_same_up
+SELECT ts, seq, received, event FROM events
+ WHERE ts = :ts AND seq > :seq AND seq <= :max_seq
+ ORDER BY seq;
+
+-- @rows_up
+SELECT ts, seq, received, event FROM events
+ WHERE ts BETWEEN :after AND :until AND seq <= :max_seq
+ ORDER BY ts, seq;
+
+-- @rows_seq
+SELECT ts, seq, received, event FROM events
+ WHERE seq > :after AND seq <= :max_seq
+ ORDER BY seq;
+
+-- @rows_rejects
+SELECT n, received, reason, event FROM rejects WHERE n > :after ORDER BY n;
+
 -- Where the page starts that skips so many events, within a stretch that holds its start.
 -- @skip
 SELECT ts, seq FROM events

@@ -1,7 +1,5 @@
 #include "store/store.h"
 
-#include "store/audit.h"
-#include "store/sqlite/audit.h"
 #include "store/sqlite/sqlite_store.h"
 
 int store_open(struct store **out, const struct store_options *options, struct error *err)
@@ -62,6 +60,11 @@ int store_reader_open(struct store *store, struct store_reader **out, struct err
     return store->ops->reader_open(store, out, err);
 }
 
+int store_reader_open_file(const char *database, struct store_reader **out, struct error *err)
+{
+    return sqlite_store_reader_open_file(database, out, err);
+}
+
 void store_reader_close(struct store_reader *reader)
 {
     if (reader != NULL)
@@ -86,9 +89,28 @@ int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,
     return reader->ops->page(reader, since, max_seq, place, row, arg, more, err);
 }
 
-int store_audit(const char *database, enum store_audit_depth depth,
-                const struct store_audit_ear *ear, struct store_audit_facts *facts,
-                struct error *err)
+int store_page_up(struct store_reader *reader, int64_t until, int64_t max_seq,
+                  struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                  struct error *err)
 {
-    return sqlite_audit(database, depth, ear, facts, err);
+    return reader->ops->page_up(reader, until, max_seq, place, row, arg, more, err);
+}
+
+int store_page_down(struct store_reader *reader, int64_t since, int64_t max_seq,
+                    struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                    struct error *err)
+{
+    return reader->ops->page_down(reader, since, max_seq, place, row, arg, more, err);
+}
+
+int store_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
+                   store_seq_fn *row, void *arg, bool *more, struct error *err)
+{
+    return reader->ops->page_seq(reader, after_seq, max_seq, row, arg, more, err);
+}
+
+int store_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
+                       void *arg, bool *more, struct error *err)
+{
+    return reader->ops->page_rejects(reader, after_n, row, arg, more, err);
 }

@@ -108,6 +108,14 @@ const unsigned char *store_secret(const struct store *store);
 int store_reader_open(struct store *store, struct store_reader **out, struct error *err) MUST_CHECK;
 void store_reader_close(struct store_reader *reader); /* NULL is fine */
 
+/* A reader without a store, for processes that only read, whether a daemon has the database open or
+ * not; takes no lock and never checkpoints. STORE_OK, STORE_BUSY, or STORE_UNFIT with the words of
+ * store_open; a file that is missing or still empty is unfit, too. Not in a process that has the
+ * same file open already: looking at it would drop SQLite's locks. Where no process has the
+ * database open the files that SQLite needs beside it are made, empty, and stay. */
+int store_reader_open_file(const char *database, struct store_reader **out,
+                           struct error *err) MUST_CHECK;
+
 struct store_survey {
     int64_t total;            /* events in the window */
     int64_t max_seq;          /* the newest event's; 0 when the store is empty */
@@ -141,6 +149,45 @@ int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,
                struct range_place place, store_row_fn *row, void *arg, bool *more,
                struct error *err) MUST_CHECK;
 
+/* One event with all that is known of it; non-zero ends the page, this event taken. text is valid
+ * during the call. */
+struct store_row {
+    struct range_place place;
+    int64_t received; /* wall clock, ms */
+    const char *text;
+    size_t len;
+};
+typedef int store_seq_fn(void *arg, const struct store_row *row);
+
+/* The events of [place, until] strictly above place with seq <= max_seq, oldest first: (ts, seq)
+ * ascending. Otherwise as store_page. */
+int store_page_up(struct store_reader *reader, int64_t until, int64_t max_seq,
+                  struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                  struct error *err) MUST_CHECK;
+
+/* store_page with what else is known of each event. */
+int store_page_down(struct store_reader *reader, int64_t since, int64_t max_seq,
+                    struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                    struct error *err) MUST_CHECK;
+
+/* The events with after_seq < seq <= max_seq in the order of seq. Otherwise as store_page. */
+int store_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
+                   store_seq_fn *row, void *arg, bool *more, struct error *err) MUST_CHECK;
+
+/* One reject; non-zero ends the page, this one taken. The texts are valid during the call. */
+struct store_reject {
+    int64_t n;          /* its number */
+    int64_t received;   /* wall clock, ms */
+    const char *reason; /* why, in words */
+    const char *text;   /* what was sent: any bytes */
+    size_t len;
+};
+typedef int store_reject_fn(void *arg, const struct store_reject *reject);
+
+/* The rejects with n > after_n, in the order of n. Otherwise as store_page. */
+int store_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
+                       void *arg, bool *more, struct error *err) MUST_CHECK;
+
 /* What an implementation provides; only store.c and the implementations look in here. */
 struct store_ops {
     void (*close)(struct store *store);
@@ -160,6 +207,16 @@ struct store_ops {
     int (*page)(struct store_reader *reader, int64_t since, int64_t max_seq,
                 struct range_place place, store_row_fn *row, void *arg, bool *more,
                 struct error *err);
+    int (*page_up)(struct store_reader *reader, int64_t until, int64_t max_seq,
+                   struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                   struct error *err);
+    int (*page_down)(struct store_reader *reader, int64_t since, int64_t max_seq,
+                     struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                     struct error *err);
+    int (*page_seq)(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
+                    store_seq_fn *row, void *arg, bool *more, struct error *err);
+    int (*page_rejects)(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
+                        void *arg, bool *more, struct error *err);
 };
 
 /* An implementation embeds these as its first member. */

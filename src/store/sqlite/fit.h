@@ -26,4 +26,8 @@ int fit_verdict(const char *database, int64_t application, int64_t version,
  * it, creates or migrates what is not. STORE_OK, STORE_UNFIT or STORE_BUSY; db is closed then. */
 int fit_open(struct db *db, const struct store_options *options, struct error *err) MUST_CHECK;
 
+/* Opens a connection that only reads, with the same refusals; there must be a database of this
+ * schema. The file must not be open in this process: its lock would be lost. */
+int fit_open_reader(struct db *db, const char *database, struct error *err) MUST_CHECK;
+
 #endif

@@ -12,6 +12,8 @@
 /* ops: put into the reader, for store.c. */
 int sqlite_reader_open(const char *database, const struct store_ops *ops, struct store_reader **out,
                        struct error *err) MUST_CHECK;
+int sqlite_reader_open_file(const char *database, const struct store_ops *ops,
+                            struct store_reader **out, struct error *err) MUST_CHECK;
 void sqlite_reader_close(struct store_reader *reader);
 int sqlite_reader_survey(struct store_reader *reader, int64_t since, int64_t until, int64_t skip,
                          struct store_survey *out, struct error *err) MUST_CHECK;
@@ -20,5 +22,17 @@ int sqlite_reader_newest(struct store_reader *reader, struct store_newest *out,
 int sqlite_reader_page(struct store_reader *reader, int64_t since, int64_t max_seq,
                        struct range_place place, store_row_fn *row, void *arg, bool *more,
                        struct error *err) MUST_CHECK;
+
+/* sqlite_rows.c */
+int sqlite_reader_page_up(struct store_reader *reader, int64_t until, int64_t max_seq,
+                          struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                          struct error *err) MUST_CHECK;
+int sqlite_reader_page_down(struct store_reader *reader, int64_t since, int64_t max_seq,
+                            struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                            struct error *err) MUST_CHECK;
+int sqlite_reader_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
+                           store_seq_fn *row, void *arg, bool *more, struct error *err) MUST_CHECK;
+int sqlite_reader_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
+                               void *arg, bool *more, struct error *err) MUST_CHECK;
 
 #endif
