@@ -11,6 +11,8 @@
 static const struct command *const main_commands[] = {
     &command_serve,
     &command_check_config,
+    &command_backup,
+    &command_check,
 };
 
 enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };

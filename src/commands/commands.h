@@ -31,4 +31,10 @@ extern const struct command command_serve;
  * database. */
 extern const struct command command_check_config;
 
+/* Copies the database to another file. */
+extern const struct command command_backup;
+
+/* Looks at a database and says what is wrong with it. */
+extern const struct command command_check;
+
 #endif

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "control/job_backup.h"
 #include "engine/chores.h"
 
 static int job_recount(struct job *job, struct error *err)
@@ -18,6 +19,7 @@ static const struct {
     int (*run)(struct job *job, struct error *err);
 } job_table[] = {
     {"recount", job_recount},
+    {"backup", job_backup},
 };
 
 int job_run(struct job *job, struct error *err)

@@ -30,12 +30,14 @@ struct store_audit_ear {
      * events; often. Non-zero: stop. */
     int (*step)(void *arg, const char *what, int64_t done, int64_t total);
     void *arg;
+    int64_t max_rejects, max_rejects_bytes; /* what they are bounded by; 0: nobody knows */
 };
 
 struct store_audit_facts {
-    bool whole;       /* nothing wrong was found */
-    bool tally_right; /* as far as it was looked at */
-    int64_t events;   /* counted one by one */
+    bool whole;        /* nothing wrong was found */
+    bool tally_right;  /* as far as it was looked at */
+    bool others_wrong; /* something beside the tally was found wrong */
+    int64_t events;    /* counted one by one */
 };
 
 /* Looks at everything and says what it finds. STORE_OK when it came to its end, whatever it found;

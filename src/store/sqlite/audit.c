@@ -219,6 +219,11 @@ static bool audit_rejects_row(struct audit *audit, sqlite3_stmt *row)
     return sqlite3_column_bytes(row, 1) > 0 && sqlite3_column_type(row, 2) == SQLITE_BLOB;
 }
 
+static bool audit_over(int64_t number, int64_t most)
+{
+    return most > 0 && number > most;
+}
+
 static void audit_others(struct audit *audit)
 {
     int64_t count = 0, bytes = 0;
@@ -229,8 +234,12 @@ static void audit_others(struct audit *audit)
                    &count) &&
         audit_number(audit, "rejects", "SELECT coalesce(sum(length(event)), 0) FROM rejects",
                      &bytes))
-        audit_say(audit, true, "rejects: %lld rows, %lld bytes", (long long)count,
-                  (long long)bytes);
+        audit_say(audit, true, "rejects: %lld rows, %lld bytes%s", (long long)count,
+                  (long long)bytes,
+                  audit_over(count, audit->ear->max_rejects) ||
+                          audit_over(bytes, audit->ear->max_rejects_bytes)
+                      ? ": over the bounds, the oldest go when the next one comes"
+                      : "");
 }
 
 /* ---- all of it ---- */
@@ -302,14 +311,14 @@ int sqlite_audit(const char *database, enum store_audit_depth depth,
     struct error why = {""};
     *facts = (struct store_audit_facts){.whole = true, .tally_right = true};
     struct stat info;
-    if (stat(database, &info) == 0 && info.st_size == 0) {
-        error_set(err, "%s is empty", database);
+    if (stat(database, &info) != 0 || info.st_size == 0) {
+        error_set(err, "%s: there is no such database, or it is empty", database);
         return STORE_UNFIT;
     }
     int status = fit_header(database, err);
     if (status != STORE_OK)
         return status;
-    status = db_open(&audit.db, database, SQLITE_OPEN_READONLY, &why);
+    status = fit_open_live(&audit.db, database, &why);
     if (status != STORE_OK) {
         error_set(err, "%s: %s", database, why.text);
         return status;

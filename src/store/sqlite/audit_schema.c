@@ -3,8 +3,8 @@
 #include "store/sqlite/audit_parts.h"
 
 /* Both databases, ours as the migrations make it and theirs, in the order of names. */
-#define AUDIT_SCHEMA                                                                              \
-    "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema"                           \
+#define AUDIT_SCHEMA                                                    \
+    "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema" \
     " WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name, type"
 
 enum { SCHEMA_TYPE, SCHEMA_NAME, SCHEMA_TABLE, SCHEMA_SQL };
@@ -50,7 +50,9 @@ static void schema_walk(struct audit *audit, sqlite3 *model, sqlite3_stmt *ours,
     int mine = sqlite3_step(ours), other = sqlite3_step(theirs);
     audit->facts->whole = true;
     while (mine == SQLITE_ROW || other == SQLITE_ROW) {
-        int order = mine != SQLITE_ROW ? 1 : other != SQLITE_ROW ? -1 : schema_compare(ours, theirs);
+        int order = mine != SQLITE_ROW    ? 1
+                    : other != SQLITE_ROW ? -1
+                                          : schema_compare(ours, theirs);
         if (order < 0)
             audit_say(audit, false, "schema: %s %s is missing", schema_text(ours, SCHEMA_TYPE),
                       schema_text(ours, SCHEMA_NAME));

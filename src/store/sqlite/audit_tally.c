@@ -121,6 +121,7 @@ static void tally_walk(struct audit *audit, struct tally_side *sides, sqlite3_st
 
 void audit_tally(struct audit *audit)
 {
+    audit->facts->others_wrong = !audit->facts->whole;
     struct tally_side sides[STEP_COUNT] = {0};
     sqlite3_stmt *events = audit_prepare(audit, "events", "SELECT ts FROM events ORDER BY ts");
     bool ready = events != NULL;

@@ -347,8 +347,7 @@ static int fit_open_still(struct db *db, const char *database, struct error *err
     return status;
 }
 
-/* Whether SQLite can read it, with the files it needs beside it. */
-static int fit_open_live(struct db *db, const char *database, struct error *err)
+int fit_open_live(struct db *db, const char *database, struct error *err)
 {
     int64_t objects;
     char wal[PATH_MAX];

@@ -30,4 +30,8 @@ int fit_open(struct db *db, const struct store_options *options, struct error *e
  * schema. The file must not be open in this process: its lock would be lost. */
 int fit_open_reader(struct db *db, const char *database, struct error *err) MUST_CHECK;
 
+/* Opens a connection that only reads, whatever the file holds; where SQLite's files beside it can't
+ * be made and none are there, as it is. As db_open. */
+int fit_open_live(struct db *db, const char *database, struct error *err) MUST_CHECK;
+
 #endif
