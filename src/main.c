@@ -13,6 +13,7 @@ static const struct command *const main_commands[] = {
     &command_check_config,
     &command_backup,
     &command_check,
+    &command_export,
 };
 
 enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };

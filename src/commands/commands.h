@@ -37,4 +37,7 @@ extern const struct command command_backup;
 /* Looks at a database and says what is wrong with it. */
 extern const struct command command_check;
 
+/* Writes the events of a window to a file or to standard output. */
+extern const struct command command_export;
+
 #endif
