@@ -13,6 +13,7 @@ static const struct command *const main_commands[] = {
     &command_check_config,
     &command_backup,
     &command_check,
+    &command_stats,
     &command_export,
 };
 

@@ -2,9 +2,9 @@
  * copy.h: a copy of the database into a file of its own while it is being written to.
  *
  * Made in steps by the writing side, between two appends: what is appended meanwhile goes into the
- * copy, too, so that at its last step it holds all that is committed then. Nothing is flushed and no
- * read transaction lasts longer than a step. Whoever makes the file, looks at it and gives it its
- * name does that elsewhere: engine/backup.h.
+ * copy, too, so that at its last step it holds all that is committed then. Nothing is flushed and
+ * no read transaction lasts longer than a step. Whoever makes the file, looks at it and gives it
+ * its name does that elsewhere: engine/backup.h.
  */
 #ifndef BEACOND_STORE_COPY_H
 #define BEACOND_STORE_COPY_H
