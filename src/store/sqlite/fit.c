@@ -49,8 +49,10 @@ int fit_lock(const char *database, struct error *err)
         return STORE_UNFIT;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        ssize_t n = errno == EWOULDBLOCK ? pread(fd, who, sizeof who - 1, 0) : -1;
-        if (n >= 0) {
+        bool held = errno == EWOULDBLOCK;
+        if (held) {
+            if (pread(fd, who, sizeof who - 1, 0) < 0)
+                who[0] = '\0';
             who[strspn(who, "0123456789")] = '\0';
             error_set(err, "%s is in use by process %s; stop it first", database,
                       who[0] != '\0' ? who : "(unknown)");
@@ -58,7 +60,7 @@ int fit_lock(const char *database, struct error *err)
             error_set(err, "%s: %s", path, strerror(errno));
         }
         close(fd);
-        return STORE_UNFIT;
+        return held ? STORE_HELD : STORE_UNFIT;
     }
     int len = snprintf(who, sizeof who, "%ld\n", (long)getpid());
     /* The content only helps a person; the lock holds without it, on a full disk too. */

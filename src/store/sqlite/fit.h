@@ -9,7 +9,7 @@
 #define FIT_APPLICATION_ID 0x4245434e /* "BECN" */
 
 /* Takes the lock file beside the database, which says by content and by flock who holds it. The
- * descriptor (close it to let go; the file stays) or STORE_UNFIT, STORE_BUSY with err. The kernel
+ * descriptor (close it to let go; the file stays) or STORE_HELD, STORE_UNFIT with err. The kernel
  * lets go when the process dies, however it dies. */
 int fit_lock(const char *database, struct error *err) MUST_CHECK;
 
