@@ -163,6 +163,9 @@ SELECT ts, seq FROM events
 -- @steps_day
 SELECT at, events FROM tally_day WHERE at BETWEEN :first AND :last ORDER BY at DESC;
 
+-- @days
+SELECT at, events FROM tally_day ORDER BY at;
+
 -- @steps_hour
 SELECT at, events FROM tally_hour WHERE at BETWEEN :first AND :last ORDER BY at DESC;
 

@@ -31,6 +31,15 @@ extern const struct command command_serve;
  * database. */
 extern const struct command command_check_config;
 
+/* Copies the database to another file. */
+extern const struct command command_backup;
+
+/* Looks at a database and says what is wrong with it. */
+extern const struct command command_check;
+
+/* Tells what a database holds and how large it is. */
+extern const struct command command_stats;
+
 /* Writes the events of a window to a file or to standard output. */
 extern const struct command command_export;
 

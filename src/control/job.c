@@ -4,6 +4,7 @@
 
 #include "control/erasing.h"
 #include "control/import_job.h"
+#include "control/job_backup.h"
 #include "engine/chores.h"
 
 static int job_recount(struct job *job, struct error *err)
@@ -23,6 +24,7 @@ static const struct {
     {"prune", erasing_prune},
     {"forget", erasing_forget},
     {"import", import_job_run},
+    {"backup", job_backup},
 };
 
 int job_run(struct job *job, struct error *err)

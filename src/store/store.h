@@ -24,7 +24,8 @@ enum store_status {
     STORE_OK = 0,
     STORE_BUSY = -1,    /* full disk, I/O error, locked, out of memory: may work later */
     STORE_REFUSED = -2, /* this content can't be stored; trying again is no use */
-    STORE_UNFIT = -3,   /* open: foreign, newer, damaged or in use; nothing was changed */
+    STORE_UNFIT = -3,   /* open: foreign, newer or damaged; nothing was changed */
+    STORE_HELD = -4,    /* open: another process has it open to write */
 };
 
 enum store_synchronous { STORE_SYNC_FULL, STORE_SYNC_NORMAL, STORE_SYNC_OFF };
@@ -59,7 +60,8 @@ struct store_receipts {
 struct store;
 struct store_reader;
 
-/* Opens or creates. STORE_OK and *out, STORE_UNFIT, or STORE_BUSY; err says what and what to do. */
+/* Opens or creates. STORE_OK and *out, STORE_UNFIT, STORE_HELD or STORE_BUSY; err says what and what
+ * to do. */
 int store_open(struct store **out, const struct store_options *options,
                struct error *err) MUST_CHECK;
 
