@@ -40,6 +40,18 @@ bool receipt_row_next(struct receipt_row *row, struct receipt_entry *entry)
     return true;
 }
 
+bool receipt_row_fits(const void *data, size_t len)
+{
+    const unsigned char *version = data;
+    struct receipt_entry entry;
+    if (len > 0 && *version >= 1 && *version < ROW_VERSION)
+        return true;
+    struct receipt_row row = receipt_row_begin(data, len);
+    while (receipt_row_next(&row, &entry))
+        continue;
+    return row.at != NULL && row.at == row.end;
+}
+
 void receipt_entry_marks(const struct receipt_entry *entry, uint64_t *running)
 {
     const unsigned char *at = entry->text + ROW_COUNT_BYTES;
