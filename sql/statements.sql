@@ -283,7 +283,6 @@ PRAGMA page_size;
 PRAGMA freelist_count;
 
 -- Everything by number, a page at a time.
--- Everything in the order in which it was stored, a page at a time.
 -- @page_rejects
 SELECT n, received, reason, event FROM rejects WHERE n > :after ORDER BY n;
 
