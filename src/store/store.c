@@ -120,6 +120,11 @@ int store_reader_open(struct store *store, struct store_reader **out, struct err
     return store->ops->reader_open(store, out, err);
 }
 
+int store_reader_open_file(const char *database, struct store_reader **out, struct error *err)
+{
+    return sqlite_store_reader_open_file(database, out, err);
+}
+
 void store_reader_close(struct store_reader *reader)
 {
     if (reader != NULL)
@@ -144,10 +149,29 @@ int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,
     return reader->ops->page(reader, since, max_seq, place, row, arg, more, err);
 }
 
+int store_page_up(struct store_reader *reader, int64_t until, int64_t max_seq,
+                  struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                  struct error *err)
+{
+    return reader->ops->page_up(reader, until, max_seq, place, row, arg, more, err);
+}
+
+int store_page_down(struct store_reader *reader, int64_t since, int64_t max_seq,
+                    struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                    struct error *err)
+{
+    return reader->ops->page_down(reader, since, max_seq, place, row, arg, more, err);
+}
+
 int store_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
                    store_seq_fn *row, void *arg, bool *more, struct error *err)
 {
     return reader->ops->page_seq(reader, after_seq, max_seq, row, arg, more, err);
+}
+
+int store_seq_back(struct store_reader *reader, int64_t count, int64_t *seq, struct error *err)
+{
+    return reader->ops->seq_back(reader, count, seq, err);
 }
 
 int store_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
@@ -160,4 +184,10 @@ int store_page_receipts(struct store_reader *reader, int64_t after_row, store_re
                         void *arg, bool *more, struct error *err)
 {
     return reader->ops->page_receipts(reader, after_row, row, arg, more, err);
+}
+
+int store_known(struct store_reader *reader, const struct batch *batch, bool *known,
+                struct error *err)
+{
+    return reader->ops->known(reader, batch, known, err);
 }

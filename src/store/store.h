@@ -24,7 +24,8 @@ enum store_status {
     STORE_OK = 0,
     STORE_BUSY = -1,    /* full disk, I/O error, locked, out of memory: may work later */
     STORE_REFUSED = -2, /* this content can't be stored; trying again is no use */
-    STORE_UNFIT = -3,   /* open: foreign, newer, damaged or in use; nothing was changed */
+    STORE_UNFIT = -3,   /* open: foreign, newer or damaged; nothing was changed */
+    STORE_HELD = -4,    /* open: another process has it open to write */
 };
 
 enum store_synchronous { STORE_SYNC_FULL, STORE_SYNC_NORMAL, STORE_SYNC_OFF };
@@ -59,7 +60,8 @@ struct store_receipts {
 struct store;
 struct store_reader;
 
-/* Opens or creates. STORE_OK and *out, STORE_UNFIT, or STORE_BUSY; err says what and what to do. */
+/* Opens or creates. STORE_OK and *out, STORE_UNFIT, STORE_HELD or STORE_BUSY; err says what and what
+ * to do. */
 int store_open(struct store **out, const struct store_options *options,
                struct error *err) MUST_CHECK;
 
@@ -171,6 +173,14 @@ const unsigned char *store_secret(const struct store *store);
 int store_reader_open(struct store *store, struct store_reader **out, struct error *err) MUST_CHECK;
 void store_reader_close(struct store_reader *reader); /* NULL is fine */
 
+/* A reader without a store, for processes that only read, whether a daemon has the database open or
+ * not; takes no lock and never checkpoints. STORE_OK, STORE_BUSY, or STORE_UNFIT with the words of
+ * store_open; a file that is missing or still empty is unfit, too. Not in a process that has the
+ * same file open already: looking at it would drop SQLite's locks. Where no process has the
+ * database open the files that SQLite needs beside it are made, empty, and stay. */
+int store_reader_open_file(const char *database, struct store_reader **out,
+                           struct error *err) MUST_CHECK;
+
 struct store_survey {
     int64_t total;    /* events in the window */
     int64_t max_seq;  /* the newest event's, or one erased since; 0 when there never was any */
@@ -204,40 +214,60 @@ int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,
                struct range_place place, store_row_fn *row, void *arg, bool *more,
                struct error *err) MUST_CHECK;
 
-/* One event as it is stored. text is valid during the call. */
+/* One event with all that is known of it; non-zero ends the page, this event taken. text is valid
+ * during the call. */
 struct store_row {
     struct range_place place;
-    int64_t received; /* wall clock */
+    int64_t received; /* wall clock, ms */
     const char *text;
     size_t len;
     bool given; /* the client chose the id */
 };
-/* Non-zero ends the page, this event taken. */
 typedef int store_seq_fn(void *arg, const struct store_row *row);
 
-/* Hands out the events with after_seq < seq <= max_seq in the order in which they were stored,
- * until there is none left (*more false) or row ends it (*more true, though possibly none follows).
- * STORE_OK or STORE_BUSY. */
+/* The events of [place, until] strictly above place with seq <= max_seq, oldest first: (ts, seq)
+ * ascending. Otherwise as store_page. */
+int store_page_up(struct store_reader *reader, int64_t until, int64_t max_seq,
+                  struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                  struct error *err) MUST_CHECK;
+
+/* store_page with what else is known of each event. */
+int store_page_down(struct store_reader *reader, int64_t since, int64_t max_seq,
+                    struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                    struct error *err) MUST_CHECK;
+
+/* The events with after_seq < seq <= max_seq in the order of seq. Otherwise as store_page. */
 int store_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
                    store_seq_fn *row, void *arg, bool *more, struct error *err) MUST_CHECK;
 
-/* One of the rejects. The texts are valid during the call. */
+/* The number behind which the newest count events stand, by the order of seq; 0 when there are no
+ * more than that. The cost grows with count. STORE_OK or STORE_BUSY. */
+int store_seq_back(struct store_reader *reader, int64_t count, int64_t *seq,
+                   struct error *err) MUST_CHECK;
+
+/* One reject; non-zero ends the page, this one taken. The texts are valid during the call. */
 struct store_reject {
-    int64_t n;        /* its number */
-    int64_t received; /* wall clock */
-    const char *reason;
-    const char *text; /* the bytes as they were sent, of any kind */
+    int64_t n;          /* its number */
+    int64_t received;   /* wall clock, ms */
+    const char *reason; /* why, in words */
+    const char *text;   /* what was sent: any bytes */
     size_t len;
 };
 typedef int store_reject_fn(void *arg, const struct store_reject *reject);
 
-/* The same for the rejects with higher numbers than after_n, oldest first. */
+/* The rejects with n > after_n, in the order of n. Otherwise as store_page. */
 int store_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
                        void *arg, bool *more, struct error *err) MUST_CHECK;
 
 /* The same for the rows of receipts (store_load_receipts). */
 int store_page_receipts(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
                         void *arg, bool *more, struct error *err) MUST_CHECK;
+/* Which of the batch's events (known[i] for events[i]) are stored already, whoever has chosen their
+ * ids: for batches read from files, which may hold what this database gave out. Linear in the
+ * events asked for, also where many share a timestamp: for that the reader keeps something, outside
+ * of memory, for as long as it is open. STORE_OK or STORE_BUSY. */
+int store_known(struct store_reader *reader, const struct batch *batch, bool *known,
+                struct error *err) MUST_CHECK;
 
 /* What an implementation provides; only store.c and the implementations look in here. */
 struct store_ops {
@@ -274,12 +304,21 @@ struct store_ops {
     int (*page)(struct store_reader *reader, int64_t since, int64_t max_seq,
                 struct range_place place, store_row_fn *row, void *arg, bool *more,
                 struct error *err);
+    int (*page_up)(struct store_reader *reader, int64_t until, int64_t max_seq,
+                   struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                   struct error *err);
+    int (*page_down)(struct store_reader *reader, int64_t since, int64_t max_seq,
+                     struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                     struct error *err);
     int (*page_seq)(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
                     store_seq_fn *row, void *arg, bool *more, struct error *err);
+    int (*seq_back)(struct store_reader *reader, int64_t count, int64_t *seq, struct error *err);
     int (*page_rejects)(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
                         void *arg, bool *more, struct error *err);
     int (*page_receipts)(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
                          void *arg, bool *more, struct error *err);
+    int (*known)(struct store_reader *reader, const struct batch *batch, bool *known,
+                 struct error *err);
 };
 
 /* An implementation embeds these as its first member. */

@@ -93,7 +93,8 @@ static void checkpoint_spoil(struct checkpoint *checkpoint, const char *why)
     checkpoint->spoilt = true;
     log_error(
         "%s: the disk failed to take what was put back (%s). Nothing is lost: %s-wal has all of "
-        "it and is kept, and grows, until beacond is started again",
+        "it and is kept, and grows, until beacond is started again. End every other program that "
+        "has the database open before that",
         checkpoint->database, why, checkpoint->database);
 }
 

@@ -13,7 +13,9 @@
  *
  * A flush that fails says nothing of what: the system may have dropped pages of parts long copied,
  * and say so once only. SQLite would not copy them again. So nothing is checkpointed any more then,
- * not at the end either; the next start, for which the whole WAL is new, makes up for it.
+ * not at the end either; the next start, for which the whole WAL is new, makes up for it. New it is
+ * to whoever opens the database first: another program that has it open meanwhile keeps the -shm,
+ * in which SQLite has noted what it has copied, so the log says that such programs are to be ended.
  */
 #ifndef BEACOND_STORE_SQLITE_CHECKPOINT_H
 #define BEACOND_STORE_SQLITE_CHECKPOINT_H

@@ -1,40 +1,27 @@
-/* Whole tables, a page at a time, in the order of their keys. */
+/* Tables in the order of their numbers, a page at a time: rejects and receipts. */
 
-#include "store/sqlite/sqlite_reader.h"
+#include "store/sqlite/sqlite_reader_parts.h"
 
 /* Who gets the rows of one call. */
 struct pages_call {
-    store_seq_fn *event; /* one of the three is set */
-    store_reject_fn *reject;
+    store_reject_fn *reject; /* or */
     store_receipts_fn *receipts;
     void *arg;
     bool failed; /* no memory for a row */
 };
 
-static int pages_event(struct pages_call *call, sqlite3_stmt *row)
-{
-    const struct store_row event = {
-        .place = {.ts = sqlite3_column_int64(row, 1), .seq = sqlite3_column_int64(row, 0)},
-        .received = sqlite3_column_int64(row, 2),
-        .given = sqlite3_column_int64(row, 3) != 0,
-        .text = (const char *)sqlite3_column_text(row, 4),
-        .len = (size_t)sqlite3_column_bytes(row, 4),
-    };
-    call->failed = event.text == NULL;
-    return call->failed ? 1 : call->event(call->arg, &event);
-}
-
 static int pages_reject(struct pages_call *call, sqlite3_stmt *row)
 {
-    const struct store_reject reject = {
+    struct store_reject reject = {
         .n = sqlite3_column_int64(row, 0),
         .received = sqlite3_column_int64(row, 1),
         .reason = (const char *)sqlite3_column_text(row, 2),
         .text = sqlite3_column_blob(row, 3),
         .len = (size_t)sqlite3_column_bytes(row, 3),
     };
-    /* An empty blob has no address. */
-    call->failed = reject.reason == NULL || (reject.text == NULL && reject.len > 0);
+    if (reject.text == NULL && reject.len == 0)
+        reject.text = ""; /* an empty blob has no address */
+    call->failed = reject.reason == NULL || reject.text == NULL;
     return call->failed ? 1 : call->reject(call->arg, &reject);
 }
 
@@ -50,8 +37,6 @@ static int pages_receipts(struct pages_call *call, sqlite3_stmt *row)
 
 static int pages_row(struct pages_call *call, sqlite3_stmt *row)
 {
-    if (call->event != NULL)
-        return pages_event(call, row);
     return call->reject != NULL ? pages_reject(call, row) : pages_receipts(call, row);
 }
 
@@ -85,21 +70,6 @@ static int pages_from(struct store_reader *base, enum sql_statement name, int64_
     }
     db_bind_int(rows, ":after", after);
     return pages_walk(db, rows, call, more, err);
-}
-
-int sqlite_reader_page_seq(struct store_reader *base, int64_t after_seq, int64_t max_seq,
-                           store_seq_fn *row, void *arg, bool *more, struct error *err)
-{
-    struct db *db = &((struct sqlite_reader *)base)->db;
-    struct pages_call call = {.event = row, .arg = arg};
-    sqlite3_stmt *rows = db_statement(db, SQL_PAGE_BY_SEQ);
-    if (rows == NULL) {
-        (void)db_failure(db, err);
-        return STORE_BUSY;
-    }
-    db_bind_int(rows, ":after", after_seq);
-    db_bind_int(rows, ":max_seq", max_seq);
-    return pages_walk(db, rows, &call, more, err);
 }
 
 int sqlite_reader_page_rejects(struct store_reader *base, int64_t after_n, store_reject_fn *row,

@@ -229,10 +229,20 @@ static const struct store_ops sqlite_store_ops = {
     .survey = sqlite_reader_survey,
     .newest = sqlite_reader_newest,
     .page = sqlite_reader_page,
+    .page_up = sqlite_reader_page_up,
+    .page_down = sqlite_reader_page_down,
     .page_seq = sqlite_reader_page_seq,
+    .seq_back = sqlite_reader_seq_back,
     .page_rejects = sqlite_reader_page_rejects,
     .page_receipts = sqlite_reader_page_receipts,
+    .known = sqlite_reader_known,
 };
+
+int sqlite_store_reader_open_file(const char *database, struct store_reader **out,
+                                  struct error *err)
+{
+    return sqlite_reader_open_file(database, &sqlite_store_ops, out, err);
+}
 
 static int store_read_secret(struct sqlite_store *store, struct error *err)
 {
