@@ -124,6 +124,35 @@ SELECT ts, seq, event FROM events
  WHERE ts BETWEEN :since AND :before AND seq <= :max_seq
  ORDER BY ts DESC, seq DESC;
 
+-- The same with what else a row knows, and upwards.
+-- @rows_same_down
+SELECT ts, seq, received, event FROM events
+ WHERE ts = :ts AND seq < :seq
+ ORDER BY seq DESC;
+
+-- @rows_down
+SELECT ts, seq, received, event FROM events
+ WHERE ts BETWEEN :since AND :before AND seq <= :max_seq
+ ORDER BY ts DESC, seq DESC;
+
+-- @rows_same_up
+SELECT ts, seq, received, event FROM events
+ WHERE ts = :ts AND seq > :seq AND seq <= :max_seq
+ ORDER BY seq;
+
+-- @rows_up
+SELECT ts, seq, received, event FROM events
+ WHERE ts BETWEEN :after AND :until AND seq <= :max_seq
+ ORDER BY ts, seq;
+
+-- @rows_seq
+SELECT ts, seq, received, event FROM events
+ WHERE seq > :after AND seq <= :max_seq
+ ORDER BY seq;
+
+-- @seq_back
+SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET :count;
+
 -- Where the page starts that skips so many events, within a stretch that holds its start.
 -- @skip
 SELECT ts, seq FROM events
@@ -133,6 +162,9 @@ SELECT ts, seq FROM events
 -- Walking down the tally, coarse to fine, finds that stretch without counting events.
 -- @steps_day
 SELECT at, events FROM tally_day WHERE at BETWEEN :first AND :last ORDER BY at DESC;
+
+-- @days
+SELECT at, events FROM tally_day ORDER BY at;
 
 -- @steps_hour
 SELECT at, events FROM tally_hour WHERE at BETWEEN :first AND :last ORDER BY at DESC;
@@ -192,3 +224,53 @@ SELECT at - ((at % 3600000) + 3600000) % 3600000, sum(events) FROM tally_minute 
 -- @recount_day
 INSERT INTO tally_day(at, events)
 SELECT at - ((at % 86400000) + 86400000) % 86400000, sum(events) FROM tally_hour GROUP BY 1;
+
+-- Erasing, a slice at a time. What is oldest is found first, for the cache is told its place.
+-- @oldest_places
+SELECT ts, seq FROM events WHERE ts < :before ORDER BY ts, seq LIMIT :most;
+
+-- @erase_event
+DELETE FROM events WHERE seq = :seq AND ts = :ts;
+
+-- @lower_second
+UPDATE tally_second SET events = events - :events WHERE at = :at;
+-- @lower_minute
+UPDATE tally_minute SET events = events - :events WHERE at = :at;
+-- @lower_hour
+UPDATE tally_hour SET events = events - :events WHERE at = :at;
+-- @lower_day
+UPDATE tally_day SET events = events - :events WHERE at = :at;
+
+-- @empty_second
+DELETE FROM tally_second WHERE at = :at AND events <= 0;
+-- @empty_minute
+DELETE FROM tally_minute WHERE at = :at AND events <= 0;
+-- @empty_hour
+DELETE FROM tally_hour WHERE at = :at AND events <= 0;
+-- @empty_day
+DELETE FROM tally_day WHERE at = :at AND events <= 0;
+
+-- @reject_length
+SELECT length(event) FROM rejects WHERE n = :n;
+
+-- @replace_receipts
+UPDATE receipts SET receipts = :receipts WHERE n = :n;
+
+-- @erase_receipts
+DELETE FROM receipts WHERE n = :n;
+
+-- @page_count
+PRAGMA page_count;
+
+-- @page_size
+PRAGMA page_size;
+
+-- @freelist_count
+PRAGMA freelist_count;
+
+-- Everything by number, a page at a time.
+-- @page_rejects
+SELECT n, received, reason, event FROM rejects WHERE n > :after ORDER BY n;
+
+-- @page_receipts
+SELECT n, at, receipts FROM receipts WHERE n > :after ORDER BY n;

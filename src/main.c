@@ -11,6 +11,13 @@
 static const struct command *const main_commands[] = {
     &command_serve,
     &command_check_config,
+    &command_backup,
+    &command_check,
+    &command_stats,
+    &command_export,
+    &command_tail,
+    &command_prune,
+    &command_forget,
     &command_import,
 };
 

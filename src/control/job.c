@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "control/erasing.h"
 #include "control/import_job.h"
+#include "control/job_backup.h"
 #include "engine/chores.h"
 
 static int job_recount(struct job *job, struct error *err)
@@ -19,7 +21,10 @@ static const struct {
     int (*run)(struct job *job, struct error *err);
 } job_table[] = {
     {"recount", job_recount},
+    {"prune", erasing_prune},
+    {"forget", erasing_forget},
     {"import", import_job_run},
+    {"backup", job_backup},
 };
 
 int job_run(struct job *job, struct error *err)

@@ -123,23 +123,23 @@ static void writer_run_errands(struct writer *writer)
 
 /* Looks after the store, called locked, once nothing was committed for so long, whatever errands
  * there are. */
-static void writer_look(struct writer *writer, bool *untidy)
+static void writer_look(struct writer *writer)
 {
     pthread_mutex_unlock(&writer->mutex);
-    *untidy = writer_notice(writer) || *untidy;
-    if (*untidy)
-        *untidy = store_tend(writer->store, true);
+    writer->untidy = writer_notice(writer) || writer->untidy;
+    if (writer->untidy)
+        writer->untidy = store_tend(writer->store, true);
     pthread_mutex_lock(&writer->mutex);
     writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
 }
 
 /* Sleeps, called locked, until something is queued or stopping. */
-static void writer_sleep(struct writer *writer, bool *untidy)
+static void writer_sleep(struct writer *writer)
 {
     while (writer->waiting.first == NULL && !writer->stopping) {
         int64_t wait_ms = writer->look_ms - clock_mono_ms();
         if (wait_ms <= 0)
-            writer_look(writer, untidy);
+            writer_look(writer);
         else if (writer->errands != NULL)
             return;
         else
@@ -155,20 +155,27 @@ static void writer_note_lost(struct writer *writer)
     writer->lost_count = 0;
 }
 
-static void writer_turn(struct writer *writer, bool *untidy)
+void writer_tidy_soon(struct writer *writer)
+{
+    writer->untidy = store_tend(writer->store, false) || writer->untidy;
+}
+
+static void writer_turn(struct writer *writer)
 {
     struct error err = {""};
     size_t count = writer_take(writer);
     writer_note_lost(writer);
     pthread_mutex_unlock(&writer->mutex);
     size_t done = writer_commit(writer, count, &err);
-    if (done > 0)
-        *untidy = store_tend(writer->store, false) || *untidy;
+    if (done > 0) {
+        writer_tidy_soon(writer);
+        writer->committed_ms = clock_mono_ms();
+    }
     if (done < count)
         writer_note_health(writer, false, &err);
     bool stuck = done < count && clock_mono_ms() >= writer->look_ms;
     if (stuck) /* where the disk is full, the room that the WAL takes may help */
-        *untidy = store_tend(writer->store, true);
+        writer->untidy = store_tend(writer->store, true);
     if (stuck || done > 0)
         writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
     pthread_mutex_lock(&writer->mutex);
@@ -186,13 +193,13 @@ static void writer_turn(struct writer *writer, bool *untidy)
 static void *writer_main(void *arg)
 {
     struct writer *writer = arg;
-    bool untidy = true; /* what the last run left in the WAL */
+    writer->untidy = true; /* what the last run left in the WAL */
     pthread_mutex_lock(&writer->mutex);
     for (;;) {
-        writer_sleep(writer, &untidy);
+        writer_sleep(writer);
         writer_run_errands(writer);
         if (writer->waiting.first != NULL)
-            writer_turn(writer, &untidy);
+            writer_turn(writer);
         else if (writer->stopping)
             break;
     }
@@ -280,6 +287,7 @@ int writer_start(struct writer **out, struct store *store, struct ring *ring, st
     writer->queue_bytes = options->queue_bytes;
     writer->healthy = true;
     writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
+    writer->committed_ms = INT64_MIN / 2;
     struct store_state state;
     store_look(store, &state);
     writer->erasures = state.erasures;

@@ -30,6 +30,50 @@ int store_load_receipts(struct store *store, store_receipts_fn *fn, void *arg, s
     return store->ops->load_receipts(store, fn, arg, err);
 }
 
+int store_erase_oldest(struct store *store, int64_t before_ms, size_t most,
+                       struct range_place *places, size_t *erased, struct error *err)
+{
+    return store->ops->erase_oldest(store, before_ms, most, places, erased, err);
+}
+
+int store_erase(struct store *store, const struct range_place *places, size_t count, size_t *erased,
+                struct error *err)
+{
+    return store->ops->erase(store, places, count, erased, err);
+}
+
+int store_erase_rejects(struct store *store, const int64_t *numbers, size_t count, size_t *erased,
+                        struct error *err)
+{
+    return store->ops->erase_rejects(store, numbers, count, erased, err);
+}
+
+int store_replace_receipts(struct store *store, const struct store_receipts_row *rows, size_t count,
+                           struct error *err)
+{
+    return store->ops->replace_receipts(store, rows, count, err);
+}
+
+int store_size(struct store *store, struct store_size *out, struct error *err)
+{
+    return store->ops->size(store, out, err);
+}
+
+int store_shrink(struct store *store, int64_t pages, int64_t *left, struct error *err)
+{
+    return store->ops->shrink(store, pages, left, err);
+}
+
+int store_scrub(struct store *store, struct error *err)
+{
+    return store->ops->scrub(store, err);
+}
+
+int store_rewrite(struct store *store, struct error *err)
+{
+    return store->ops->rewrite(store, err);
+}
+
 bool store_tend(struct store *store, bool idle)
 {
     return store->ops->tend(store, idle);
@@ -60,6 +104,11 @@ int store_reader_open(struct store *store, struct store_reader **out, struct err
     return store->ops->reader_open(store, out, err);
 }
 
+int store_reader_open_file(const char *database, struct store_reader **out, struct error *err)
+{
+    return sqlite_store_reader_open_file(database, out, err);
+}
+
 void store_reader_close(struct store_reader *reader)
 {
     if (reader != NULL)
@@ -82,6 +131,43 @@ int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,
                struct error *err)
 {
     return reader->ops->page(reader, since, max_seq, place, row, arg, more, err);
+}
+
+int store_page_up(struct store_reader *reader, int64_t until, int64_t max_seq,
+                  struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                  struct error *err)
+{
+    return reader->ops->page_up(reader, until, max_seq, place, row, arg, more, err);
+}
+
+int store_page_down(struct store_reader *reader, int64_t since, int64_t max_seq,
+                    struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                    struct error *err)
+{
+    return reader->ops->page_down(reader, since, max_seq, place, row, arg, more, err);
+}
+
+int store_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
+                   store_seq_fn *row, void *arg, bool *more, struct error *err)
+{
+    return reader->ops->page_seq(reader, after_seq, max_seq, row, arg, more, err);
+}
+
+int store_seq_back(struct store_reader *reader, int64_t count, int64_t *seq, struct error *err)
+{
+    return reader->ops->seq_back(reader, count, seq, err);
+}
+
+int store_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
+                       void *arg, bool *more, struct error *err)
+{
+    return reader->ops->page_rejects(reader, after_n, row, arg, more, err);
+}
+
+int store_page_receipts(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
+                        void *arg, bool *more, struct error *err)
+{
+    return reader->ops->page_receipts(reader, after_row, row, arg, more, err);
 }
 
 int store_known(struct store_reader *reader, const struct batch *batch, bool *known,

@@ -24,7 +24,8 @@ enum store_status {
     STORE_OK = 0,
     STORE_BUSY = -1,    /* full disk, I/O error, locked, out of memory: may work later */
     STORE_REFUSED = -2, /* this content can't be stored; trying again is no use */
-    STORE_UNFIT = -3,   /* open: foreign, newer, damaged or in use; nothing was changed */
+    STORE_UNFIT = -3,   /* open: foreign, newer or damaged; nothing was changed */
+    STORE_HELD = -4,    /* open: another process has it open to write */
 };
 
 enum store_synchronous { STORE_SYNC_FULL, STORE_SYNC_NORMAL, STORE_SYNC_OFF };
@@ -59,7 +60,8 @@ struct store_receipts {
 struct store;
 struct store_reader;
 
-/* Opens or creates. STORE_OK and *out, STORE_UNFIT, or STORE_BUSY; err says what and what to do. */
+/* Opens or creates. STORE_OK and *out, STORE_UNFIT, STORE_HELD or STORE_BUSY; err says what and what
+ * to do. */
 int store_open(struct store **out, const struct store_options *options,
                struct error *err) MUST_CHECK;
 
@@ -81,6 +83,51 @@ int store_append_apart(struct store *store, struct store_item *item,
 typedef int store_receipts_fn(void *arg, int64_t row, int64_t at_ms, const void *data, size_t len);
 int store_load_receipts(struct store *store, store_receipts_fn *fn, void *arg,
                         struct error *err) MUST_CHECK;
+
+/* Erases the oldest events dated before before_ms, at most most of them, in one transaction. places
+ * has room for most, and gets where they were, ascending by (ts, seq); *erased says how many, 0
+ * when there is none left. Their numbers are not used again. STORE_OK or STORE_BUSY (nothing is
+ * erased then). */
+int store_erase_oldest(struct store *store, int64_t before_ms, size_t most,
+                       struct range_place *places, size_t *erased, struct error *err) MUST_CHECK;
+
+/* The same for the events at these places; one that is not there (any more) is passed over. */
+int store_erase(struct store *store, const struct range_place *places, size_t count, size_t *erased,
+                struct error *err) MUST_CHECK;
+
+/* The same for rejects, by number. */
+int store_erase_rejects(struct store *store, const int64_t *numbers, size_t count, size_t *erased,
+                        struct error *err) MUST_CHECK;
+
+/* Puts other contents into rows of receipts, in one transaction; a row whose len is 0 is deleted,
+ * one that is not there is passed over. STORE_OK or STORE_BUSY. */
+struct store_receipts_row {
+    int64_t row;
+    const void *data;
+    size_t len;
+};
+int store_replace_receipts(struct store *store, const struct store_receipts_row *rows, size_t count,
+                           struct error *err) MUST_CHECK;
+
+struct store_size {
+    int64_t page_bytes;
+    int64_t pages;      /* of the database, those in the WAL included */
+    int64_t free_pages; /* of them, used for nothing */
+    int64_t wal_bytes;  /* of the file beside it */
+};
+int store_size(struct store *store, struct store_size *out, struct error *err) MUST_CHECK;
+
+/* Gives up to so many free pages at the end back, moving what is in use there forward. The file
+ * becomes smaller with the next checkpoint. *left: the free pages left. STORE_OK or STORE_BUSY. */
+int store_shrink(struct store *store, int64_t pages, int64_t *left, struct error *err) MUST_CHECK;
+
+/* Puts the whole WAL back and empties it, so that nothing of what was erased is left in it.
+ * STORE_BUSY while a reader is in the way: try again. Waits for one a moment. */
+int store_scrub(struct store *store, struct error *err) MUST_CHECK;
+
+/* Writes the whole database anew, without a trace of what was erased; store_scrub it afterwards.
+ * Takes its time, and as much room again on the disk. STORE_OK or STORE_BUSY. */
+int store_rewrite(struct store *store, struct error *err) MUST_CHECK;
 
 /* Housekeeping between appends: checkpoints when due; idle says that nothing waits. Returns whether
  * there is more to do once idle. */
@@ -108,10 +155,18 @@ const unsigned char *store_secret(const struct store *store);
 int store_reader_open(struct store *store, struct store_reader **out, struct error *err) MUST_CHECK;
 void store_reader_close(struct store_reader *reader); /* NULL is fine */
 
+/* A reader without a store, for processes that only read, whether a daemon has the database open or
+ * not; takes no lock and never checkpoints. STORE_OK, STORE_BUSY, or STORE_UNFIT with the words of
+ * store_open; a file that is missing or still empty is unfit, too. Not in a process that has the
+ * same file open already: looking at it would drop SQLite's locks. Where no process has the
+ * database open the files that SQLite needs beside it are made, empty, and stay. */
+int store_reader_open_file(const char *database, struct store_reader **out,
+                           struct error *err) MUST_CHECK;
+
 struct store_survey {
-    int64_t total;            /* events in the window */
-    int64_t max_seq;          /* the newest event's; 0 when the store is empty */
-    int64_t erasures;         /* as in store_state */
+    int64_t total;    /* events in the window */
+    int64_t max_seq;  /* the newest event's, or one erased since; 0 when there never was any */
+    int64_t erasures; /* as in store_state */
     struct range_place start; /* pages begin strictly behind it */
 };
 
@@ -141,6 +196,53 @@ int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,
                struct range_place place, store_row_fn *row, void *arg, bool *more,
                struct error *err) MUST_CHECK;
 
+/* One event with all that is known of it; non-zero ends the page, this event taken. text is valid
+ * during the call. */
+struct store_row {
+    struct range_place place;
+    int64_t received; /* wall clock, ms */
+    const char *text;
+    size_t len;
+};
+typedef int store_seq_fn(void *arg, const struct store_row *row);
+
+/* The events of [place, until] strictly above place with seq <= max_seq, oldest first: (ts, seq)
+ * ascending. Otherwise as store_page. */
+int store_page_up(struct store_reader *reader, int64_t until, int64_t max_seq,
+                  struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                  struct error *err) MUST_CHECK;
+
+/* store_page with what else is known of each event. */
+int store_page_down(struct store_reader *reader, int64_t since, int64_t max_seq,
+                    struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                    struct error *err) MUST_CHECK;
+
+/* The events with after_seq < seq <= max_seq in the order of seq. Otherwise as store_page. */
+int store_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
+                   store_seq_fn *row, void *arg, bool *more, struct error *err) MUST_CHECK;
+
+/* The number behind which the newest count events stand, by the order of seq; 0 when there are no
+ * more than that. The cost grows with count. STORE_OK or STORE_BUSY. */
+int store_seq_back(struct store_reader *reader, int64_t count, int64_t *seq,
+                   struct error *err) MUST_CHECK;
+
+/* One reject; non-zero ends the page, this one taken. The texts are valid during the call. */
+struct store_reject {
+    int64_t n;          /* its number */
+    int64_t received;   /* wall clock, ms */
+    const char *reason; /* why, in words */
+    const char *text;   /* what was sent: any bytes */
+    size_t len;
+};
+typedef int store_reject_fn(void *arg, const struct store_reject *reject);
+
+/* The rejects with n > after_n, in the order of n. Otherwise as store_page. */
+int store_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
+                       void *arg, bool *more, struct error *err) MUST_CHECK;
+
+/* The same for the rows of receipts (store_load_receipts). */
+int store_page_receipts(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
+                        void *arg, bool *more, struct error *err) MUST_CHECK;
 /* Which of the batch's events (known[i] for events[i]) are stored already, whoever has chosen their
  * ids: for batches read from files, which may hold what this database gave out. Linear in the
  * events asked for, also where many share a timestamp: for that the reader keeps something, outside
@@ -156,6 +258,18 @@ struct store_ops {
     int (*append_apart)(struct store *store, struct store_item *item,
                         const struct store_receipts *receipts, struct error *err);
     int (*load_receipts)(struct store *store, store_receipts_fn *fn, void *arg, struct error *err);
+    int (*erase_oldest)(struct store *store, int64_t before_ms, size_t most,
+                        struct range_place *places, size_t *erased, struct error *err);
+    int (*erase)(struct store *store, const struct range_place *places, size_t count,
+                 size_t *erased, struct error *err);
+    int (*erase_rejects)(struct store *store, const int64_t *numbers, size_t count, size_t *erased,
+                         struct error *err);
+    int (*replace_receipts)(struct store *store, const struct store_receipts_row *rows,
+                            size_t count, struct error *err);
+    int (*size)(struct store *store, struct store_size *out, struct error *err);
+    int (*shrink)(struct store *store, int64_t pages, int64_t *left, struct error *err);
+    int (*scrub)(struct store *store, struct error *err);
+    int (*rewrite)(struct store *store, struct error *err);
     bool (*tend)(struct store *store, bool idle);
     bool (*changed)(struct store *store);
     void (*doubt)(struct store *store);
@@ -167,6 +281,19 @@ struct store_ops {
     int (*page)(struct store_reader *reader, int64_t since, int64_t max_seq,
                 struct range_place place, store_row_fn *row, void *arg, bool *more,
                 struct error *err);
+    int (*page_up)(struct store_reader *reader, int64_t until, int64_t max_seq,
+                   struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                   struct error *err);
+    int (*page_down)(struct store_reader *reader, int64_t since, int64_t max_seq,
+                     struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                     struct error *err);
+    int (*page_seq)(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
+                    store_seq_fn *row, void *arg, bool *more, struct error *err);
+    int (*seq_back)(struct store_reader *reader, int64_t count, int64_t *seq, struct error *err);
+    int (*page_rejects)(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
+                        void *arg, bool *more, struct error *err);
+    int (*page_receipts)(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
+                         void *arg, bool *more, struct error *err);
     int (*known)(struct store_reader *reader, const struct batch *batch, bool *known,
                  struct error *err);
 };

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/log.h"
 
 #define FIT_HEADER_BYTES 100
@@ -48,8 +49,10 @@ int fit_lock(const char *database, struct error *err)
         return STORE_UNFIT;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        ssize_t n = errno == EWOULDBLOCK ? pread(fd, who, sizeof who - 1, 0) : -1;
-        if (n >= 0) {
+        bool held = errno == EWOULDBLOCK;
+        if (held) {
+            if (pread(fd, who, sizeof who - 1, 0) < 0)
+                who[0] = '\0';
             who[strspn(who, "0123456789")] = '\0';
             error_set(err, "%s is in use by process %s; stop it first", database,
                       who[0] != '\0' ? who : "(unknown)");
@@ -57,7 +60,7 @@ int fit_lock(const char *database, struct error *err)
             error_set(err, "%s: %s", path, strerror(errno));
         }
         close(fd);
-        return STORE_UNFIT;
+        return held ? STORE_HELD : STORE_UNFIT;
     }
     int len = snprintf(who, sizeof who, "%ld\n", (long)getpid());
     /* The content only helps a person; the lock holds without it, on a full disk too. */
@@ -71,8 +74,7 @@ static uint32_t fit_number(const unsigned char *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-static int fit_verdict(const char *database, int64_t application, int64_t version,
-                       struct error *err)
+int fit_verdict(const char *database, int64_t application, int64_t version, struct error *err)
 {
     if (application != FIT_APPLICATION_ID) {
         error_set(err, "%s is another program's database; name another file with --database",
@@ -308,6 +310,88 @@ int fit_open(struct db *db, const struct store_options *options, struct error *e
         if (status != STORE_OK)
             error_set(err, "%s: %s", options->database, why.text);
     }
+    if (status != STORE_OK)
+        db_close(db);
+    return status;
+}
+
+/* What fit_examine lets pass for the writer, who would make or migrate it. */
+static int fit_ready(const char *database, int64_t version, struct error *err)
+{
+    if (version == SQL_MIGRATION_COUNT)
+        return STORE_OK;
+    if (version == 0)
+        error_set(err, "%s is empty: no beacond has used it yet", database);
+    else
+        error_set(err, "%s was written by an older beacond; run this one's daemon on it once",
+                  database);
+    return STORE_UNFIT;
+}
+
+/* Where SQLite can't make its files beside a database (a read-only disk, another one's folder) and
+ * there are none, nobody has it open and it may be read as it is. */
+static int fit_open_still(struct db *db, const char *database, struct error *err)
+{
+    struct bytes uri;
+    int status = STORE_BUSY, memory;
+    bytes_init(&uri);
+    memory = bytes_append_text(&uri, "file:");
+    for (const char *at = database; *at != '\0' && memory == 0; at++)
+        memory = strchr("?#%", *at) != NULL ? bytes_append_format(&uri, "%%%02X", (unsigned)*at)
+                                            : bytes_append(&uri, at, 1);
+    if (memory == 0)
+        memory = bytes_append(&uri, "?immutable=1", sizeof "?immutable=1");
+    if (memory == 0)
+        status = db_open(db, uri.data, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+    else
+        error_set(err, "out of memory");
+    bytes_clear(&uri);
+    return status;
+}
+
+int fit_open_live(struct db *db, const char *database, struct error *err)
+{
+    int64_t objects;
+    char wal[PATH_MAX];
+    int status = db_open(db, database, SQLITE_OPEN_READONLY, err);
+    if (status != STORE_OK ||
+        db_script_number(db, "SELECT count(*) FROM sqlite_schema", &objects, err) == STORE_OK)
+        return status; /* or else fit_examine finds the words */
+    int code = sqlite3_errcode(db->handle) & 0xff;
+    bool still = (code == SQLITE_CANTOPEN || code == SQLITE_READONLY) &&
+                 (size_t)snprintf(wal, sizeof wal, "%s-wal", database) < sizeof wal &&
+                 access(wal, F_OK) != 0 && errno == ENOENT;
+    if (!still)
+        return STORE_OK;
+    db_close(db);
+    return fit_open_still(db, database, err);
+}
+
+int fit_open_reader(struct db *db, const char *database, struct error *err)
+{
+    struct error why = {""};
+    int64_t version = 0;
+    if (access(database, F_OK) != 0 && errno == ENOENT) {
+        error_set(err, "%s: there is no such database", database);
+        return STORE_UNFIT;
+    }
+    int status = fit_header(database, err);
+    if (status != STORE_OK)
+        return status;
+    status = fit_open_live(db, database, &why);
+    /* One moment: the daemon may shorten the file meanwhile. */
+    if (status == STORE_OK)
+        status = db_run(db, SQL_BEGIN_READ, &why);
+    if (status != STORE_OK) {
+        error_set(err, "%s: %s", database, why.text);
+        goto out;
+    }
+    status = fit_examine(db, database, &version, err);
+    if (status == STORE_OK)
+        status = fit_ready(database, version, err);
+out:
+    if (db->handle != NULL)
+        db_abandon(db);
     if (status != STORE_OK)
         db_close(db);
     return status;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/sqlite/sqlite_reader.h"
+#include "store/sqlite/sqlite_reader_parts.h"
 
 /* So many events of a batch with one timestamp are compared with what is stored under it, as long
  * as that is no more than some times as much. Beyond, indexes are asked for each event. */

@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-#include "store/sqlite/db.h"
+#include "store/sqlite/fit.h"
+#include "store/sqlite/sqlite_reader_parts.h"
 #include "store/step.h"
 
 static const enum sql_statement reader_sum[STEP_COUNT] = {
@@ -19,8 +20,16 @@ static const enum sql_statement reader_steps[STEP_COUNT] = {
     [STEP_DAY] = SQL_STEPS_DAY,
 };
 
-int sqlite_reader_open(const char *database, const struct store_ops *ops, struct store_reader **out,
-                       struct error *err)
+/* How a connection is opened: without questions, or after a look whether the file is ours. */
+typedef int reader_connect_fn(struct db *db, const char *database, struct error *err);
+
+static int reader_connect(struct db *db, const char *database, struct error *err)
+{
+    return db_open(db, database, SQLITE_OPEN_READONLY, err) == STORE_OK ? STORE_OK : STORE_BUSY;
+}
+
+static int reader_new(const char *database, const struct store_ops *ops, reader_connect_fn *connect,
+                      struct store_reader **out, struct error *err)
 {
     struct sqlite_reader *reader = calloc(1, sizeof *reader);
     if (reader == NULL) {
@@ -28,17 +37,30 @@ int sqlite_reader_open(const char *database, const struct store_ops *ops, struct
         return STORE_BUSY;
     }
     reader->base.ops = ops;
-    int status = db_open(&reader->db, database, SQLITE_OPEN_READONLY, err);
+    int status = connect(&reader->db, database, err);
     /* Small: the kernel caches the file, and every reader has a cache of its own. */
-    if (status == STORE_OK)
-        status = db_script(&reader->db, "PRAGMA cache_size = -4096; PRAGMA mmap_size = 0;", err);
+    if (status == STORE_OK &&
+        db_script(&reader->db, "PRAGMA cache_size = -4096; PRAGMA mmap_size = 0;", err) != STORE_OK)
+        status = STORE_BUSY;
     if (status != STORE_OK) {
         db_close(&reader->db);
         free(reader);
-        return STORE_BUSY;
+        return status;
     }
     *out = &reader->base;
     return STORE_OK;
+}
+
+int sqlite_reader_open(const char *database, const struct store_ops *ops, struct store_reader **out,
+                       struct error *err)
+{
+    return reader_new(database, ops, reader_connect, out, err);
+}
+
+int sqlite_reader_open_file(const char *database, const struct store_ops *ops,
+                            struct store_reader **out, struct error *err)
+{
+    return reader_new(database, ops, fit_open_reader, out, err);
 }
 
 void sqlite_reader_close(struct store_reader *base)
@@ -174,7 +196,7 @@ static int reader_skip(struct db *db, int64_t since, int64_t until, int64_t skip
 static int reader_survey(struct db *db, int64_t since, int64_t until, int64_t skip,
                          struct store_survey *out, struct error *err)
 {
-    sqlite3_stmt *newest = db_statement(db, SQL_WINDOW_NEWEST_SEQ);
+    sqlite3_stmt *newest = db_statement(db, SQL_LAST_SEQ);
     sqlite3_stmt *erasures = db_statement(db, SQL_ERASURES);
     if (newest == NULL || erasures == NULL)
         return db_failure(db, err);

@@ -12,4 +12,8 @@
 int sqlite_store_open(struct store **out, const struct store_options *options,
                       struct error *err) MUST_CHECK;
 
+/* See store_reader_open_file. */
+int sqlite_store_reader_open_file(const char *database, struct store_reader **out,
+                                  struct error *err) MUST_CHECK;
+
 #endif
