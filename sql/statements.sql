@@ -126,27 +126,27 @@ SELECT ts, seq, event FROM events
 
 -- The same with what else a row knows, and upwards.
 -- @rows_same_down
-SELECT ts, seq, received, event FROM events
+SELECT ts, seq, received, given, event FROM events
  WHERE ts = :ts AND seq < :seq
  ORDER BY seq DESC;
 
 -- @rows_down
-SELECT ts, seq, received, event FROM events
+SELECT ts, seq, received, given, event FROM events
  WHERE ts BETWEEN :since AND :before AND seq <= :max_seq
  ORDER BY ts DESC, seq DESC;
 
 -- @rows_same_up
-SELECT ts, seq, received, event FROM events
+SELECT ts, seq, received, given, event FROM events
  WHERE ts = :ts AND seq > :seq AND seq <= :max_seq
  ORDER BY seq;
 
 -- @rows_up
-SELECT ts, seq, received, event FROM events
+SELECT ts, seq, received, given, event FROM events
  WHERE ts BETWEEN :after AND :until AND seq <= :max_seq
  ORDER BY ts, seq;
 
 -- @rows_seq
-SELECT ts, seq, received, event FROM events
+SELECT ts, seq, received, given, event FROM events
  WHERE seq > :after AND seq <= :max_seq
  ORDER BY seq;
 
@@ -258,6 +258,20 @@ UPDATE receipts SET receipts = :receipts WHERE n = :n;
 
 -- @erase_receipts
 DELETE FROM receipts WHERE n = :n;
+
+-- A row is made as large as its page has room for and then what it was, which leaves nothing else in
+-- the page's unused part (store/sqlite/leaf.h).
+-- @event_text
+SELECT event FROM events WHERE seq = :key;
+-- @reject_text
+SELECT event FROM rejects WHERE n = :key;
+-- @swell_event
+UPDATE events SET event = :event WHERE seq = :key;
+-- @swell_reject
+UPDATE rejects SET event = :event WHERE n = :key;
+
+-- @rebuild_given
+REINDEX events_given;
 
 -- @page_count
 PRAGMA page_count;

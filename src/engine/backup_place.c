@@ -92,18 +92,19 @@ static int place_judge(const struct backup_place *place, const char *database, s
     struct stat info;
     if (place_is_own(place, database))
         return place_refuse(err, place->file, "is the database itself, or belongs to it");
+    bool there = lstat(place->file, &info) == 0;
+    if (!there && errno != ENOENT)
+        return place_refuse(err, place->file, strerror(errno));
+    if (there && !place->replace)
+        return place_refuse(err, place->file, "exists already; --force replaces it");
+    if (there && !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
+        return place_refuse(err, place->file, "is no regular file");
+    if (there && place_is_used(place))
+        return place_refuse(err, place->file, "a beacond has that database open");
     if (place_has_log(place))
         return place_refuse(err, place->file,
                             "beside it is the -wal or -journal of a database that was there, which "
                             "would be taken for the backup's; move that away first");
-    if (lstat(place->file, &info) != 0)
-        return errno == ENOENT ? 0 : place_refuse(err, place->file, strerror(errno));
-    if (!place->replace)
-        return place_refuse(err, place->file, "exists already; --force replaces it");
-    if (!S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
-        return place_refuse(err, place->file, "is no regular file");
-    if (place_is_used(place))
-        return place_refuse(err, place->file, "a beacond has that database open");
     return 0;
 }
 

@@ -135,12 +135,26 @@ static int slices_do_shrink(struct slice *slice)
 static int slices_do_tidy(struct slice *slice)
 {
     slice->writer->untidy = store_tend(slice->writer->store, true);
-    return STORE_OK;
+    return slice->writer->untidy ? STORE_BUSY : STORE_OK;
 }
 
 static int slices_do_scrub(struct slice *slice)
 {
     return store_scrub(slice->writer->store, slice->err);
+}
+
+static int slices_do_clean(struct slice *slice)
+{
+    int status = store_clean_traces(slice->writer->store, slice->numbers, slice->count, slice->err);
+    writer_tidy_soon(slice->writer);
+    return status;
+}
+
+static int slices_do_rebuild(struct slice *slice)
+{
+    int status = store_rebuild_index(slice->writer->store, slice->err);
+    writer_tidy_soon(slice->writer);
+    return status;
 }
 
 static int slices_do_rewrite(struct slice *slice)
@@ -249,13 +263,27 @@ int slices_shrink(struct writer *writer, int64_t *left, struct error *err)
 void slices_tidy(struct writer *writer)
 {
     struct slice slice = {.writer = writer, .work = slices_do_tidy};
-    (void)slices_call(&slice);
+    (void)slices_call_paced(&slice);
 }
 
 int slices_scrub(struct writer *writer, struct error *err)
 {
     struct slice slice = {.writer = writer, .work = slices_do_scrub, .err = err};
     return slices_call(&slice);
+}
+
+int slices_clean_traces(struct writer *writer, const int64_t *pages, size_t count,
+                        struct error *err)
+{
+    struct slice slice = {
+        .writer = writer, .work = slices_do_clean, .numbers = pages, .count = count, .err = err};
+    return slices_call_paced(&slice);
+}
+
+int slices_rebuild_index(struct writer *writer, struct error *err)
+{
+    struct slice slice = {.writer = writer, .work = slices_do_rebuild, .err = err};
+    return slices_call_paced(&slice);
 }
 
 int slices_rewrite(struct writer *writer, struct error *err)

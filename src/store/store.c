@@ -69,6 +69,22 @@ int store_scrub(struct store *store, struct error *err)
     return store->ops->scrub(store, err);
 }
 
+int store_find_traces(struct store *store, int64_t *page, store_trace_fn *fn, void *arg, bool *more,
+                      struct error *err)
+{
+    return store->ops->find_traces(store, page, fn, arg, more, err);
+}
+
+int store_clean_traces(struct store *store, const int64_t *pages, size_t count, struct error *err)
+{
+    return store->ops->clean_traces(store, pages, count, err);
+}
+
+int store_rebuild_index(struct store *store, struct error *err)
+{
+    return store->ops->rebuild_index(store, err);
+}
+
 int store_rewrite(struct store *store, struct error *err)
 {
     return store->ops->rewrite(store, err);

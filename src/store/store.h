@@ -125,6 +125,24 @@ int store_shrink(struct store *store, int64_t pages, int64_t *left, struct error
  * STORE_BUSY while a reader is in the way: try again. Waits for one a moment. */
 int store_scrub(struct store *store, struct error *err) MUST_CHECK;
 
+/* What erased rows may have left behind in parts of the file that are not in use any more: whatever
+ * stands there. table: store_clean_traces can clean the page, else store_rebuild_index does. */
+typedef void store_trace_fn(void *arg, int64_t page, bool table, const char *bytes, size_t len);
+
+/* Looks for it in the pages from *page on (0 and up), some hundred of them, and moves *page on;
+ * *more: there are others. The WAL is not looked into: store_scrub first. Any thread. STORE_OK or
+ * STORE_BUSY. */
+int store_find_traces(struct store *store, int64_t *page, store_trace_fn *fn, void *arg, bool *more,
+                      struct error *err) MUST_CHECK;
+
+/* Cleans pages as far as that can be done; empties the WAL before, but not behind. STORE_OK or
+ * STORE_BUSY. */
+int store_clean_traces(struct store *store, const int64_t *pages, size_t count,
+                       struct error *err) MUST_CHECK;
+
+/* Makes the index of ids that clients chose anew. Takes its time. STORE_OK or STORE_BUSY. */
+int store_rebuild_index(struct store *store, struct error *err) MUST_CHECK;
+
 /* Writes the whole database anew, without a trace of what was erased; store_scrub it afterwards.
  * Takes its time, and as much room again on the disk. STORE_OK or STORE_BUSY. */
 int store_rewrite(struct store *store, struct error *err) MUST_CHECK;
@@ -203,6 +221,7 @@ struct store_row {
     int64_t received; /* wall clock, ms */
     const char *text;
     size_t len;
+    bool given; /* the client chose the id */
 };
 typedef int store_seq_fn(void *arg, const struct store_row *row);
 
@@ -269,6 +288,10 @@ struct store_ops {
     int (*size)(struct store *store, struct store_size *out, struct error *err);
     int (*shrink)(struct store *store, int64_t pages, int64_t *left, struct error *err);
     int (*scrub)(struct store *store, struct error *err);
+    int (*find_traces)(struct store *store, int64_t *page, store_trace_fn *fn, void *arg,
+                       bool *more, struct error *err);
+    int (*clean_traces)(struct store *store, const int64_t *pages, size_t count, struct error *err);
+    int (*rebuild_index)(struct store *store, struct error *err);
     int (*rewrite)(struct store *store, struct error *err);
     bool (*tend)(struct store *store, bool idle);
     bool (*changed)(struct store *store);

@@ -291,9 +291,9 @@ static void audit_tables(struct audit *audit, enum store_audit_depth depth)
 static int audit_run(struct audit *audit, enum store_audit_depth depth, struct error *err)
 {
     bool same;
-    int status = db_script(&audit->db, "PRAGMA cache_size = -16384; PRAGMA mmap_size = 0", err);
-    if (status == STORE_OK)
-        status = audit_version(audit, &same, err);
+    int status = audit_version(audit, &same, err);
+    if (status == STORE_OK && same)
+        status = db_script(&audit->db, "PRAGMA cache_size = -16384; PRAGMA mmap_size = 0", err);
     if (status != STORE_OK || !same)
         return status;
     if (depth != STORE_AUDIT_TALLY)
