@@ -9,10 +9,7 @@
 #include "options/options.h"
 
 static const struct command *const main_commands[] = {
-    &command_serve,
-    &command_check_config,
-    &command_export,
-    &command_tail,
+    &command_serve, &command_check_config, &command_export, &command_tail, &command_rejects,
 };
 
 enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };

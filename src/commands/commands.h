@@ -37,4 +37,7 @@ extern const struct command command_export;
 /* Writes each event as it is committed. */
 extern const struct command command_tail;
 
+/* Lists what could not be stored, reads it anew, or deletes it. */
+extern const struct command command_rejects;
+
 #endif
