@@ -31,11 +31,27 @@ extern const struct command command_serve;
  * database. */
 extern const struct command command_check_config;
 
+/* Copies the database to another file. */
+extern const struct command command_backup;
+
+/* Looks at a database and says what is wrong with it. */
+extern const struct command command_check;
+
+/* Tells what a database holds and how large it is. */
+extern const struct command command_stats;
+
 /* Writes the events of a window to a file or to standard output. */
 extern const struct command command_export;
 
 /* Writes each event as it is committed. */
 extern const struct command command_tail;
+/* Erases old events. */
+extern const struct command command_prune;
+
+/* Erases one user or session. */
+extern const struct command command_forget;
+/* Stores the events of log files. */
+extern const struct command command_import;
 
 /* Lists what could not be stored, reads it anew, or deletes it. */
 extern const struct command command_rejects;

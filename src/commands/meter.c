@@ -13,7 +13,8 @@
 
 void meter_init(struct meter *meter)
 {
-    *meter = (struct meter){.shown = isatty(STDERR_FILENO) == 1, .begun_ms = clock_mono_ms()};
+    *meter = (struct meter){
+        .shown = isatty(STDERR_FILENO) == 1, .unit = "events", .begun_ms = clock_mono_ms()};
 }
 
 void meter_clear(struct meter *meter)
@@ -76,8 +77,9 @@ void meter_step(struct meter *meter, const char *what, int64_t done, int64_t tot
 
 static int meter_hear(void *arg, const char *what, int64_t done, int64_t total)
 {
+    struct meter *meter = arg;
     if (what != NULL)
-        meter_step(arg, what, done, total, "events");
+        meter_step(meter, what, done, total, strstr(what, "events") ? "events" : meter->unit);
     return interrupted() ? -1 : 0;
 }
 

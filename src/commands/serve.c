@@ -168,7 +168,7 @@ static int serve_run(const struct options *options, const struct arguments *argu
     status = engine_open(&engine, &engine_options, &err);
     if (status != STORE_OK) {
         log_error("%s", err.text);
-        code = status == STORE_UNFIT ? COMMAND_CONFIG : COMMAND_FAILED;
+        code = status == STORE_UNFIT || status == STORE_HELD ? COMMAND_CONFIG : COMMAND_FAILED;
         goto out;
     }
     /* Without it commands can't write while the daemon runs, but it can run. */

@@ -1,13 +1,19 @@
 #include "commands/work.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "commands/interrupt.h"
 #include "control/dial.h"
 #include "control/job.h"
+
+/* How long a process that holds the lock and has no socket is waited for, and looked at again. */
+#define WORK_PATIENCE_MS 2000
+#define WORK_AGAIN_MS 50
 
 struct engine_options work_engine_options(const struct options *options)
 {
@@ -26,6 +32,9 @@ struct engine_options work_engine_options(const struct options *options)
         .cache_events = (size_t)options->cache_events,
         .cache_bytes = (size_t)options->cache_bytes,
         .readers = (unsigned)options->readers,
+        .retain_ms = options->retain_ms,
+        .retain_bytes = options->retain_size,
+        .min_free_bytes = options->min_free_disk,
     };
 }
 
@@ -36,42 +45,70 @@ void work_tell(struct work *work, const struct error *err)
 
 static int work_code(int status)
 {
-    return status == STORE_UNFIT ? COMMAND_CONFIG : COMMAND_FAILED;
+    return status == STORE_UNFIT || status == STORE_HELD ? COMMAND_CONFIG : COMMAND_FAILED;
 }
 
-/* No daemon: takes the lock and opens the database here. */
+/* No daemon: takes the lock and opens the database here. A store_status. */
 static int work_open_here(struct work *work, struct error *err)
 {
     struct engine_options options = work_engine_options(work->options);
     /* What is for a daemon with readers. */
     options.cache_events = 0;
     options.readers = 1;
-    int status = engine_open(&work->engine, &options, err);
-    return status == STORE_OK ? COMMAND_OK : work_code(status);
+    options.by_hand = true;
+    return engine_open(&work->engine, &options, err);
 }
 
-int work_open(struct work *work, const struct options *options, struct meter *meter)
+/* A daemon that starts holds the lock and has no socket yet; one that ends has none any more.
+ * Either is over soon. */
+static int work_find(struct work *work, struct error *err)
+{
+    int64_t until_ms = clock_mono_ms() + WORK_PATIENCE_MS;
+    for (;;) {
+        int dialled = dial_open(&work->link, work->options->database, err);
+        if (dialled != DIAL_NOBODY)
+            return dialled == DIAL_OK ? COMMAND_OK : COMMAND_FAILED;
+        int status = work_open_here(work, err);
+        if (status != STORE_HELD)
+            return status == STORE_OK ? COMMAND_OK : work_code(status);
+        if (interrupted() || clock_mono_ms() >= until_ms)
+            break;
+        (void)poll(NULL, 0, WORK_AGAIN_MS);
+    }
+    struct error held = *err;
+    error_set(err, "%s. It takes no commands: it starts, it ends, or it is a command itself",
+              held.text);
+    return interrupted() ? COMMAND_STOPPED : COMMAND_CONFIG;
+}
+
+static int work_begin(struct work *work, const struct options *options, struct meter *meter,
+                      bool create)
 {
     struct error err = {""};
-    int code = COMMAND_FAILED;
     *work = (struct work){.options = options, .meter = meter};
     link_init(&work->link, -1);
     interrupt_watch();
     (void)umask(077);
     json_object_seed(0);
-    if (access(options->database, F_OK) != 0) {
+    if (!create && access(options->database, F_OK) != 0) {
         error_set(&err, "%s: there is no such database", options->database);
         work_tell(work, &err);
         return COMMAND_CONFIG;
     }
-    int dialled = dial_open(&work->link, options->database, &err);
-    if (dialled == DIAL_OK)
-        code = COMMAND_OK;
-    else if (dialled == DIAL_NOBODY)
-        code = work_open_here(work, &err);
+    int code = work_find(work, &err);
     if (code != COMMAND_OK)
         work_tell(work, &err);
     return code;
+}
+
+int work_open(struct work *work, const struct options *options, struct meter *meter)
+{
+    return work_begin(work, options, meter, false);
+}
+
+int work_create(struct work *work, const struct options *options, struct meter *meter)
+{
+    return work_begin(work, options, meter, true);
 }
 
 void work_close(struct work *work)

@@ -52,7 +52,7 @@ static int dial_failure(const json_t *message, struct error *err)
     const char *text = json_string_value(json_object_get(message, "error"));
     json_int_t status = json_integer_value(json_object_get(message, "status"));
     error_set(err, "%s", text != NULL ? text : "the daemon's answer can't be read");
-    return status < STORE_OK && status >= STORE_UNFIT ? (int)status : STORE_REFUSED;
+    return status < STORE_OK && status >= STORE_HELD ? (int)status : STORE_REFUSED;
 }
 
 int dial_wait(struct link *link, const struct progress *progress, json_t **result,

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/erasing.h"
+#include "control/import_job.h"
+#include "control/job_backup.h"
 #include "engine/chores.h"
 
 static int job_recount(struct job *job, struct error *err)
@@ -73,6 +76,10 @@ static const struct {
     {"recount", job_recount},
     {"retry-rejects", job_retry_rejects},
     {"drop-rejects", job_drop_rejects},
+    {"prune", erasing_prune},
+    {"forget", erasing_forget},
+    {"import", import_job_run},
+    {"backup", job_backup},
 };
 
 int job_run(struct job *job, struct error *err)

@@ -21,6 +21,11 @@ int engine_prune(struct engine *engine, int64_t before_ms, const struct progress
 int engine_retain(struct engine *engine, const struct progress *progress, struct erasure *out,
                   struct error *err)
 {
+    const struct engine_options *options = &engine->options;
     *out = (struct erasure){0};
+    if (options->retain_ms == 0 && options->retain_bytes == 0 && options->min_free_bytes == 0) {
+        error_set(err, "no retain option says what is to go");
+        return STORE_REFUSED;
+    }
     return retention_run(engine->writer, &engine->options, progress, out, NULL, err);
 }

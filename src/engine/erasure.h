@@ -35,8 +35,8 @@ struct erasure {
 int engine_prune(struct engine *engine, int64_t before_ms, const struct progress *progress,
                  struct erasure *out, struct error *err) MUST_CHECK;
 
-/* Once what the options retain_ms, retain_bytes and min_free_bytes say (engine.h). A store_status.
- */
+/* Once what the options retain_ms, retain_bytes and min_free_bytes say (engine.h). A store_status;
+ * STORE_REFUSED when none of them is set. */
 int engine_retain(struct engine *engine, const struct progress *progress, struct erasure *out,
                   struct error *err) MUST_CHECK;
 

@@ -4,15 +4,14 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/hash_set.h"
-#include "base/log.h"
 #include "contract/members.h"
 #include "contract/resent.h"
 #include "engine/erasure.h"
 #include "engine/internal.h"
 #include "engine/slices.h"
+#include "engine/traces.h"
 
 /* What is found before it is erased: memory of some MiB, and a walk over all receipts each time. */
 #define FORGET_ROUND 65536
@@ -21,10 +20,6 @@
 #define FORGET_PAGE_ROWS 4096
 /* Rows of receipts that are replaced at once. */
 #define FORGET_RECEIPT_ROWS 32
-/* How long the WAL is tried to be emptied, and how often. */
-#define FORGET_SCRUB_TRIES 100
-#define FORGET_SCRUB_MS 100
-
 struct forget {
     struct engine *engine;
     const struct forget_who *who;
@@ -34,6 +29,7 @@ struct forget {
     struct error *err;
     struct store_reader *reader;
     const unsigned char *key;
+    struct traces traces;
 
     /* Of one round. */
     struct bytes found;     /* struct range_place of events, or int64_t of rejects */
@@ -238,12 +234,29 @@ static int forget_rejects(struct forget *forget)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
+/* The id is what the index of ids holds of the event. */
+static int forget_note_id(struct forget *forget, const char *text, size_t len)
+{
+    static const struct members_name name = MEMBERS_NAME("id");
+    struct scan_field id;
+    if (members_read(text, len, &name, 1, &id) != 0 || id.kind != SCAN_STRING)
+        return 0;
+    if (!id.escaped)
+        return traces_note_id(&forget->traces, text + id.value.at, id.value.len);
+    forget->scratch.len = 0;
+    if (bytes_reserve(&forget->scratch, id.value.len) != 0)
+        return -1;
+    size_t plain = scan_unescape(text + id.value.at, id.value.len, forget->scratch.data);
+    return traces_note_id(&forget->traces, forget->scratch.data, plain);
+}
+
 static int forget_event(void *arg, const struct store_row *row)
 {
     struct forget *forget = arg;
     forget->at = row->place.seq;
     if (members_any(row->text, row->len, &forget->name, forget->who->id, forget->who->len) &&
-        forget_note(forget, &row->place, sizeof row->place, row->text, row->len) != 0)
+        (forget_note(forget, &row->place, sizeof row->place, row->text, row->len) != 0 ||
+         (row->given && forget_note_id(forget, row->text, row->len) != 0)))
         forget->failed = true;
     return forget_page_ends(forget, row->len);
 }
@@ -285,24 +298,13 @@ static int forget_events(struct forget *forget, int64_t last_seq)
     return status;
 }
 
-/* --- traces ----------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
-/* Empties the WAL. Readers are done in a moment; another program's may not be. */
-static int forget_scrub(struct forget *forget)
+static int forget_traces(struct forget *forget)
 {
-    struct error why = {""};
-    for (int i = 0; i < FORGET_SCRUB_TRIES; i++) {
-        if (slices_scrub(forget->engine->writer, &why) == STORE_OK)
-            return STORE_OK;
-        if (forget_step(forget, "emptying the WAL", 0, 0) != 0)
-            return STORE_OK;
-        (void)nanosleep(&(struct timespec){0, FORGET_SCRUB_MS * 1000000L}, NULL);
-    }
-    error_set(forget->err,
-              "all of it is erased, but the WAL can't be emptied and may hold traces (%s); close "
-              "other programs that read the database, and forget once more",
-              why.text);
-    return STORE_BUSY;
+    int status = traces_erase(&forget->traces, forget->err);
+    forget->out->stopped = forget->traces.stopped;
+    return status;
 }
 
 static int forget_run(struct forget *forget)
@@ -314,7 +316,7 @@ static int forget_run(struct forget *forget)
     if (status == STORE_OK && !forget->out->stopped)
         status = forget_events(forget, newest.max_seq);
     if (status == STORE_OK && !forget->out->stopped)
-        status = forget_scrub(forget);
+        status = forget_traces(forget);
     forget->out->scrubbed = status == STORE_OK && !forget->out->stopped;
     return status;
 }
@@ -332,6 +334,10 @@ int engine_forget(struct engine *engine, const struct forget_who *who,
         .out = out,
         .err = err,
         .key = store_secret(engine->store),
+        .traces = {.store = engine->store,
+                   .writer = engine->writer,
+                   .who = who,
+                   .progress = progress},
     };
     *out = (struct erasure){0};
     if (who->len == 0) {
@@ -345,6 +351,7 @@ int engine_forget(struct engine *engine, const struct forget_who *who,
         status = forget_run(&forget);
     store_reader_close(forget.reader);
     pthread_mutex_unlock(&engine->forgetting);
+    traces_clear(&forget.traces);
     bytes_clear(&forget.found);
     bytes_clear(&forget.scratch);
     hash_set_clear(&forget.hashes);

@@ -74,7 +74,7 @@ int pruning_run(struct writer *writer, const struct pruning *pruning,
         return status == STORE_OK ? STORE_BUSY : status;
     if (after.pages < before.pages) {
         out->freed_bytes += (before.pages - after.pages) * before.page_bytes;
-        slices_tidy(writer); /* which is when the file becomes smaller */
+        slices_tidy(writer);
     }
     return status;
 }

@@ -40,6 +40,19 @@ bool receipt_row_next(struct receipt_row *row, struct receipt_entry *entry)
     return true;
 }
 
+bool receipt_row_fits(const void *data, size_t len)
+{
+    const unsigned char *at = data;
+    struct receipt_entry entry;
+    /* Versions differ in how the marks were made, not in how they stand there. */
+    if (len == 0 || *at < 1 || *at > ROW_VERSION)
+        return false;
+    struct receipt_row row = {at + 1, at + len};
+    while (receipt_row_next(&row, &entry))
+        continue;
+    return row.at == row.end;
+}
+
 void receipt_entry_marks(const struct receipt_entry *entry, uint64_t *running)
 {
     const unsigned char *at = entry->text + ROW_COUNT_BYTES;

@@ -34,6 +34,10 @@ struct receipt_row receipt_row_begin(const void *data, size_t len);
 /* False behind the last, and where the row is damaged: what was read before counts. */
 bool receipt_row_next(struct receipt_row *row, struct receipt_entry *entry);
 
+/* Whether a row is whole: store_audit's question. True for rows of an older version as well, which
+ * nobody reads and which go when they are old enough. */
+bool receipt_row_fits(const void *data, size_t len);
+
 /* Copies the marks, of which there is room for count. */
 void receipt_entry_marks(const struct receipt_entry *entry, uint64_t *running);
 

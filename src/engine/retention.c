@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/log.h"
 #include "engine/pruning.h"
 #include "engine/slices.h"
@@ -158,18 +158,11 @@ static int64_t retention_look_ms(const struct engine_options *options)
 /* Sleeps so long. Returns whether to go on. */
 static bool retention_sleep(struct retention *retention, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = condition_deadline(ms);
     pthread_mutex_lock(&retention->mutex);
-    int code = 0;
-    while (!retention->stopping && code != ETIMEDOUT)
-        code = pthread_cond_timedwait(&retention->wake, &retention->mutex, &until);
+    bool time = true;
+    while (!retention->stopping && time)
+        time = condition_wait(&retention->wake, &retention->mutex, &until);
     bool go_on = !retention->stopping;
     pthread_mutex_unlock(&retention->mutex);
     return go_on;
@@ -204,11 +197,7 @@ int retention_start(struct retention **out, struct writer *writer,
     }
     retention->writer = writer;
     retention->options = *options;
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&retention->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&retention->wake);
     pthread_mutex_init(&retention->mutex, NULL);
     int code = pthread_create(&retention->thread, NULL, retention_main, retention);
     if (code == 0) {

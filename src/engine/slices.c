@@ -9,6 +9,10 @@
 
 /* For each part of work, so many of rest. */
 #define SLICES_REST 3
+/* Someone in the sqlite3 shell may hold the lock for a moment: so often it is tried, and waited
+ * between two tries. */
+#define SLICES_TRIES 8
+#define SLICES_AGAIN_MS 100
 /* Nothing was committed for so long: nobody is held up. */
 #define SLICES_QUIET_MS 1000
 
@@ -150,12 +154,26 @@ static int slices_do_shrink(struct slice *slice)
 static int slices_do_tidy(struct slice *slice)
 {
     slice->writer->untidy = store_tend(slice->writer->store, true);
-    return STORE_OK;
+    return slice->writer->untidy ? STORE_BUSY : STORE_OK;
 }
 
 static int slices_do_scrub(struct slice *slice)
 {
     return store_scrub(slice->writer->store, slice->err);
+}
+
+static int slices_do_clean(struct slice *slice)
+{
+    int status = store_clean_traces(slice->writer->store, slice->numbers, slice->count, slice->err);
+    writer_tidy_soon(slice->writer);
+    return status;
+}
+
+static int slices_do_rebuild(struct slice *slice)
+{
+    int status = store_rebuild_index(slice->writer->store, slice->err);
+    writer_tidy_soon(slice->writer);
+    return status;
 }
 
 static int slices_do_rewrite(struct slice *slice)
@@ -181,10 +199,14 @@ static int slices_call(struct slice *slice)
     return slice->status;
 }
 
-/* The same, and a rest if events come in. */
+/* The same, again while it is busy, and a rest if events come in. */
 static int slices_call_paced(struct slice *slice)
 {
     int status = slices_call(slice);
+    for (int i = 1; i < SLICES_TRIES && status == STORE_BUSY; i++) {
+        (void)nanosleep(&(struct timespec){0, SLICES_AGAIN_MS * 1000000L}, NULL);
+        status = slices_call(slice);
+    }
     int64_t rest_us = slice->quiet ? 0 : slice->took_us * SLICES_REST;
     struct timespec rest = {(time_t)(rest_us / 1000000), (long)(rest_us % 1000000) * 1000};
     if (rest_us > 0)
@@ -268,13 +290,27 @@ int slices_shrink(struct writer *writer, int64_t *left, struct error *err)
 void slices_tidy(struct writer *writer)
 {
     struct slice slice = {.writer = writer, .work = slices_do_tidy};
-    (void)slices_call(&slice);
+    (void)slices_call_paced(&slice);
 }
 
 int slices_scrub(struct writer *writer, struct error *err)
 {
     struct slice slice = {.writer = writer, .work = slices_do_scrub, .err = err};
     return slices_call(&slice);
+}
+
+int slices_clean_traces(struct writer *writer, const int64_t *pages, size_t count,
+                        struct error *err)
+{
+    struct slice slice = {
+        .writer = writer, .work = slices_do_clean, .numbers = pages, .count = count, .err = err};
+    return slices_call_paced(&slice);
+}
+
+int slices_rebuild_index(struct writer *writer, struct error *err)
+{
+    struct slice slice = {.writer = writer, .work = slices_do_rebuild, .err = err};
+    return slices_call_paced(&slice);
 }
 
 int slices_rewrite(struct writer *writer, struct error *err)

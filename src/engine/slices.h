@@ -40,12 +40,18 @@ int slices_erase_receipts(struct writer *writer, const struct store_receipts_row
                           size_t count, const struct receipt_key *keys, size_t key_count,
                           struct error *err) MUST_CHECK;
 
-/* As store_size, store_shrink (of a slice's pages), store_tend when idle, store_scrub and
- * store_rewrite. */
+/* As the calls of store.h; store_shrink for a slice's pages. */
 int slices_size(struct writer *writer, struct store_size *size, struct error *err) MUST_CHECK;
 int slices_shrink(struct writer *writer, int64_t *left, struct error *err) MUST_CHECK;
+
+/* Puts the WAL back, which is when the file becomes smaller: tries for a moment, and leaves it to
+ * the writer where a reader stays in the way. */
 void slices_tidy(struct writer *writer);
+
 int slices_scrub(struct writer *writer, struct error *err) MUST_CHECK;
+int slices_clean_traces(struct writer *writer, const int64_t *pages, size_t count,
+                        struct error *err) MUST_CHECK; /* SLICES_PAGES of them at most */
+int slices_rebuild_index(struct writer *writer, struct error *err) MUST_CHECK;
 int slices_rewrite(struct writer *writer, struct error *err) MUST_CHECK;
 
 #endif

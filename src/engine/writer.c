@@ -1,6 +1,5 @@
 #include "engine/writer.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/condition.h"
 #include "engine/internal.h"
 #include "engine/receipts.h"
 #include "engine/writer_parts.h"
@@ -96,15 +96,8 @@ static void writer_put_back(struct writer *writer, size_t from, size_t count)
 /* Waits, called locked, until woken or the time is over. */
 static void writer_wait(struct writer *writer, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    (void)pthread_cond_timedwait(&writer->wake, &writer->mutex, &until);
+    struct timespec until = condition_deadline(ms);
+    (void)condition_wait(&writer->wake, &writer->mutex, &until);
 }
 
 /* Called locked. */
@@ -292,11 +285,7 @@ int writer_start(struct writer **out, struct store *store, struct ring *ring, st
     store_look(store, &state);
     writer->erasures = state.erasures;
     bytes_init(&writer->row);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&writer->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&writer->wake);
     pthread_cond_init(&writer->ran, NULL);
     pthread_mutex_init(&writer->mutex, NULL);
     int status = writer_load(writer, options->receipts_bytes, err);

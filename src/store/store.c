@@ -75,6 +75,22 @@ int store_scrub(struct store *store, struct error *err)
     return store->ops->scrub(store, err);
 }
 
+int store_find_traces(struct store *store, int64_t *page, store_trace_fn *fn, void *arg, bool *more,
+                      struct error *err)
+{
+    return store->ops->find_traces(store, page, fn, arg, more, err);
+}
+
+int store_clean_traces(struct store *store, const int64_t *pages, size_t count, struct error *err)
+{
+    return store->ops->clean_traces(store, pages, count, err);
+}
+
+int store_rebuild_index(struct store *store, struct error *err)
+{
+    return store->ops->rebuild_index(store, err);
+}
+
 int store_rewrite(struct store *store, struct error *err)
 {
     return store->ops->rewrite(store, err);
@@ -174,4 +190,10 @@ int store_page_receipts(struct store_reader *reader, int64_t after_row, store_re
                         void *arg, bool *more, struct error *err)
 {
     return reader->ops->page_receipts(reader, after_row, row, arg, more, err);
+}
+
+int store_known(struct store_reader *reader, const struct batch *batch, bool *known,
+                struct error *err)
+{
+    return reader->ops->known(reader, batch, known, err);
 }

@@ -24,7 +24,8 @@ enum store_status {
     STORE_OK = 0,
     STORE_BUSY = -1,    /* full disk, I/O error, locked, out of memory: may work later */
     STORE_REFUSED = -2, /* this content can't be stored; trying again is no use */
-    STORE_UNFIT = -3,   /* open: foreign, newer, damaged or in use; nothing was changed */
+    STORE_UNFIT = -3,   /* open: foreign, newer or damaged; nothing was changed */
+    STORE_HELD = -4,    /* open: another process has it open to write */
 };
 
 enum store_synchronous { STORE_SYNC_FULL, STORE_SYNC_NORMAL, STORE_SYNC_OFF };
@@ -59,7 +60,8 @@ struct store_receipts {
 struct store;
 struct store_reader;
 
-/* Opens or creates. STORE_OK and *out, STORE_UNFIT, or STORE_BUSY; err says what and what to do. */
+/* Opens or creates. STORE_OK and *out, STORE_UNFIT, STORE_HELD or STORE_BUSY; err says what and what
+ * to do. */
 int store_open(struct store **out, const struct store_options *options,
                struct error *err) MUST_CHECK;
 
@@ -145,6 +147,24 @@ int store_shrink(struct store *store, int64_t pages, int64_t *left, struct error
  * STORE_BUSY while a reader is in the way: try again. Waits for one a moment. */
 int store_scrub(struct store *store, struct error *err) MUST_CHECK;
 
+/* What erased rows may have left behind in parts of the file that are not in use any more: whatever
+ * stands there. table: store_clean_traces can clean the page, else store_rebuild_index does. */
+typedef void store_trace_fn(void *arg, int64_t page, bool table, const char *bytes, size_t len);
+
+/* Looks for it in the pages from *page on (0 and up), some hundred of them, and moves *page on;
+ * *more: there are others. The WAL is not looked into: store_scrub first. Any thread. STORE_OK or
+ * STORE_BUSY. */
+int store_find_traces(struct store *store, int64_t *page, store_trace_fn *fn, void *arg, bool *more,
+                      struct error *err) MUST_CHECK;
+
+/* Cleans pages as far as that can be done; empties the WAL before, but not behind. STORE_OK or
+ * STORE_BUSY. */
+int store_clean_traces(struct store *store, const int64_t *pages, size_t count,
+                       struct error *err) MUST_CHECK;
+
+/* Makes the index of ids that clients chose anew. Takes its time. STORE_OK or STORE_BUSY. */
+int store_rebuild_index(struct store *store, struct error *err) MUST_CHECK;
+
 /* Writes the whole database anew, without a trace of what was erased; store_scrub it afterwards.
  * Takes its time, and as much room again on the disk. STORE_OK or STORE_BUSY. */
 int store_rewrite(struct store *store, struct error *err) MUST_CHECK;
@@ -223,6 +243,7 @@ struct store_row {
     int64_t received; /* wall clock, ms */
     const char *text;
     size_t len;
+    bool given; /* the client chose the id */
 };
 typedef int store_seq_fn(void *arg, const struct store_row *row);
 
@@ -263,6 +284,12 @@ int store_page_rejects(struct store_reader *reader, int64_t after_n, store_rejec
 /* The same for the rows of receipts (store_load_receipts). */
 int store_page_receipts(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
                         void *arg, bool *more, struct error *err) MUST_CHECK;
+/* Which of the batch's events (known[i] for events[i]) are stored already, whoever has chosen their
+ * ids: for batches read from files, which may hold what this database gave out. Linear in the
+ * events asked for, also where many share a timestamp: for that the reader keeps something, outside
+ * of memory, for as long as it is open. STORE_OK or STORE_BUSY. */
+int store_known(struct store_reader *reader, const struct batch *batch, bool *known,
+                struct error *err) MUST_CHECK;
 
 /* What an implementation provides; only store.c and the implementations look in here. */
 struct store_ops {
@@ -285,6 +312,10 @@ struct store_ops {
     int (*size)(struct store *store, struct store_size *out, struct error *err);
     int (*shrink)(struct store *store, int64_t pages, int64_t *left, struct error *err);
     int (*scrub)(struct store *store, struct error *err);
+    int (*find_traces)(struct store *store, int64_t *page, store_trace_fn *fn, void *arg,
+                       bool *more, struct error *err);
+    int (*clean_traces)(struct store *store, const int64_t *pages, size_t count, struct error *err);
+    int (*rebuild_index)(struct store *store, struct error *err);
     int (*rewrite)(struct store *store, struct error *err);
     bool (*tend)(struct store *store, bool idle);
     bool (*changed)(struct store *store);
@@ -310,6 +341,8 @@ struct store_ops {
                         void *arg, bool *more, struct error *err);
     int (*page_receipts)(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
                          void *arg, bool *more, struct error *err);
+    int (*known)(struct store_reader *reader, const struct batch *batch, bool *known,
+                 struct error *err);
 };
 
 /* An implementation embeds these as its first member. */

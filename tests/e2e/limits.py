@@ -494,7 +494,7 @@ def tiny(count):
 @case
 def a_small_body_of_a_million_events_takes_its_turn():
     daemon = Daemon(synchronous="off", threads=2)
-    body, headers = tiny(scale(1000000, 100000)), {"Content-Encoding": "gzip", "Origin": PAGE}
+    body, headers = tiny(scale(1000000, 200000)), {"Content-Encoding": "gzip", "Origin": PAGE}
     assert len(body) < 80000, len(body)
     daemon.save([event()])
     daemon.reset_peak()

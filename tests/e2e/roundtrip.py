@@ -6,7 +6,8 @@ import os
 import random
 import shutil
 
-from harness import (DATA, NOW, Daemon, case, check_tally, directory, equal, event, main, run, sql)
+from harness import DATA, NOW, Daemon, case, directory, equal, event, main, run, sql
+from tally import check_tally
 
 
 def moved(path, *arguments):

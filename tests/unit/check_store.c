@@ -289,7 +289,7 @@ START_TEST(store_is_not_opened_twice)
     struct store *second = NULL;
     struct error err = {""};
     char who[32];
-    ck_assert_int_eq(store_open(&second, &options, &err), STORE_UNFIT);
+    ck_assert_int_eq(store_open(&second, &options, &err), STORE_HELD);
     snprintf(who, sizeof who, "process %ld", (long)getpid());
     ck_assert_ptr_nonnull(strstr(err.text, who));
 }

@@ -49,8 +49,10 @@ int fit_lock(const char *database, struct error *err)
         return STORE_UNFIT;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        ssize_t n = errno == EWOULDBLOCK ? pread(fd, who, sizeof who - 1, 0) : -1;
-        if (n >= 0) {
+        bool held = errno == EWOULDBLOCK;
+        if (held) {
+            if (pread(fd, who, sizeof who - 1, 0) < 0)
+                who[0] = '\0';
             who[strspn(who, "0123456789")] = '\0';
             error_set(err, "%s is in use by process %s; stop it first", database,
                       who[0] != '\0' ? who : "(unknown)");
@@ -58,7 +60,7 @@ int fit_lock(const char *database, struct error *err)
             error_set(err, "%s: %s", path, strerror(errno));
         }
         close(fd);
-        return STORE_UNFIT;
+        return held ? STORE_HELD : STORE_UNFIT;
     }
     int len = snprintf(who, sizeof who, "%ld\n", (long)getpid());
     /* The content only helps a person; the lock holds without it, on a full disk too. */
@@ -72,8 +74,7 @@ static uint32_t fit_number(const unsigned char *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-static int fit_verdict(const char *database, int64_t application, int64_t version,
-                       struct error *err)
+int fit_verdict(const char *database, int64_t application, int64_t version, struct error *err)
 {
     if (application != FIT_APPLICATION_ID) {
         error_set(err, "%s is another program's database; name another file with --database",
@@ -348,8 +349,7 @@ static int fit_open_still(struct db *db, const char *database, struct error *err
     return status;
 }
 
-/* Whether SQLite can read it, with the files it needs beside it. */
-static int fit_open_live(struct db *db, const char *database, struct error *err)
+int fit_open_live(struct db *db, const char *database, struct error *err)
 {
     int64_t objects;
     char wal[PATH_MAX];

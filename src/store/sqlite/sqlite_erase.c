@@ -243,6 +243,12 @@ int sqlite_store_scrub(struct store *base, struct error *err)
     return checkpoint_empty(&store->checkpoint, &store->db, err);
 }
 
+int sqlite_store_rebuild_index(struct store *base, struct error *err)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    return db_run(&store->db, SQL_REBUILD_GIVEN, err) == STORE_OK ? STORE_OK : STORE_BUSY;
+}
+
 int sqlite_store_rewrite(struct store *base, struct error *err)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;

@@ -7,7 +7,6 @@
 #ifndef BEACOND_STORE_SQLITE_READER_H
 #define BEACOND_STORE_SQLITE_READER_H
 
-#include "store/sqlite/db.h"
 #include "store/store.h"
 
 /* ops: put into the reader, for store.c. */
@@ -37,9 +36,14 @@ int sqlite_reader_seq_back(struct store_reader *reader, int64_t count, int64_t *
                            struct error *err) MUST_CHECK;
 int sqlite_reader_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
                                void *arg, bool *more, struct error *err) MUST_CHECK;
+
 /* sqlite_reader_pages.c */
 int sqlite_reader_page_receipts(struct store_reader *reader, int64_t after_row,
                                 store_receipts_fn *row, void *arg, bool *more,
                                 struct error *err) MUST_CHECK;
+
+/* sqlite_known.c */
+int sqlite_reader_known(struct store_reader *reader, const struct batch *batch, bool *known,
+                        struct error *err) MUST_CHECK;
 
 #endif

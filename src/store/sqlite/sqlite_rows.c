@@ -3,7 +3,7 @@
 #include "store/sqlite/sqlite_reader_parts.h"
 #include "store/step.h"
 
-enum { ROWS_TS, ROWS_SEQ, ROWS_RECEIVED, ROWS_EVENT };
+enum { ROWS_TS, ROWS_SEQ, ROWS_RECEIVED, ROWS_GIVEN, ROWS_EVENT };
 
 static int rows_no_memory(struct error *err)
 {
@@ -21,6 +21,7 @@ static int rows_hand_out(struct db *db, sqlite3_stmt *statement, store_seq_fn *r
             .place = {sqlite3_column_int64(statement, ROWS_TS),
                       sqlite3_column_int64(statement, ROWS_SEQ)},
             .received = sqlite3_column_int64(statement, ROWS_RECEIVED),
+            .given = sqlite3_column_int64(statement, ROWS_GIVEN) != 0,
             .text = (const char *)sqlite3_column_text(statement, ROWS_EVENT),
             .len = (size_t)sqlite3_column_bytes(statement, ROWS_EVENT),
         };

@@ -218,6 +218,9 @@ static const struct store_ops sqlite_store_ops = {
     .size = sqlite_store_size,
     .shrink = sqlite_store_shrink,
     .scrub = sqlite_store_scrub,
+    .find_traces = sqlite_store_find_traces,
+    .clean_traces = sqlite_store_clean_traces,
+    .rebuild_index = sqlite_store_rebuild_index,
     .rewrite = sqlite_store_rewrite,
     .tend = sqlite_store_tend,
     .changed = sqlite_store_changed,
@@ -233,6 +236,7 @@ static const struct store_ops sqlite_store_ops = {
     .seq_back = sqlite_reader_seq_back,
     .page_rejects = sqlite_reader_page_rejects,
     .page_receipts = sqlite_reader_page_receipts,
+    .known = sqlite_reader_known,
 };
 
 int sqlite_store_reader_open_file(const char *database, struct store_reader **out,

@@ -77,6 +77,13 @@ int sqlite_store_size(struct store *base, struct store_size *out, struct error *
 int sqlite_store_shrink(struct store *base, int64_t pages, int64_t *left,
                         struct error *err) MUST_CHECK;
 int sqlite_store_scrub(struct store *base, struct error *err) MUST_CHECK;
+int sqlite_store_rebuild_index(struct store *base, struct error *err) MUST_CHECK;
 int sqlite_store_rewrite(struct store *base, struct error *err) MUST_CHECK;
+
+/* sqlite_traces.c: likewise. */
+int sqlite_store_find_traces(struct store *base, int64_t *page, store_trace_fn *fn, void *arg,
+                             bool *more, struct error *err) MUST_CHECK;
+int sqlite_store_clean_traces(struct store *base, const int64_t *pages, size_t count,
+                              struct error *err) MUST_CHECK;
 
 #endif

@@ -1,0 +1,332 @@
+"""beacond backup: a copy that is whole, or none."""
+
+import ctypes
+import glob
+import json
+import os
+import resource
+import signal
+import sqlite3
+import stat
+import subprocess
+import threading
+
+from harness import (BINARY, Daemon, NOW, Rows, Skip, _environment, case, directory, equal, event, main, poll, run, scale,
+                     sql)
+
+BIG = 32  # MB: at 64 MB a second, while commits are made, long enough to be interrupted
+
+
+def begin(*arguments, cwd=None, preexec=None):
+    """The binary, running."""
+    return subprocess.Popen([BINARY, *arguments], env=_environment(None), cwd=cwd or directory(),
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            preexec_fn=preexec)
+
+
+def finish(process):
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err.decode()
+
+
+def backed_up(database, file, *more, **how):
+    done = run("backup", file, "--database", database, *more, **how)
+    equal(done.returncode, 0, "backup: %r" % done.stderr)
+    return done
+
+
+def sound(database):
+    """`beacond check` finds nothing wrong, and the tally is that of the events."""
+    done = run("check", "--database", database)
+    equal(done.returncode, 0, "check: %r %r" % (done.stdout, done.stderr))
+    events = sql(database, "select count(*) from events")
+    for step in "second", "minute", "hour", "day":
+        equal(sql(database, "select coalesce(sum(events), 0) from tally_" + step), events, step)
+
+
+def alone(file):
+    """One file, for its owner, that needs no other beside it."""
+    equal(stat.S_IMODE(os.stat(file).st_mode), 0o600, "mode")
+    equal(glob.glob(file + "?*"), [], "beside it")
+    with open(file, "rb") as opened:
+        equal(opened.read(20)[18:], b"\1\1", "the header's versions: no WAL")
+
+
+def partials(folder):
+    return glob.glob(os.path.join(folder, "*.partial-*"))
+
+
+class Ingest:
+    """Posts without a pause, and notes what was acknowledged."""
+
+    def __init__(self, daemon):
+        self.daemon, self.acknowledged, self.over, self.error = daemon, [], False, None
+        self.thread = threading.Thread(target=self.post)
+        self.thread.start()
+
+    def post(self):
+        connection = self.daemon.connection()
+        try:
+            while not self.over:
+                texts = [event(NOW + n, id="e%d-%d" % (len(self.acknowledged), n)) for n in range(20)]
+                self.daemon.save(texts, connection=connection)
+                self.acknowledged.append(["e%d-%d" % (len(self.acknowledged), n) for n in range(20)])
+        except Exception as error:
+            self.error = error
+
+    def ids(self):
+        return [one for some in list(self.acknowledged) for one in some]
+
+    def end(self):
+        self.over = True
+        self.thread.join()
+
+
+def fill(daemon, megabytes):
+    """Large events, so that it is quick."""
+    payload = '"%s"' % ("x" * 900000)
+    for n in range(0, megabytes, 4):
+        daemon.save(event(NOW - n * 10 - m, payload=payload) for m in range(4))
+
+
+@case
+def all_that_was_acknowledged_before_is_in_it():
+    daemon = Daemon()
+    fill(daemon, scale(24, 8))
+    ingest = Ingest(daemon)
+    poll(lambda: len(ingest.acknowledged) > 5, "ingest")
+    before = ingest.ids()
+    file = os.path.join(directory(), "copy.db")
+    done = backed_up(daemon.database, file)
+    after = ingest.ids()
+    ingest.end()
+    equal(ingest.error, None)
+    alone(file)
+    sound(file)
+    there = {row[0].decode() for row in sql(file, "select id from events where given")}
+    equal(set(before) - there, set(), "acknowledged before, and missing")
+    assert there - set(before), "nothing was committed meanwhile"
+    equal(there - set(ingest.ids()), set(), "of nowhere")
+    assert len(after) > len(before)
+    told = int(done.stdout.split(b": ")[1].split()[0])
+    equal(sql(file, "select count(*) from events"), [(told,)], "what the command says")
+
+
+@case
+def it_opens_as_a_database_and_knows_retries():
+    daemon = Daemon()
+    texts = [event(NOW + n) for n in range(30)]
+    daemon.save(texts)
+    daemon.post([b"1"])
+    file = os.path.join(directory(), "copy.db")
+    backed_up(daemon.database, file)
+    daemon.save([event(NOW + 100)])  # not in it any more
+    copy = Daemon(database=file)
+    equal(copy.total(), 30)
+    equal(copy.read()["events"], daemon.read()["events"][1:])
+    response = copy.post(texts)
+    equal(response.json()["duplicate"], 30, "a retry, of the copy")
+    equal(sql(file, "select count(*) from rejects"), [(1,)])
+    copy.stop()
+    sound(file)
+
+
+@case
+def without_a_daemon_it_is_the_same():
+    daemon = Daemon()
+    daemon.save([event(NOW + n) for n in range(30)])
+    daemon.stop()
+    file = os.path.join(directory(), "copy.db")
+    backed_up(daemon.database, file)
+    alone(file)
+    sound(file)
+    equal(glob.glob(daemon.database + "-*"), [], "left beside the database")
+    equal(sql(file, "select * from events"), sql(daemon.database, "select * from events"))
+
+
+@case
+def a_file_is_where_the_command_runs_and_not_where_the_daemon_does():
+    daemon, here = Daemon(), directory()
+    daemon.save([event()])
+    done = backed_up(daemon.database, "copy.db", cwd=here)
+    assert done.stdout.startswith(b"copy.db: 1 events, "), done.stdout
+    sound(os.path.join(here, "copy.db"))
+    os.mkdir(os.path.join(here, "sub"))
+    backed_up(daemon.database, "sub/../copy2.db", cwd=here)
+    sound(os.path.join(here, "copy2.db"))
+
+
+@case
+def what_is_there_is_not_replaced_unless_that_is_asked_for():
+    daemon, here, rows = Daemon(), directory(), Rows()
+    daemon.save([event()])
+
+    def at(name):
+        return os.path.join(here, name)
+
+    with open(at("file"), "w") as file:
+        file.write("mine")
+    os.symlink("nowhere", at("dangling"))
+    os.mkdir(at("folder"))
+    os.mkfifo(at("fifo"))
+    os.link(daemon.database, at("hard"))
+    os.symlink(daemon.database, at("soft"))
+    with open(at("logged-wal"), "w") as file:
+        file.write("of another one")
+    served = Daemon(database=at("served"))
+    own, base = os.path.realpath(daemon.database), os.path.basename(daemon.database)
+    both = [("folder", "folder"), ("fifo", "regular"), ("hard", "itself"), ("soft", "itself"), ("logged", "-wal"),
+            ("served", "open"), (own, "itself"), (own + "-wal", "itself"), (own + "-shm", "itself"),
+            (own + ".lock", "itself"), (own + ".control", "itself"),
+            (os.path.join(daemon.directory, "..", os.path.basename(daemon.directory), base), "itself"),
+            ("missing/copy", "No such file"), ("file/copy", "Not a directory"), ("folder/", "names no file"),
+            (".", "names no file"), ("x" * 300, "")]
+    cases = [("file", "--force replaces it", []), ("dangling", "--force replaces it", [])]
+    cases += [(name, "" if words in ("folder", "regular", "open") else words, []) for name, words in both]
+    cases += [(name, "regular" if words == "folder" else words, ["--force"]) for name, words in both]
+    for name, words, flags in cases:
+        with rows("%s %s" % (name, flags)):
+            done = run("backup", name, "--database", daemon.database, *flags, cwd=here)
+            equal(done.returncode, 1, "exit code")
+            assert words in done.stderr.decode(), done.stderr
+            equal(done.stdout, b"")
+    equal(partials(here) + partials(daemon.directory), [], "left behind")
+    equal(open(at("file")).read(), "mine")
+    with rows("replaced"):
+        backed_up(daemon.database, "file", "--force", cwd=here)
+        sound(at("file"))
+        backed_up(daemon.database, "dangling", "--force", cwd=here)
+        assert not os.path.islink(at("dangling"))
+    equal(served.total(), 0)
+    equal(daemon.total(), 1)
+    rows.check()
+
+
+@case
+def interrupted_it_leaves_nothing_behind():
+    daemon, here, rows = Daemon(), directory(), Rows()
+    fill(daemon, BIG)
+    ingest = Ingest(daemon)
+    poll(lambda: len(ingest.acknowledged) > 5, "ingest")
+    for number in signal.SIGINT, signal.SIGTERM, signal.SIGKILL:
+        with rows(number.name):
+            command = begin("backup", "copy.db", "--database", daemon.database, cwd=here)
+            poll(lambda: partials(here), "a partial file")
+            command.send_signal(number)
+            code, out, err = finish(command)
+            equal(code, -9 if number == signal.SIGKILL else 130, "exit code: " + err)
+            equal(out, b"")
+            poll(lambda: not os.listdir(here), "nothing left")
+    ingest.end()
+    equal(ingest.error, None)
+    daemon.stop()
+    command = begin("backup", "copy.db", "--database", daemon.database, cwd=here)
+    poll(lambda: partials(here), "a partial file")
+    command.send_signal(signal.SIGINT)
+    code, out, err = finish(command)
+    equal((code, os.listdir(here)), (130, []), "without a daemon: " + err)
+    rows.check()
+    sound(daemon.database)
+
+
+@case
+def a_daemon_that_ends_meanwhile_ends_it():
+    daemon, here = Daemon(), directory()
+    fill(daemon, BIG)
+    ingest = Ingest(daemon)
+    poll(lambda: len(ingest.acknowledged) > 5, "ingest")
+    command = begin("backup", "copy.db", "--database", daemon.database, cwd=here)
+    poll(lambda: partials(here), "a partial file")
+    ingest.end()
+    daemon.stop()
+    code, out, err = finish(command)
+    if code != 0:  # it may have been done before the end
+        equal((code, os.listdir(here)), (1, []), err)
+        assert "stopped" in err or "ended" in err, err
+    sound(daemon.database)
+
+
+@case
+def a_daemon_that_is_killed_meanwhile_loses_nothing():
+    daemon, here = Daemon(), directory()
+    fill(daemon, BIG)
+    ingest = Ingest(daemon)
+    poll(lambda: len(ingest.acknowledged) > 5, "ingest")
+    command = begin("backup", "copy.db", "--database", daemon.database, cwd=here)
+    poll(lambda: partials(here), "a partial file")
+    before = ingest.ids()
+    daemon.crash()
+    ingest.end()
+    code, out, err = finish(command)
+    equal(code, 1)
+    assert "ended" in err, err
+    assert not os.path.exists(os.path.join(here, "copy.db"))
+    again = Daemon(database=daemon.database)
+    there = {row[0].decode() for row in again.sql("select id from events where given")}
+    equal(set(before) - there, set(), "acknowledged and lost")
+    again.stop()
+    sound(daemon.database)
+
+
+def small_disk(size):
+    """A folder on a disk of its own, seen by this test and what it starts."""
+    libc, folder = ctypes.CDLL(None, use_errno=True), directory()
+    if os.geteuid() != 0 or libc.unshare(0x00020000) != 0:
+        raise Skip("only root can mount a small disk")
+    for flags, source, target, kind, data in (((1 << 18) | 16384, b"none", b"/", None, None),
+                                              (0, b"tmpfs", folder.encode(), b"tmpfs", size)):
+        if libc.mount(source, target, kind, flags, data) != 0:
+            raise Skip("can't mount a small disk here")
+    return folder
+
+
+@case
+def a_full_disk_is_said_and_nothing_is_left_on_it():
+    small = small_disk(b"size=2m")
+    daemon = Daemon()
+    fill(daemon, 8)
+    done = run("backup", os.path.join(small, "copy.db"), "--database", daemon.database)
+    equal(done.returncode, 1)
+    assert b"no space" in done.stderr, done.stderr
+    equal(os.listdir(small), [])
+    daemon.save([event()])
+    daemon.stop()
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+    here = directory()
+    code, out, err = finish(begin("backup", "copy.db", "--database", daemon.database, cwd=here, preexec=limit))
+    equal((code, os.listdir(here)), (1, []), err)
+    sound(daemon.database)
+
+
+@case
+def what_was_changed_in_the_shell_meanwhile_is_copied_and_counted():
+    daemon = Daemon()
+    fill(daemon, scale(24, 8))
+    daemon.save([event(NOW + n, id="gone%d" % n) for n in range(10)])
+    file = os.path.join(directory(), "copy.db")
+    command = begin("backup", file, "--database", daemon.database)
+    poll(lambda: glob.glob(file + "*"), "the file")
+    connection = sqlite3.connect(daemon.database, isolation_level=None, timeout=20)
+    connection.execute("delete from events where id like 'gone%'")
+    connection.close()
+    code, out, err = finish(command)
+    if code == 0:
+        sound(file)
+    else:
+        assert "not right" in err and not os.path.exists(file), err
+
+
+@case
+def what_a_request_may_not_be_is_refused():
+    daemon, rows = Daemon(), Rows()
+    for flags in [], ["a", "b"], ["a", "--listen", "127.0.0.1:1"], ["a", "--forc"]:
+        with rows(str(flags)):
+            equal(run("backup", "--database", daemon.database, *flags).returncode, 2)
+    equal(run("backup", "a", "--database", os.path.join(directory(), "none.db")).returncode, 78)
+    rows.check()
+
+
+main()

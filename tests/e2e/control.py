@@ -1,0 +1,242 @@
+"""The control socket: commands reach the daemon that has the database open, and nobody else does."""
+
+import fcntl
+import json
+import os
+import socket
+import stat
+import subprocess
+
+from harness import (BINARY, PATIENCE, Daemon, NOW, Rows, Skip, WriteLock, _environment, case, directory, equal, event,
+                     main, poll, run, shell)
+
+SESSIONS = 16  # that the daemon has at a time
+
+
+def begin(*arguments, env=None):
+    return subprocess.Popen([BINARY, *arguments], env=_environment(env), cwd=directory(), stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def finish(process):
+    out, err = process.communicate(timeout=PATIENCE)
+    return process.returncode, out.decode(), err.decode()
+
+
+def connect(daemon, path=None):
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.settimeout(PATIENCE)
+    sock.connect(path or daemon.database + ".control")
+    return sock
+
+
+def rest(sock):
+    """What comes until the daemon closes."""
+    got = b""
+    while True:
+        try:
+            data = sock.recv(65536)
+        except ConnectionResetError:
+            return got
+        if not data:
+            return got
+        got += data
+
+
+def ask(daemon, request):
+    sock = connect(daemon)
+    sock.sendall(json.dumps(request).encode() + b"\n")
+    lines = rest(sock).splitlines()
+    sock.close()
+    return json.loads(lines[-1]) if lines else None
+
+
+def works(daemon):
+    equal(ask(daemon, {"job": "recount"}), {"result": {"events": daemon.total()}})
+
+
+@case
+def it_is_for_the_daemon_s_user_and_goes_with_the_daemon():
+    daemon = Daemon(preexec=lambda: os.umask(0))
+    path = daemon.database + ".control"
+    info = os.lstat(path)
+    assert stat.S_ISSOCK(info.st_mode)
+    equal((info.st_mode & 0o077, info.st_uid), (0, os.geteuid()))
+    daemon.save([event()])
+    works(daemon)
+    daemon.stop()
+    assert not os.path.lexists(path)
+
+
+@case
+def one_that_a_killed_daemon_left_is_replaced():
+    daemon = Daemon()
+    daemon.save([event()])
+    daemon.crash()
+    assert os.path.lexists(daemon.database + ".control")
+    done = run("backup", "copy.db", "--database", daemon.database)
+    equal(done.returncode, 0, "without a daemon: %r" % done.stderr)
+    again = Daemon(database=daemon.database)
+    works(again)
+    again.crash()
+    os.unlink(again.database + ".control")
+    with open(again.database + ".control", "w") as file:
+        file.write("what is this?")
+    equal(run("backup", "copy.db", "--database", daemon.database).returncode, 0, "a file in its place")
+    works(Daemon(database=daemon.database))
+
+
+@case
+def a_path_too_long_for_a_socket_is_no_matter():
+    deep, runtime = os.path.join(directory(), "d" * 120), directory()
+    os.mkdir(deep)
+    database = os.path.join(deep, "x.db")
+    for name in "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR":
+        other = {"RUNTIME_DIRECTORY": "", "XDG_RUNTIME_DIR": "", name: runtime}
+        daemon = Daemon(database=database, env=other)
+        target = os.readlink(database + ".control")
+        equal(os.path.dirname(target), runtime)
+        equal(os.stat(target).st_mode & 0o077, 0)
+        daemon.post([event()])
+        # The command need not know where that is, and may name the database in another way.
+        link = os.path.join(directory(), "link.db")
+        os.symlink(database, link)
+        equal(run("backup", "copy.db", "--database", link, env={"RUNTIME_DIRECTORY": ""}).returncode, 0)
+        daemon.crash()
+        assert os.path.lexists(target), "left behind"
+        daemon = Daemon(database=database, env=other)
+        equal(run("backup", "copy.db", "--database", database).returncode, 0)
+        daemon.stop()
+        equal((os.path.lexists(target), os.path.lexists(database + ".control")), (False, False))
+    daemon = Daemon(database=database, env={"RUNTIME_DIRECTORY": "", "XDG_RUNTIME_DIR": ""})
+    daemon.wait_log("too long a path for a socket.*commands that write will find the database in use")
+    code, out, err = finish(begin("backup", "copy.db", "--database", database))
+    equal((code, out), (78, ""))
+    assert "in use by process %d" % daemon.pid in err and "takes no commands" in err, err
+    equal(daemon.get("/health").status, 200)
+
+
+@case
+def the_command_that_comes_second_says_who_holds_the_database():
+    daemon = Daemon()
+    daemon.save([event()])
+    daemon.stop()
+    with open(daemon.database + ".lock", "r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("4194305\n")
+        lock.flush()
+        code, out, err = finish(begin("backup", "copy.db", "--database", daemon.database))
+        equal((code, out), (78, ""))
+        assert "in use by process 4194305" in err, err
+        waiting = begin("backup", "copy.db", "--database", daemon.database)
+    code, out, err = finish(waiting)
+    equal(code, 0, "once the lock is free: " + err)
+
+
+@case
+def what_is_no_request_is_no_matter():
+    daemon, rows = Daemon(), Rows()
+    daemon.save([event()])
+    for text in [b"", b"\n", b"x\n", b"{", b'{"job":"recount"', b"[]\n", b"\0\xff\n", b'{"job":"recount","bytes":5}\n',
+                 b"GET / HTTP/1.1\r\n\r\n"]:
+        with rows(repr(text)):
+            sock = connect(daemon)
+            sock.sendall(text)
+            sock.shutdown(socket.SHUT_WR)
+            equal(rest(sock), b"")
+            sock.close()
+    with rows("a line without end"):
+        sock = connect(daemon)
+        try:
+            while True:
+                sock.sendall(b" " * 65536)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        sock.close()
+    for request in [{}, {"job": "nothing"}, {"job": 5}, {"job": None}, {"job": "backup"}, {"job": "backup", "file": 5},
+                    {"job": "backup", "file": "relative"}, {"job": "backup", "file": ""}]:
+        with rows(str(request)):
+            answer = ask(daemon, request)
+            assert answer["error"] and answer["status"] < 0, answer
+    sock = connect(daemon)
+    sock.sendall(b'{"job":"recount"}\n')
+    sock.close()  # does not wait for the answer
+    works(daemon)
+    rows.check()
+
+
+@case
+def too_many_at_once_are_told_so():
+    daemon = Daemon()
+    daemon.save([event()])
+    silent = [connect(daemon) for n in range(SESSIONS)]
+    answer = poll(lambda: ask(daemon, {"job": "recount"}), "an answer")
+    assert "too many commands" in answer["error"], answer
+    done = run("check", "--database", daemon.database)
+    equal(done.returncode, 0, "who only reads does not need it")
+    shell(daemon.database, "update tally_day set events = 9")
+    daemon.save([event()])
+    for sock in silent:
+        sock.close()
+    poll(lambda: "result" in ask(daemon, {"job": "recount"}), "room again")
+    silent = [connect(daemon) for n in range(SESSIONS)]
+    daemon.stop()  # with all of them open
+    for sock in silent:
+        equal(rest(sock), b"")
+        sock.close()
+
+
+@case
+def who_does_not_listen_holds_nobody_up():
+    daemon, here = Daemon(), directory()
+    daemon.save([event(NOW + n) for n in range(100)])
+    deaf = []
+    for n in range(5):
+        sock = connect(daemon)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        sock.sendall(json.dumps({"job": "backup", "file": os.path.join(here, "copy%d.db" % n)}).encode() + b"\n")
+        deaf.append(sock)
+    for n in range(5):
+        poll(lambda: os.path.exists(os.path.join(here, "copy%d.db" % n)), "a backup")
+    works(daemon)
+    daemon.stop()
+
+
+@case
+def another_user_is_turned_away():
+    if os.geteuid() != 0:
+        raise Skip("only root can become somebody else")
+    daemon = Daemon()
+    path = daemon.database + ".control"
+    os.chmod(daemon.directory, 0o755)
+    script = ("import socket,sys\ns = socket.socket(socket.AF_UNIX)\ns.settimeout(%d)\ns.connect(sys.argv[1])\n"
+              "try:\n    s.sendall(b'{\"job\":\"recount\"}\\n')\n    print(s.recv(100))\n"
+              "except OSError:\n    print(b'')\n" % PATIENCE)
+
+    def somebody():
+        return subprocess.run(["python3", "-c", script, path], capture_output=True,
+                              preexec_fn=lambda: os.setuid(65534))
+
+    assert b"PermissionError" in somebody().stderr, "by the mode of the socket"
+    os.chmod(path, 0o777)
+    equal(somebody().stdout, b"b''\n", "and by who it is")
+    daemon.wait_log("control socket: user 65534 was turned away")
+    works(daemon)
+
+
+@case
+def what_can_not_be_written_now_is_said():
+    daemon = Daemon()
+    daemon.save([event()])
+    daemon.stop()
+    shell(daemon.database, "update tally_day set events = 9")
+    daemon = Daemon(database=daemon.database)
+    with WriteLock(daemon.database):
+        done = run("check", "--repair-tally", "--database", daemon.database)
+        equal(done.returncode, 1)
+        assert b"can't be written now" in done.stderr, done.stderr
+    done = run("check", "--repair-tally", "--database", daemon.database)
+    equal(done.returncode, 0, done.stdout)
+
+
+main()
