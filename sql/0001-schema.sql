@@ -24,8 +24,9 @@ CREATE TABLE events (
 -- Windows and pages, newest first; seq rides along as the rowid.
 CREATE INDEX events_by_time ON events(ts);
 
--- An event whose client chose the id is stored once.
-CREATE UNIQUE INDEX events_given ON events(id, ts) WHERE given;
+-- An event whose client chose the id is stored once. By time first: what comes in together has its
+-- place together, and ids are mostly random.
+CREATE UNIQUE INDEX events_given ON events(ts, id) WHERE given;
 
 -- The members of each event as columns, for people and their queries. Costs nothing until it is
 -- read. Of duplicate members the first shows here; event has them all.

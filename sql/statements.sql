@@ -29,7 +29,7 @@ VALUES (:seq, :ts, :received, 0, :id, :event);
 -- @insert_given
 INSERT INTO events(seq, ts, received, given, id, event)
 VALUES (:seq, :ts, :received, 1, :id, :event)
-ON CONFLICT (id, ts) WHERE given DO NOTHING;
+ON CONFLICT (ts, id) WHERE given DO NOTHING;
 
 -- @tally_second
 INSERT INTO tally_second(at, events) VALUES (:at, :events)
@@ -126,32 +126,32 @@ SELECT ts, seq, event FROM events
 
 -- The same with what else a row knows, and upwards.
 -- @rows_same_down
-SELECT ts, seq, received, event FROM events
+SELECT ts, seq, received, given, event FROM events
  WHERE ts = :ts AND seq < :seq
  ORDER BY seq DESC;
 
 -- @rows_down
-SELECT ts, seq, received, event FROM events
+SELECT ts, seq, received, given, event FROM events
  WHERE ts BETWEEN :since AND :before AND seq <= :max_seq
  ORDER BY ts DESC, seq DESC;
 
 -- @rows_same_up
-SELECT ts, seq, received, event FROM events
+SELECT ts, seq, received, given, event FROM events
  WHERE ts = :ts AND seq > :seq AND seq <= :max_seq
  ORDER BY seq;
 
 -- @rows_up
-SELECT ts, seq, received, event FROM events
+SELECT ts, seq, received, given, event FROM events
  WHERE ts BETWEEN :after AND :until AND seq <= :max_seq
  ORDER BY ts, seq;
 
 -- @rows_seq
-SELECT ts, seq, received, event FROM events
+SELECT ts, seq, received, given, event FROM events
  WHERE seq > :after AND seq <= :max_seq
  ORDER BY seq;
 
--- @rows_rejects
-SELECT n, received, reason, event FROM rejects WHERE n > :after ORDER BY n;
+-- @seq_back
+SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET :count;
 
 -- Where the page starts that skips so many events, within a stretch that holds its start.
 -- @skip
@@ -174,6 +174,32 @@ SELECT at, events FROM tally_minute WHERE at BETWEEN :first AND :last ORDER BY a
 
 -- @steps_second
 SELECT at, events FROM tally_second WHERE at BETWEEN :first AND :last ORDER BY at DESC;
+
+-- What of a file is stored already. The ids beacond has chosen are in no index: where few events
+-- share a timestamp they are looked at, elsewhere they are noted once, in a table of the connection's
+-- own, which has a row without id for each timestamp that was.
+-- @known_any
+SELECT 1 FROM events WHERE ts BETWEEN :first AND :last LIMIT 1;
+
+-- @known_at
+SELECT id FROM events WHERE ts = :ts;
+
+-- @known_given
+SELECT 1 FROM events INDEXED BY events_given WHERE id = :id AND ts = :ts AND given;
+
+-- @known_table
+CREATE TABLE temp.known_ids (
+    ts INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (ts, id)
+) STRICT, WITHOUT ROWID;
+
+-- @known_noted
+SELECT 1 FROM temp.known_ids WHERE ts = :ts AND id = :id;
+
+-- @known_note
+INSERT OR IGNORE INTO temp.known_ids(ts, id)
+SELECT :ts, '' UNION ALL SELECT ts, id FROM events WHERE ts = :ts AND NOT given;
 
 -- The tally made anew from the events, after someone changed rows by hand.
 -- @recount_clear_second
@@ -198,3 +224,67 @@ SELECT at - ((at % 3600000) + 3600000) % 3600000, sum(events) FROM tally_minute 
 -- @recount_day
 INSERT INTO tally_day(at, events)
 SELECT at - ((at % 86400000) + 86400000) % 86400000, sum(events) FROM tally_hour GROUP BY 1;
+
+-- Erasing, a slice at a time. What is oldest is found first, for the cache is told its place.
+-- @oldest_places
+SELECT ts, seq FROM events WHERE ts < :before ORDER BY ts, seq LIMIT :most;
+
+-- @erase_event
+DELETE FROM events WHERE seq = :seq AND ts = :ts;
+
+-- @lower_second
+UPDATE tally_second SET events = events - :events WHERE at = :at;
+-- @lower_minute
+UPDATE tally_minute SET events = events - :events WHERE at = :at;
+-- @lower_hour
+UPDATE tally_hour SET events = events - :events WHERE at = :at;
+-- @lower_day
+UPDATE tally_day SET events = events - :events WHERE at = :at;
+
+-- @empty_second
+DELETE FROM tally_second WHERE at = :at AND events <= 0;
+-- @empty_minute
+DELETE FROM tally_minute WHERE at = :at AND events <= 0;
+-- @empty_hour
+DELETE FROM tally_hour WHERE at = :at AND events <= 0;
+-- @empty_day
+DELETE FROM tally_day WHERE at = :at AND events <= 0;
+
+-- @reject_length
+SELECT length(event) FROM rejects WHERE n = :n;
+
+-- @replace_receipts
+UPDATE receipts SET receipts = :receipts WHERE n = :n;
+
+-- @erase_receipts
+DELETE FROM receipts WHERE n = :n;
+
+-- A row is made as large as its page has room for and then what it was, which leaves nothing else in
+-- the page's unused part (store/sqlite/leaf.h).
+-- @event_text
+SELECT event FROM events WHERE seq = :key;
+-- @reject_text
+SELECT event FROM rejects WHERE n = :key;
+-- @swell_event
+UPDATE events SET event = :event WHERE seq = :key;
+-- @swell_reject
+UPDATE rejects SET event = :event WHERE n = :key;
+
+-- @rebuild_given
+REINDEX events_given;
+
+-- @page_count
+PRAGMA page_count;
+
+-- @page_size
+PRAGMA page_size;
+
+-- @freelist_count
+PRAGMA freelist_count;
+
+-- Everything by number, a page at a time.
+-- @page_rejects
+SELECT n, received, reason, event FROM rejects WHERE n > :after ORDER BY n;
+
+-- @page_receipts
+SELECT n, at, receipts FROM receipts WHERE n > :after ORDER BY n;

@@ -15,6 +15,10 @@ static const struct command *const main_commands[] = {
     &command_check,
     &command_stats,
     &command_export,
+    &command_tail,
+    &command_prune,
+    &command_forget,
+    &command_import,
 };
 
 enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };

@@ -21,33 +21,47 @@ static void sha1_schedule(uint32_t w[80], const unsigned char *block)
         w[t] = sha1_rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
 }
 
+/* One round: e is what becomes of a, and b is turned; the names of the five change places with each
+ * round, which costs less than moving them. */
+#define SHA1_ROUND(f, k, a, b, c, d, e, t)                          \
+    do {                                                            \
+        (e) += sha1_rotate(a, 5) + f(b, c, d) + UINT32_C(k) + w[t]; \
+        (b) = sha1_rotate(b, 30);                                   \
+    } while (0)
+
+#define SHA1_TWENTY(f, k, from)                          \
+    for (unsigned t = (from); t < (from) + 20; t += 5) { \
+        SHA1_ROUND(f, k, a, b, c, d, e, t);              \
+        SHA1_ROUND(f, k, e, a, b, c, d, t + 1);          \
+        SHA1_ROUND(f, k, d, e, a, b, c, t + 2);          \
+        SHA1_ROUND(f, k, c, d, e, a, b, t + 3);          \
+        SHA1_ROUND(f, k, b, c, d, e, a, t + 4);          \
+    }
+
+static uint32_t sha1_choose(uint32_t b, uint32_t c, uint32_t d)
+{
+    return (b & c) ^ (~b & d);
+}
+
+static uint32_t sha1_parity(uint32_t b, uint32_t c, uint32_t d)
+{
+    return b ^ c ^ d;
+}
+
+static uint32_t sha1_majority(uint32_t b, uint32_t c, uint32_t d)
+{
+    return (b & c) ^ (b & d) ^ (c & d);
+}
+
 static void sha1_block(uint32_t h[5], const unsigned char *block)
 {
     uint32_t w[80];
     sha1_schedule(w, block);
     uint32_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
-    for (unsigned t = 0; t < 80; t++) {
-        uint32_t f, k;
-        if (t < 20) {
-            f = (b & c) ^ (~b & d);
-            k = UINT32_C(0x5a827999);
-        } else if (t < 40) {
-            f = b ^ c ^ d;
-            k = UINT32_C(0x6ed9eba1);
-        } else if (t < 60) {
-            f = (b & c) ^ (b & d) ^ (c & d);
-            k = UINT32_C(0x8f1bbcdc);
-        } else {
-            f = b ^ c ^ d;
-            k = UINT32_C(0xca62c1d6);
-        }
-        uint32_t next = sha1_rotate(a, 5) + f + e + k + w[t];
-        e = d;
-        d = c;
-        c = sha1_rotate(b, 30);
-        b = a;
-        a = next;
-    }
+    SHA1_TWENTY(sha1_choose, 0x5a827999, 0)
+    SHA1_TWENTY(sha1_parity, 0x6ed9eba1, 20)
+    SHA1_TWENTY(sha1_majority, 0x8f1bbcdc, 40)
+    SHA1_TWENTY(sha1_parity, 0xca62c1d6, 60)
     h[0] += a;
     h[1] += b;
     h[2] += c;

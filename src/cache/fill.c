@@ -23,7 +23,7 @@ struct fill {
 
     /* Guarded by the ring's mutex. */
     struct list node;
-    bool lost; /* what was told could not be kept */
+    bool lost; /* what was told could not be kept, or something of it was erased */
     struct range_place told_top;
     struct loose **told; /* in the order in which it was told */
     size_t told_count, told_room, told_bytes;
@@ -63,6 +63,15 @@ void fill_tell(struct ring *ring, struct loose *loose)
         fill_keep(fill, loose);
     }
     loose_drop(loose);
+}
+
+void fill_erased(struct ring *ring, struct range_place low, struct range_place high)
+{
+    for (struct list *node = ring->fills.next; node != &ring->fills; node = node->next) {
+        struct fill *fill = LIST_OF(node, struct fill, node);
+        if (place_before(low, fill->high) && place_before(fill->low, high))
+            fill->lost = true;
+    }
 }
 
 void fill_tell_top(struct ring *ring, struct range_place place)

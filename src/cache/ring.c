@@ -216,7 +216,7 @@ void ring_erase(struct ring *ring, struct range_place low, struct range_place hi
     struct list garbage;
     list_init(&garbage);
     ring_lock(ring);
-    ring->generation++;
+    fill_erased(ring, low, high);
     if (ring_erase_range(ring, low, high, &garbage) != 0)
         ring_empty(ring, &garbage);
     ring_unlock(ring);

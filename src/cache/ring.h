@@ -57,8 +57,8 @@ void ring_tell(struct ring *ring, const struct batch_event *events, size_t count
  * many events. The writer. */
 void ring_told(struct ring *ring, int64_t last_seq, uint64_t stored);
 
-/* Events in [low, high) have been erased from the database. Fills in flight become void. The
- * writer. */
+/* Events in [low, high) have been erased from the database. Fills in flight that reach there
+ * become void. The writer. */
 void ring_erase(struct ring *ring, struct range_place low, struct range_place high);
 
 /* The same for single events. */

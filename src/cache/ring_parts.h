@@ -37,14 +37,13 @@ struct ring {
     pthread_mutex_t mutex; /* guards all down to wake */
     struct ring_entry *entries;
     size_t first, count, room;
-    struct range_place floor,
-        ceiling; /* changed by the writer alone, which may read them unlocked */
-    struct range_place
-        shed;               /* slots up to here go when it is trimmed next; PLACE_LOWEST for none */
-    struct range_place top; /* no stored event stands higher; PLACE_HIGHEST while that is unknown */
-    int64_t told_seq;       /* the newest event's */
-    int64_t last_seq;       /* the newest commit's that is wholly told */
-    uint64_t stored;        /* events in the database behind that commit */
+    /* The writer alone changes these two, and may read them unlocked. */
+    struct range_place floor, ceiling;
+    struct range_place shed; /* slots up to here go at the next trim; PLACE_LOWEST: none */
+    struct range_place top;  /* no stored event is higher; PLACE_HIGHEST: that is unknown */
+    int64_t told_seq;        /* the newest event's */
+    int64_t last_seq;        /* the newest commit's that is wholly told */
+    uint64_t stored;         /* events in the database behind that commit */
     int64_t erasures;
     uint64_t generation; /* of what is stored: another one when something was erased */
     struct list aging, due;
@@ -129,6 +128,8 @@ void ring_free_slots(struct list *garbage); /* unlocked */
 
 /* An event outside of [floor, ceiling) for the fills it may belong to (fill.c). */
 void fill_tell(struct ring *ring, struct loose *loose);
+/* Erased events: the fills that may hold some of them become void (fill.c). */
+void fill_erased(struct ring *ring, struct range_place low, struct range_place high);
 /* Any event stored meanwhile (fill.c). */
 void fill_tell_top(struct ring *ring, struct range_place place);
 

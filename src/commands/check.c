@@ -5,7 +5,7 @@
 #include "commands/interrupt.h"
 #include "commands/meter.h"
 #include "commands/work.h"
-#include "engine/receipts_fit.h"
+#include "engine/receipt_rows.h"
 #include "store/audit.h"
 #include "store/store.h"
 
@@ -35,7 +35,7 @@ static int check_audit(struct check *check, enum store_audit_depth depth)
 {
     const struct store_audit_ear ear = {
         .say = check_say,
-        .receipts = receipts_fit,
+        .receipts = receipt_row_fits,
         .step = check_step,
         .arg = check,
         .max_rejects = check->options->max_rejects,

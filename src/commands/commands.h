@@ -43,4 +43,14 @@ extern const struct command command_stats;
 /* Writes the events of a window to a file or to standard output. */
 extern const struct command command_export;
 
+/* Writes each event as it is committed. */
+extern const struct command command_tail;
+/* Erases old events. */
+extern const struct command command_prune;
+
+/* Erases one user or session. */
+extern const struct command command_forget;
+/* Stores the events of log files. */
+extern const struct command command_import;
+
 #endif

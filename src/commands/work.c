@@ -32,6 +32,9 @@ struct engine_options work_engine_options(const struct options *options)
         .cache_events = (size_t)options->cache_events,
         .cache_bytes = (size_t)options->cache_bytes,
         .readers = (unsigned)options->readers,
+        .retain_ms = options->retain_ms,
+        .retain_bytes = options->retain_size,
+        .min_free_bytes = options->min_free_disk,
     };
 }
 
@@ -52,6 +55,7 @@ static int work_open_here(struct work *work, struct error *err)
     /* What is for a daemon with readers. */
     options.cache_events = 0;
     options.readers = 1;
+    options.by_hand = true;
     return engine_open(&work->engine, &options, err);
 }
 
@@ -77,7 +81,8 @@ static int work_find(struct work *work, struct error *err)
     return interrupted() ? COMMAND_STOPPED : COMMAND_CONFIG;
 }
 
-int work_open(struct work *work, const struct options *options, struct meter *meter)
+static int work_begin(struct work *work, const struct options *options, struct meter *meter,
+                      bool create)
 {
     struct error err = {""};
     *work = (struct work){.options = options, .meter = meter};
@@ -85,7 +90,7 @@ int work_open(struct work *work, const struct options *options, struct meter *me
     interrupt_watch();
     (void)umask(077);
     json_object_seed(0);
-    if (access(options->database, F_OK) != 0) {
+    if (!create && access(options->database, F_OK) != 0) {
         error_set(&err, "%s: there is no such database", options->database);
         work_tell(work, &err);
         return COMMAND_CONFIG;
@@ -94,6 +99,16 @@ int work_open(struct work *work, const struct options *options, struct meter *me
     if (code != COMMAND_OK)
         work_tell(work, &err);
     return code;
+}
+
+int work_open(struct work *work, const struct options *options, struct meter *meter)
+{
+    return work_begin(work, options, meter, false);
+}
+
+int work_create(struct work *work, const struct options *options, struct meter *meter)
+{
+    return work_begin(work, options, meter, true);
 }
 
 void work_close(struct work *work)

@@ -23,6 +23,10 @@ struct work {
 /* Finds out who does it. COMMAND_OK, or another exit code, the error told. work_close in any case.
  * The database must exist. interrupt_watch is called. */
 int work_open(struct work *work, const struct options *options, struct meter *meter) MUST_CHECK;
+
+/* The same; a database that is not there is made. */
+int work_create(struct work *work, const struct options *options, struct meter *meter) MUST_CHECK;
+
 void work_close(struct work *work);
 
 /* Has one job done, whose request the callee takes over, and tells errors. COMMAND_OK and *result

@@ -1,282 +1,18 @@
 #include "contract/batch.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "contract/timestamp.h"
-
-#define BATCH_ID_OPEN "\"id\":\""
-/* The most an event grows by: a member named id, and the comma behind it. */
-#define BATCH_ID_GROWTH (sizeof BATCH_ID_OPEN - 1 + UUID_LEN + 2)
-#define BATCH_USUAL_EVENT_BYTES 384 /* rather less than an event of the stock client */
-#define BATCH_SLACK_BYTES 4096      /* an arena that wastes no more is not moved at the end */
-
-/*
- * A batch while the scanner runs. Events point into the arena all along; when it has to grow, the
- * pointers are moved with it (rarely: it starts as large as nearly every body needs).
- */
-struct batch_builder {
-    struct batch *batch;
-    const char *text; /* the body */
-    size_t text_len;
-    const struct batch_limits *limits;
-    struct uuid_source *uuids;
-    const unsigned char *secret; /* of the marks, NULL for none */
-    size_t arena_used;
-    size_t arena_size;
-    size_t event_room;
-    size_t reject_room;
-};
-
-static const char *batch_moved(const char *text, const char *from, const char *to)
-{
-    return text != NULL ? to + (text - from) : NULL;
-}
-
-/* Moves what is in the arena to one of size bytes. size >= arena_used, > 0. */
-static int batch_arena_move(struct batch_builder *b, size_t size)
-{
-    struct batch *batch = b->batch;
-    char *arena = malloc(size);
-    if (arena == NULL)
-        return -1;
-    if (b->arena_used > 0)
-        memcpy(arena, batch->arena, b->arena_used);
-    for (size_t i = 0; i < batch->event_count; i++) {
-        struct batch_event *event = &batch->events[i];
-        event->text = batch_moved(event->text, batch->arena, arena);
-        event->id = batch_moved(event->id, batch->arena, arena);
-    }
-    for (size_t i = 0; i < batch->reject_kept; i++) {
-        struct batch_reject *reject = &batch->rejects[i];
-        reject->text = batch_moved(reject->text, batch->arena, arena);
-    }
-    free(batch->arena);
-    batch->arena = arena;
-    b->arena_size = size;
-    return 0;
-}
-
-/* Room for len bytes behind arena_used. The first arena is as large as the body and its ids would
- * need if its events were of the usual size. */
-static int batch_arena_reserve(struct batch_builder *b, size_t len)
-{
-    if (len <= b->arena_size - b->arena_used)
-        return 0;
-    if (len > SIZE_MAX - b->arena_used)
-        return -1;
-    size_t wanted = b->arena_used + len;
-    size_t size = b->arena_size == 0
-                      ? b->text_len + b->text_len / BATCH_USUAL_EVENT_BYTES * BATCH_ID_GROWTH
-                      : b->arena_size + b->arena_size / 2;
-    return batch_arena_move(b, size > wanted ? size : wanted);
-}
-
-/* One more element at the end of an array that grows by half. NULL when out of memory. */
-static void *batch_grown(void *array, size_t count, size_t *room, size_t first, size_t size)
-{
-    if (count < *room)
-        return array;
-    size_t more = *room == 0 ? first : *room + *room / 2 + 1;
-    if (more > SIZE_MAX / size)
-        return NULL;
-    void *grown = realloc(array, more * size);
-    if (grown != NULL)
-        *room = more;
-    return grown;
-}
-
-static int batch_mark(struct batch_builder *b, const struct scan_event *event, int64_t ts,
-                      bool fold)
-{
-    if (b->secret == NULL)
-        return 0;
-    return marks_add(&b->batch->marks, b->secret, b->text + event->raw.at, event->raw.len, ts,
-                     fold);
-}
-
-static int batch_refuse(struct batch_builder *b, const struct scan_event *event,
-                        enum batch_reason reason)
-{
-    struct batch *batch = b->batch;
-    /* A mark each for millions of elements that are not even kept would be too much. */
-    if (batch_mark(b, event, INT64_MIN, batch->reject_count >= BATCH_REJECTS_KEPT) != 0)
-        return -1;
-    batch->reject_count++;
-    if (batch->reject_kept == BATCH_REJECTS_KEPT)
-        return 0;
-    struct batch_reject *rejects =
-        batch_grown(batch->rejects, batch->reject_kept, &b->reject_room, 8, sizeof *batch->rejects);
-    if (rejects == NULL)
-        return -1;
-    batch->rejects = rejects;
-    if (batch_arena_reserve(b, event->raw.len) != 0)
-        return -1;
-    char *text = batch->arena + b->arena_used;
-    memcpy(text, b->text + event->raw.at, event->raw.len);
-    b->arena_used += event->raw.len;
-    rejects[batch->reject_kept++] = (struct batch_reject){
-        .text = text, .text_len = event->raw.len, .reason = reason, .position = batch->marks.count};
-    return 0;
-}
-
-/* The timestamp in milliseconds. 0; 1 when it can't be read; -1 when out of memory. */
-static int batch_timestamp(struct batch_builder *b, const struct scan_event *event, int64_t *ts)
-{
-    const char *text = b->text + event->timestamp.at;
-    size_t len = event->timestamp.len;
-    if (event->timestamp_escaped) {
-        /* Unescaped into the arena's free part, which is then used for something else. */
-        if (batch_arena_reserve(b, len) != 0)
-            return -1;
-        char *plain = b->batch->arena + b->arena_used;
-        len = scan_unescape(text, len, plain);
-        text = plain;
-    }
-    return timestamp_parse(text, len, ts) == 0 ? 0 : 1;
-}
-
-static char *batch_put(char *to, const char *from, size_t len)
-{
-    memcpy(to, from, len);
-    return to + len;
-}
-
-/* Writes the event's text with a new id to out. Returns where it ends; *id: where the id stands. */
-static char *batch_put_with_id(struct batch_builder *b, const struct scan_event *event, char *out,
-                               char **id)
-{
-    const char *raw = b->text + event->raw.at;
-    const char *raw_end = raw + event->raw.len;
-    const char *rest;
-    if (event->id_kind == SCAN_ABSENT) {
-        *out++ = *raw; /* the opening brace */
-        rest = raw + 1;
-        out = batch_put(out, BATCH_ID_OPEN, sizeof BATCH_ID_OPEN - 1);
-    } else {
-        rest = b->text + event->id.at;
-        out = batch_put(out, raw, (size_t)(rest - raw));
-        if (event->id_kind == SCAN_OTHER) { /* the slice of a string has its quotes outside */
-            rest += event->id.len;
-            *out++ = '"';
-        }
-    }
-    *id = out;
-    uuid_next(b->uuids, b->batch->received_ms, out);
-    out += UUID_LEN;
-    if (event->id_kind != SCAN_STRING)
-        *out++ = '"';
-    if (event->id_kind == SCAN_ABSENT)
-        *out++ = ','; /* something follows: without a timestamp no event comes here */
-    return batch_put(out, rest, (size_t)(raw_end - rest));
-}
-
-static int batch_keep(struct batch_builder *b, const struct scan_event *event, int64_t ts)
-{
-    struct batch *batch = b->batch;
-    bool given = event->id_kind == SCAN_STRING && event->id.len > 0;
-    struct batch_event *events =
-        batch_grown(batch->events, batch->event_count, &b->event_room,
-                    b->text_len / BATCH_USUAL_EVENT_BYTES + 1, sizeof *batch->events);
-    if (events == NULL)
-        return -1;
-    batch->events = events;
-    if (batch_mark(b, event, ts, false) != 0)
-        return -1;
-    /* A given id stands in the text; an escaped one is kept a second time, unescaped. */
-    size_t more = !given ? BATCH_ID_GROWTH : event->id_escaped ? event->id.len : 0;
-    if (batch_arena_reserve(b, event->raw.len + more) != 0)
-        return -1;
-
-    char *text = batch->arena + b->arena_used;
-    char *id, *end;
-    size_t text_len = event->raw.len, id_len = UUID_LEN;
-    if (!given) {
-        end = batch_put_with_id(b, event, text, &id);
-        text_len = (size_t)(end - text);
-    } else {
-        end = batch_put(text, b->text + event->raw.at, event->raw.len);
-        id = text + (event->id.at - event->raw.at);
-        id_len = event->id.len;
-        if (event->id_escaped) {
-            id_len = scan_unescape(id, id_len, end);
-            id = end;
-            end += id_len;
-        }
-    }
-    b->arena_used = (size_t)(end - batch->arena);
-    events[batch->event_count++] = (struct batch_event){.ts = ts,
-                                                        .text = text,
-                                                        .text_len = text_len,
-                                                        .id = id,
-                                                        .id_len = id_len,
-                                                        .given = given,
-                                                        .position = batch->marks.count};
-    return 0;
-}
-
-static int batch_take(struct batch_builder *b, const struct scan_event *event)
-{
-    switch (event->fault) {
-    case SCAN_FAULT_NONE:
-        break;
-    case SCAN_FAULT_NOT_OBJECT:
-        return batch_refuse(b, event, BATCH_NOT_OBJECT);
-    case SCAN_FAULT_DEPTH:
-        return batch_refuse(b, event, BATCH_TOO_DEEP);
-    case SCAN_FAULT_UTF8:
-        return batch_refuse(b, event, BATCH_BAD_UTF8);
-    }
-    if (event->raw.len > b->limits->event_bytes)
-        return batch_refuse(b, event, BATCH_TOO_LARGE);
-    if (event->timestamp_kind != SCAN_STRING)
-        return batch_refuse(b, event, BATCH_NO_TIMESTAMP);
-    int64_t ts;
-    int readable = batch_timestamp(b, event, &ts);
-    if (readable < 0)
-        return -1;
-    return readable == 0 ? batch_keep(b, event, ts) : batch_refuse(b, event, BATCH_BAD_TIMESTAMP);
-}
+#include "contract/batch_build.h"
 
 /* The scanner's sink: the walk stops when memory runs out, and for nothing else. */
 static int batch_on_event(void *arg, const struct scan_event *event)
 {
-    return batch_take(arg, event);
+    return build_take(arg, event);
 }
 
 static void batch_on_restart(void *arg)
 {
-    struct batch_builder *b = arg;
-    b->batch->event_count = 0;
-    b->batch->reject_kept = 0;
-    b->batch->reject_count = 0;
-    marks_reset(&b->batch->marks);
-    b->arena_used = 0;
-}
-
-/* Gives back what was asked for too much, and counts what is held. Without memory for the smaller
- * the larger stays. */
-static void batch_finish(struct batch_builder *b)
-{
-    struct batch *batch = b->batch;
-    size_t wasted = b->arena_size - b->arena_used;
-    if (wasted > BATCH_SLACK_BYTES && wasted > b->arena_size / 4) {
-        int moved = batch_arena_move(b, b->arena_used > 0 ? b->arena_used : 1);
-        (void)moved;
-    }
-    size_t spare = b->event_room - batch->event_count;
-    if (spare * sizeof *batch->events > BATCH_SLACK_BYTES && batch->event_count > 0) {
-        struct batch_event *events =
-            realloc(batch->events, batch->event_count * sizeof *batch->events);
-        if (events != NULL) {
-            batch->events = events;
-            b->event_room = batch->event_count;
-        }
-    }
-    marks_finish(&batch->marks);
-    batch->memory = sizeof *batch + batch->marks.count * sizeof *batch->marks.running +
-                    b->arena_size + b->event_room * sizeof *batch->events +
-                    b->reject_room * sizeof *batch->rejects;
+    build_restart(arg);
 }
 
 int batch_read_message(const char *text, size_t len, const struct batch_limits *limits,
@@ -287,32 +23,29 @@ int batch_read_message(const char *text, size_t len, const struct batch_limits *
     if (envelope != NULL)
         *envelope = (struct scan_envelope){0};
     struct batch_builder b = {
-        .batch = calloc(1, sizeof *b.batch),
         .text = text,
         .text_len = len,
         .limits = limits,
         .uuids = uuids,
         .secret = secret,
     };
-    if (b.batch == NULL) {
+    if (build_begin(&b, now_ms) != 0) {
         error_set(err, "out of memory");
         return BATCH_NO_MEMORY;
     }
-    b.batch->received_ms = now_ms;
     struct scan_sink sink = {batch_on_event, batch_on_restart, &b, envelope};
     switch (scan_batch(text, len, limits->depth, &sink, err)) {
     case SCAN_OK:
-        batch_finish(&b);
-        *out = b.batch;
+        *out = build_finish(&b);
         return BATCH_OK;
     case SCAN_NO_JSON:
-        batch_free(b.batch);
+        build_abandon(&b);
         return BATCH_NO_JSON;
     case SCAN_NO_EVENTS:
-        batch_free(b.batch);
+        build_abandon(&b);
         return BATCH_NO_EVENTS;
     default: /* SCAN_NO_MEMORY, or the sink had none */
-        batch_free(b.batch);
+        build_abandon(&b);
         error_set(err, "out of memory");
         return BATCH_NO_MEMORY;
     }
@@ -323,6 +56,15 @@ int batch_read(const char *text, size_t len, const struct batch_limits *limits,
                struct batch **out, struct error *err)
 {
     return batch_read_message(text, len, limits, uuids, secret, now_ms, NULL, out, err);
+}
+
+void batch_drop(struct batch *batch, const bool *drop)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->event_count; i++)
+        if (!drop[i])
+            batch->events[kept++] = batch->events[i];
+    batch->event_count = kept;
 }
 
 void batch_free(struct batch *batch)
@@ -351,6 +93,8 @@ const char *batch_reason_text(enum batch_reason reason)
         return "no timestamp";
     case BATCH_BAD_TIMESTAMP:
         return "unreadable timestamp";
+    case BATCH_NOT_JSON:
+        return "not JSON";
     }
     return "unknown";
 }

@@ -30,12 +30,13 @@ enum batch_status {
 };
 
 enum batch_reason {
-    BATCH_NOT_OBJECT,   /* "not an object" */
-    BATCH_TOO_DEEP,     /* "nested too deep" */
-    BATCH_BAD_UTF8,     /* "not UTF-8" */
-    BATCH_TOO_LARGE,    /* "over the event limit" */
-    BATCH_NO_TIMESTAMP, /* "no timestamp": absent, or no string */
-    BATCH_BAD_TIMESTAMP /* "unreadable timestamp" */
+    BATCH_NOT_OBJECT,    /* "not an object" */
+    BATCH_TOO_DEEP,      /* "nested too deep" */
+    BATCH_BAD_UTF8,      /* "not UTF-8" */
+    BATCH_TOO_LARGE,     /* "over the event limit" */
+    BATCH_NO_TIMESTAMP,  /* "no timestamp": absent, or no string */
+    BATCH_BAD_TIMESTAMP, /* "unreadable timestamp" */
+    BATCH_NOT_JSON       /* "not JSON": of a line, see lines.h */
 };
 
 struct batch_limits {
@@ -91,6 +92,9 @@ int batch_read_message(const char *text, size_t len, const struct batch_limits *
                        struct uuid_source *uuids, const unsigned char *secret, int64_t now_ms,
                        struct scan_envelope *envelope, struct batch **out,
                        struct error *err) MUST_CHECK;
+
+/* Takes out the events whose drop[] is set; the others keep their order. */
+void batch_drop(struct batch *batch, const bool *drop);
 
 void batch_free(struct batch *batch); /* NULL is fine */
 

@@ -18,6 +18,7 @@ void marks_clear(struct marks *marks)
 void marks_reset(struct marks *marks)
 {
     marks->count = marks->burst_from = marks->burst_to = 0;
+    marks->folded = false;
     if (marks->seen != NULL)
         memset(marks->seen, 0, marks->seen_size * sizeof *marks->seen);
 }
@@ -103,32 +104,42 @@ static int marks_grow(struct marks *marks)
     return 0;
 }
 
-/* The bytes of a pair depend on the machine's byte order, and a database may move: by hand. */
-static uint64_t marks_mix(const unsigned char key[SIPHASH_KEY_BYTES], uint64_t before,
-                          uint64_t hash)
+/* The keyed hash of a mark, by which it is mixed with the next element. The bytes of a number
+ * depend on the machine's byte order, and a database may move: by hand. */
+static uint64_t marks_veil(const unsigned char key[SIPHASH_KEY_BYTES], uint64_t mark)
 {
-    unsigned char pair[16];
-    for (unsigned i = 0; i < 8; i++) {
-        pair[i] = (unsigned char)(before >> (8 * i));
-        pair[8 + i] = (unsigned char)(hash >> (8 * i));
-    }
-    return siphash(key, pair, sizeof pair);
+    unsigned char bytes[8];
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(mark >> (8 * i));
+    return siphash(key, bytes, sizeof bytes);
 }
 
 int marks_add(struct marks *marks, const unsigned char key[SIPHASH_KEY_BYTES], const char *text,
               size_t len, int64_t ts, bool fold)
 {
-    uint64_t hash = siphash(key, text, len);
-    fold = fold && marks->count > 0;
-    if (!fold && marks_grow(marks) != 0)
+    uint64_t hash = siphash(key, text, len), mark = hash;
+    bool into_last = fold && marks->folded;
+    marks->folded = fold;
+    if (!into_last && marks_grow(marks) != 0)
         return -1;
-    uint64_t mark =
-        marks->count == 0 ? hash : marks_mix(key, marks->running[marks->count - 1], hash);
-    if (fold) {
+    if (marks->count > 0)
+        mark ^= marks_veil(key, marks->running[marks->count - 1]);
+    if (into_last) {
         marks->running[marks->count - 1] = mark;
         return 0;
     }
     marks->running[marks->count++] = mark;
     /* 0 stands for a free place. */
     return marks_watch(marks, hash != 0 ? hash : 1, ts);
+}
+
+uint64_t marks_hash(const unsigned char key[SIPHASH_KEY_BYTES], const char *text, size_t len)
+{
+    return siphash(key, text, len);
+}
+
+uint64_t marks_element(const unsigned char key[SIPHASH_KEY_BYTES], const uint64_t *running,
+                       size_t n)
+{
+    return n == 0 ? running[0] : running[n] ^ marks_veil(key, running[n - 1]);
 }

@@ -6,6 +6,10 @@
  * there. Two bodies share their first k elements when their k-th marks are equal. The key is secret
  * (engine_secret): nobody can make up a body that is taken for another's.
  *
+ * A mark is the element's own keyed hash, combined by exclusive or with a keyed hash of the mark
+ * before. Who has the key can so get the element's hash back out of a body's marks: what is erased
+ * must not leave a receipt behind.
+ *
  * One kind of body can't be told from its own repetition by its content: a burst, whose elements
  * all carry one timestamp and hold one twice. burst_from and burst_to say for which prefixes that
  * is so.
@@ -28,6 +32,7 @@ struct marks {
 
     /* While they are made. */
     size_t capacity;
+    bool folded;    /* the last mark is one that others may be folded into */
     bool single;    /* all elements so far carry ts */
     int64_t ts;     /* the first element's */
     uint64_t *seen; /* the elements' own hashes, in a table of seen_size places, 0 for a free one */
@@ -40,10 +45,15 @@ void marks_reset(struct marks *marks);  /* forgets all elements, keeps memory */
 void marks_finish(struct marks *marks); /* no more elements: gives back what making them needed */
 
 /* Adds an element. ts: its timestamp, INT64_MIN for none. fold: it shares the mark of the element
- * before, to save memory; a prefix that ends between the two is not recognised. 0, or -1 when out
- * of memory. */
+ * before if that was to be folded, too, to save memory; a prefix that ends between the two is not
+ * recognised, and marks_element does not tell them. 0, or -1 when out of memory. */
 int marks_add(struct marks *marks, const unsigned char key[SIPHASH_KEY_BYTES], const char *text,
               size_t len, int64_t ts, bool fold) MUST_CHECK;
+
+/* An element's own hash, from its text, and from the marks: of element n, 0 and up. */
+uint64_t marks_hash(const unsigned char key[SIPHASH_KEY_BYTES], const char *text, size_t len);
+uint64_t marks_element(const unsigned char key[SIPHASH_KEY_BYTES], const uint64_t *running,
+                       size_t n);
 
 /* Whether the first k elements can't be told from an equal burst. */
 bool marks_burst(const struct marks *marks, size_t k);

@@ -1,10 +1,10 @@
 /*
  * scan_value.h: the inside of scan.h: strings, white space, and one whole value of any depth.
  *
- * Only scan.c, scan_value.c, scan_string.c, members.c and their tests include it. Everything here takes a
- * place in the text and returns the place behind what it read, or NULL when that is no JSON (or
- * memory ran out); struct scan then tells what and where. What runs once per token is inline and
- * leaves early for the usual case: strings of plain ASCII, no white space between tokens.
+ * Only scan.c, scan_value.c, scan_string.c, members.c and their tests include it. Everything here
+ * takes a place in the text and returns the place behind what it read, or NULL when that is no JSON
+ * (or memory ran out); struct scan then tells what and where. What runs once per token is inline
+ * and leaves early for the usual case: strings of plain ASCII, no white space between tokens.
  */
 #ifndef BEACOND_CONTRACT_SCAN_VALUE_H
 #define BEACOND_CONTRACT_SCAN_VALUE_H

@@ -43,6 +43,20 @@ static void uuid_hex(char *end, uint64_t value, int count)
     }
 }
 
+static void uuid_write(char out[UUID_LEN], uint64_t ms, uint64_t version, uint64_t high,
+                       uint64_t low)
+{
+    uuid_hex(out + 8, ms >> 16, 8);
+    out[8] = '-';
+    uuid_hex(out + 13, ms & 0xffff, 4);
+    out[13] = '-';
+    uuid_hex(out + 18, version << 12 | (high & 0xfff), 4);
+    out[18] = '-';
+    uuid_hex(out + 23, 0x8000 | (low >> 48 & 0x3fff), 4);
+    out[23] = '-';
+    uuid_hex(out + 36, low, 12);
+}
+
 void uuid_next(struct uuid_source *source, int64_t now_ms, char out[UUID_LEN])
 {
     uint64_t random = uuid_random(source->state);
@@ -53,13 +67,10 @@ void uuid_next(struct uuid_source *source, int64_t now_ms, char out[UUID_LEN])
         source->counter++;
     }
     uint64_t ms = (uint64_t)source->last_ms & UINT64_C(0xffffffffffff);
-    uuid_hex(out + 8, ms >> 16, 8);
-    out[8] = '-';
-    uuid_hex(out + 13, ms & 0xffff, 4);
-    out[13] = '-';
-    uuid_hex(out + 18, 0x7000 | source->counter, 4);
-    out[18] = '-';
-    uuid_hex(out + 23, 0x8000 | (random >> 48 & 0x3fff), 4);
-    out[23] = '-';
-    uuid_hex(out + 36, random, 12);
+    uuid_write(out, ms, 7, source->counter, random);
+}
+
+void uuid_of(int64_t ms, uint64_t high, uint64_t low, char out[UUID_LEN])
+{
+    uuid_write(out, (uint64_t)ms & UINT64_C(0xffffffffffff), 8, high, low);
 }

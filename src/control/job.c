@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "control/erasing.h"
+#include "control/import_job.h"
 #include "control/job_backup.h"
 #include "engine/chores.h"
 
@@ -19,6 +21,9 @@ static const struct {
     int (*run)(struct job *job, struct error *err);
 } job_table[] = {
     {"recount", job_recount},
+    {"prune", erasing_prune},
+    {"forget", erasing_forget},
+    {"import", import_job_run},
     {"backup", job_backup},
 };
 

@@ -73,11 +73,12 @@ static bool answer_lease(struct answer *answer, struct answer_chunk *chunk)
 {
     const struct cut *cut = &chunk->cut;
     chunk->leased = (size_t)cut->loose_bytes;
-    for (size_t i = 0; i < cut->part_count; i++)
-        if (cut->parts[i].whole && answer->form.coding != READING_PLAIN)
-            chunk->leased += cut->parts[i].segment->deflated_len;
-        else if (cut->parts[i].whole)
-            chunk->leased += cut->parts[i].segment->plain_len;
+    for (size_t i = 0; i < cut->part_count; i++) {
+        const struct segment *segment = cut->parts[i].segment;
+        if (cut->parts[i].whole)
+            chunk->leased +=
+                answer->form.coding == READING_PLAIN ? segment->plain_len : segment->deflated_len;
+    }
     chunk->whole = leases_take(answer->source->leases, chunk->leased);
     return chunk->whole;
 }

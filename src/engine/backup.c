@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "engine/backup_place.h"
 #include "engine/internal.h"
-#include "engine/receipts_fit.h"
+#include "engine/receipt_rows.h"
 #include "engine/writer_parts.h"
 #include "store/audit.h"
 #include "store/copy.h"
@@ -186,7 +186,7 @@ static int backup_audit(struct backup *backup, const struct backup_place *place,
 {
     struct backup_audit audit = {.progress = progress};
     const struct store_audit_ear ear = {.say = backup_audit_say,
-                                        .receipts = receipts_fit,
+                                        .receipts = receipt_row_fits,
                                         .step = backup_audit_step,
                                         .arg = &audit};
     struct store_audit_facts facts;

@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "engine/internal.h"
 #include "engine/keeper.h"
+#include "engine/retention.h"
 
 static int engine_no_memory(struct error *err)
 {
@@ -38,6 +39,8 @@ int engine_open(struct engine **out, const struct engine_options *options, struc
     struct engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL)
         return engine_no_memory(err);
+    pthread_mutex_init(&engine->forgetting, NULL);
+    engine->options = *options;
     int status = engine_lay_out(engine, options, err);
     if (status == STORE_OK)
         status = readers_start(&engine->readers, engine->store, options->readers, err);
@@ -51,6 +54,8 @@ int engine_open(struct engine **out, const struct engine_options *options, struc
                               options, err);
     if (status == STORE_OK && engine->keeper != NULL)
         status = keeper_start(engine->keeper, engine->store, engine->writer, err);
+    if (status == STORE_OK && !options->by_hand)
+        status = retention_start(&engine->retention, engine->writer, options, err);
     if (status == STORE_OK)
         *out = engine;
     else
@@ -62,8 +67,9 @@ void engine_close(struct engine *engine)
 {
     if (engine == NULL)
         return;
-    /* In this order: the keeper waits for the writer, and the last commits are published, which
-     * takes a turn of the readers. */
+    /* In this order: retention and the keeper wait for the writer, and the last commits are
+     * published, which takes a turn of the readers. */
+    retention_stop(engine->retention);
     keeper_stop(engine->keeper);
     writer_stop(engine->writer);
     readers_stop(engine->readers);
@@ -71,6 +77,7 @@ void engine_close(struct engine *engine)
     keeper_free(engine->keeper);
     leases_drop(engine->answers.leases);
     store_close(engine->store);
+    pthread_mutex_destroy(&engine->forgetting);
     free(engine);
 }
 

@@ -21,11 +21,15 @@ struct engine;
 
 struct engine_options {
     struct store_options store;
-    size_t queue_bytes;    /* memory of batches waiting to be committed, see engine_has_room */
-    size_t receipts_bytes; /* memory for receipts, see receipts.h */
-    size_t cache_events;   /* newest events kept in memory, see keeper.h; 0: no cache */
-    size_t cache_bytes;    /* memory for them; 0: no cache */
-    unsigned readers;      /* reader threads, 1 or more */
+    size_t queue_bytes;     /* memory of batches waiting to be committed, see engine_has_room */
+    size_t receipts_bytes;  /* memory for receipts, see receipts.h */
+    size_t cache_events;    /* newest events kept in memory, see keeper.h; 0: no cache */
+    size_t cache_bytes;     /* memory for them; 0: no cache */
+    unsigned readers;       /* reader threads, 1 or more */
+    int64_t retain_ms;      /* events dated longer ago are erased, see retention.h; 0: none is */
+    int64_t retain_bytes;   /* the oldest are while the database uses more; 0: however much */
+    int64_t min_free_bytes; /* likewise while its disk has less room left; 0: however little */
+    bool by_hand;           /* the three only count in engine_retain: it does nothing by itself */
 };
 
 /* Opens the store and starts the threads. A store_status; STORE_OK and *out, else err says why. */

@@ -4,6 +4,8 @@
 #ifndef BEACOND_ENGINE_INTERNAL_H
 #define BEACOND_ENGINE_INTERNAL_H
 
+#include <pthread.h>
+
 #include "engine/answer.h"
 #include "engine/engine.h"
 #include "engine/readers.h"
@@ -16,6 +18,9 @@ struct engine {
     struct readers *readers;
     struct follow *follow;
     struct writer *writer;
+    struct retention *retention; /* NULL when nothing is erased by itself */
+    struct engine_options options;
+    pthread_mutex_t forgetting; /* one engine_forget at a time */
 };
 
 /* What is behind follow.h. NULL when out of memory. */

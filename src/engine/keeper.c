@@ -6,13 +6,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 #ifdef HAVE_MALLOC_TRIM
 #include <malloc.h>
 #endif
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/log.h"
 #include "cache/sealing.h"
 #include "engine/filler.h"
@@ -97,18 +97,11 @@ static void keeper_trim(struct keeper *keeper)
 /* Sleeps until woken, or so long. Returns whether to go on. */
 static bool keeper_sleep(struct keeper *keeper, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = condition_deadline(ms);
     pthread_mutex_lock(&keeper->mutex);
-    int code = 0;
-    while (ms > 0 && !keeper->woken && !keeper->stopping && code != ETIMEDOUT)
-        code = pthread_cond_timedwait(&keeper->wake, &keeper->mutex, &until);
+    bool time = true;
+    while (ms > 0 && !keeper->woken && !keeper->stopping && time)
+        time = condition_wait(&keeper->wake, &keeper->mutex, &until);
     keeper->woken = false;
     bool go_on = !keeper->stopping;
     pthread_mutex_unlock(&keeper->mutex);
@@ -160,11 +153,7 @@ struct keeper *keeper_new(const struct store *store, const struct engine_options
         free(keeper);
         return NULL;
     }
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&keeper->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&keeper->wake);
     pthread_mutex_init(&keeper->mutex, NULL);
     return keeper;
 }

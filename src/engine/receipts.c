@@ -6,8 +6,6 @@
 #include "base/list.h"
 
 #define RECEIPTS_FIRST_BUCKETS 1024
-#define RECEIPTS_ROW_VERSION 1
-#define RECEIPTS_BURST (UINT32_C(1) << 31) /* beside a count in a row */
 
 /*
  * In the table under running[0], and in the list of all by age: rows ascend along it, and what the
@@ -237,14 +235,6 @@ int receipts_take(struct receipts *receipts, const struct marks *marks, bool los
     return 0;
 }
 
-static int receipts_put_number(struct bytes *out, uint64_t number, unsigned bytes)
-{
-    unsigned char text[8];
-    for (unsigned i = 0; i < bytes; i++)
-        text[i] = (unsigned char)(number >> (8 * i));
-    return bytes_append(out, text, bytes);
-}
-
 /* The first receipt that the open transaction has taken, or the end of the list. */
 static struct list *receipts_open(const struct receipts *receipts)
 {
@@ -254,23 +244,13 @@ static struct list *receipts_open(const struct receipts *receipts)
     return (struct list *)node;
 }
 
-/* A version byte, then for each receipt its count in 4 bytes, with the highest bit for a burst, and
- * its marks in 8 each, lowest byte first. */
 int receipts_row(const struct receipts *receipts, struct bytes *out)
 {
-    if (receipts->open_count == 0)
-        return 0;
-    if (receipts_put_number(out, RECEIPTS_ROW_VERSION, 1) != 0)
-        return -1;
     for (const struct list *node = receipts_open(receipts); node != &receipts->by_age;
          node = node->next) {
         const struct receipt *receipt = LIST_OF(node, struct receipt, node);
-        if (receipts_put_number(out, receipt->count | (receipt->burst ? RECEIPTS_BURST : 0), 4) !=
-            0)
+        if (receipt_row_put(out, receipt->running, receipt->count, receipt->burst) != 0)
             return -1;
-        for (size_t i = 0; i < receipt->count; i++)
-            if (receipts_put_number(out, receipt->running[i], 8) != 0)
-                return -1;
     }
     return 0;
 }
@@ -343,53 +323,50 @@ void receipts_lost(struct receipts *receipts, uint64_t serial)
     }
 }
 
-static uint64_t receipts_get_number(const unsigned char *at, unsigned bytes)
-{
-    uint64_t number = 0;
-    for (unsigned i = 0; i < bytes; i++)
-        number |= (uint64_t)at[i] << (8 * i);
-    return number;
-}
-
 int receipts_load(struct receipts *receipts, int64_t row, int64_t at_ms, const void *data,
                   size_t len)
 {
-    const unsigned char *at = data, *end = at + len;
+    struct receipt_row reader = receipt_row_begin(data, len);
+    struct receipt_entry entry;
     uint64_t *running = NULL;
     size_t room = 0;
     int status = 0;
-    if (len == 0 || *at++ != RECEIPTS_ROW_VERSION)
-        return 0;
-    while (end - at >= 4 && status == 0) {
-        size_t count = (size_t)receipts_get_number(at, 4);
-        bool burst = (count & RECEIPTS_BURST) != 0;
-        count &= RECEIPTS_BURST - 1;
-        at += 4;
-        if (count == 0 || count > (size_t)(end - at) / 8)
-            break;
-        if (count > room) {
-            uint64_t *more = realloc(running, count * sizeof *running);
+    while (status == 0 && receipt_row_next(&reader, &entry)) {
+        if (entry.count > room) {
+            uint64_t *more = realloc(running, entry.count * sizeof *running);
             if (more == NULL) {
                 status = -1;
                 break;
             }
             running = more;
-            room = count;
+            room = entry.count;
         }
-        for (size_t i = 0; i < count; i++, at += 8)
-            running[i] = receipts_get_number(at, 8);
-        struct receipt *receipt = receipts_add(receipts, running, count, burst, row, at_ms);
+        receipt_entry_marks(&entry, running);
+        struct receipt *receipt =
+            receipts_add(receipts, running, entry.count, entry.burst, row, at_ms);
         if (receipt == NULL) {
             status = -1;
             break;
         }
-        receipt->lost = burst;
+        receipt->lost = entry.burst;
         receipts_trim_chain(receipts, running[0]);
     }
     free(running);
     if (row >= receipts->row)
         receipts->row = row + 1;
     return status;
+}
+
+void receipts_erase(struct receipts *receipts, const struct receipt_key *key)
+{
+    struct receipt *receipt = *receipts_bucket(receipts, key->first);
+    while (receipt != NULL) {
+        struct receipt *next = receipt->next;
+        if (receipt->row == key->row && receipt->count == key->count &&
+            receipt->running[0] == key->first && receipt->running[key->count - 1] == key->last)
+            receipts_remove(receipts, receipt);
+        receipt = next;
+    }
 }
 
 void receipts_tell(const struct receipts *receipts, struct receipts_facts *facts)

@@ -24,6 +24,7 @@
 
 #include "base/bytes.h"
 #include "contract/marks.h"
+#include "engine/receipt_rows.h"
 
 #define RECEIPTS_MAX_AGE_MS (INT64_C(7) * 24 * 3600 * 1000)
 /* Receipts that share their first mark; a client that made more would make each look-up slower. */
@@ -47,7 +48,8 @@ int receipts_take(struct receipts *receipts, const struct marks *marks, bool los
                   struct receipts_verdict *verdict) MUST_CHECK;
 
 /* The receipts taken since the last commit or rollback as the row that is to be stored with their
- * bodies, appended to out; nothing when there are none. 0, or -1 when out of memory. */
+ * bodies, in out, which is empty before and stays so when there are none. 0, or -1 when out of
+ * memory. */
 int receipts_row(const struct receipts *receipts, struct bytes *out) MUST_CHECK;
 
 /* The number of that row; rows are numbered upwards. */
@@ -68,6 +70,10 @@ void receipts_lost(struct receipts *receipts, uint64_t serial);
  * can't be read is skipped. 0, or -1 when out of memory. */
 int receipts_load(struct receipts *receipts, int64_t row, int64_t at_ms, const void *data,
                   size_t len) MUST_CHECK;
+
+/* Drops what receipt_row_strip has found: what was sent is to be forgotten, and a retry of it is
+ * not recognised any more. Between two transactions. */
+void receipts_erase(struct receipts *receipts, const struct receipt_key *key);
 
 struct receipts_facts {
     size_t count;

@@ -1,6 +1,5 @@
 #include "engine/writer.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/condition.h"
 #include "engine/internal.h"
 #include "engine/receipts.h"
 #include "engine/writer_parts.h"
@@ -96,15 +96,8 @@ static void writer_put_back(struct writer *writer, size_t from, size_t count)
 /* Waits, called locked, until woken or the time is over. */
 static void writer_wait(struct writer *writer, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    (void)pthread_cond_timedwait(&writer->wake, &writer->mutex, &until);
+    struct timespec until = condition_deadline(ms);
+    (void)condition_wait(&writer->wake, &writer->mutex, &until);
 }
 
 /* Called locked. */
@@ -123,23 +116,23 @@ static void writer_run_errands(struct writer *writer)
 
 /* Looks after the store, called locked, once nothing was committed for so long, whatever errands
  * there are. */
-static void writer_look(struct writer *writer, bool *untidy)
+static void writer_look(struct writer *writer)
 {
     pthread_mutex_unlock(&writer->mutex);
-    *untidy = writer_notice(writer) || *untidy;
-    if (*untidy)
-        *untidy = store_tend(writer->store, true);
+    writer->untidy = writer_notice(writer) || writer->untidy;
+    if (writer->untidy)
+        writer->untidy = store_tend(writer->store, true);
     pthread_mutex_lock(&writer->mutex);
     writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
 }
 
 /* Sleeps, called locked, until something is queued or stopping. */
-static void writer_sleep(struct writer *writer, bool *untidy)
+static void writer_sleep(struct writer *writer)
 {
     while (writer->waiting.first == NULL && !writer->stopping) {
         int64_t wait_ms = writer->look_ms - clock_mono_ms();
         if (wait_ms <= 0)
-            writer_look(writer, untidy);
+            writer_look(writer);
         else if (writer->errands != NULL)
             return;
         else
@@ -155,20 +148,27 @@ static void writer_note_lost(struct writer *writer)
     writer->lost_count = 0;
 }
 
-static void writer_turn(struct writer *writer, bool *untidy)
+void writer_tidy_soon(struct writer *writer)
+{
+    writer->untidy = store_tend(writer->store, false) || writer->untidy;
+}
+
+static void writer_turn(struct writer *writer)
 {
     struct error err = {""};
     size_t count = writer_take(writer);
     writer_note_lost(writer);
     pthread_mutex_unlock(&writer->mutex);
     size_t done = writer_commit(writer, count, &err);
-    if (done > 0)
-        *untidy = store_tend(writer->store, false) || *untidy;
+    if (done > 0) {
+        writer_tidy_soon(writer);
+        writer->committed_ms = clock_mono_ms();
+    }
     if (done < count)
         writer_note_health(writer, false, &err);
     bool stuck = done < count && clock_mono_ms() >= writer->look_ms;
     if (stuck) /* where the disk is full, the room that the WAL takes may help */
-        *untidy = store_tend(writer->store, true);
+        writer->untidy = store_tend(writer->store, true);
     if (stuck || done > 0)
         writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
     pthread_mutex_lock(&writer->mutex);
@@ -186,13 +186,13 @@ static void writer_turn(struct writer *writer, bool *untidy)
 static void *writer_main(void *arg)
 {
     struct writer *writer = arg;
-    bool untidy = true; /* what the last run left in the WAL */
+    writer->untidy = true; /* what the last run left in the WAL */
     pthread_mutex_lock(&writer->mutex);
     for (;;) {
-        writer_sleep(writer, &untidy);
+        writer_sleep(writer);
         writer_run_errands(writer);
         if (writer->waiting.first != NULL)
-            writer_turn(writer, &untidy);
+            writer_turn(writer);
         else if (writer->stopping)
             break;
     }
@@ -280,15 +280,12 @@ int writer_start(struct writer **out, struct store *store, struct ring *ring, st
     writer->queue_bytes = options->queue_bytes;
     writer->healthy = true;
     writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
+    writer->committed_ms = INT64_MIN / 2;
     struct store_state state;
     store_look(store, &state);
     writer->erasures = state.erasures;
     bytes_init(&writer->row);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&writer->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&writer->wake);
     pthread_cond_init(&writer->ran, NULL);
     pthread_mutex_init(&writer->mutex, NULL);
     int status = writer_load(writer, options->receipts_bytes, err);

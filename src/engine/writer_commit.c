@@ -67,8 +67,7 @@ static int writer_take_receipts(struct writer *writer, size_t from, size_t to, i
     return receipts_row(writer->receipts, &writer->row);
 }
 
-/* Tells the ring what has been committed. */
-static void writer_tell_ring(struct writer *writer, size_t from, size_t to)
+void writer_tell_ring(struct writer *writer, size_t from, size_t to)
 {
     struct store_state state;
     if (writer->ring == NULL)

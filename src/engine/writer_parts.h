@@ -1,11 +1,12 @@
 /*
- * writer_parts.h: the inside of the writer, for writer.c and writer_commit.c alone.
+ * writer_parts.h: the inside of the writer, for writer.c, writer_commit.c and slices.c alone.
  */
 #ifndef BEACOND_ENGINE_WRITER_PARTS_H
 #define BEACOND_ENGINE_WRITER_PARTS_H
 
 #include <pthread.h>
 
+#include "engine/receipts.h"
 #include "engine/waiting.h"
 #include "engine/writer.h"
 #include "store/store.h"
@@ -35,12 +36,14 @@ struct writer {
     struct bytes row;        /* of receipts, of the open transaction */
     int64_t receipts_before; /* older rows are not needed */
     int64_t erasures;        /* as the ring knows them */
+    int64_t committed_ms;    /* when the last group was, by the monotonic clock */
+    bool untidy;             /* store_tend has something to do once idle */
     int64_t look_ms;         /* when the store is looked after if nothing is committed before */
     struct submission *group[WRITER_GROUP_BATCHES];
     struct store_item items[WRITER_GROUP_BATCHES];
 };
 
-/* Both on the writer's thread, unlocked. */
+/* All on the writer's thread, unlocked. */
 
 /* Commits the first count submissions of the group and answers. Returns how many were answered;
  * less than count when the store is busy, err says why. */
@@ -48,6 +51,13 @@ size_t writer_commit(struct writer *writer, size_t count, struct error *err);
 
 /* Has another program's changes counted anew. False: there were none. */
 bool writer_notice(struct writer *writer);
+
+/* Tells the ring what has been committed of the group, items [from, to), which may be none, and
+ * what else has become of the database. */
+void writer_tell_ring(struct writer *writer, size_t from, size_t to);
+
+/* An errand has written: has the WAL put back as after a commit. */
+void writer_tidy_soon(struct writer *writer);
 
 /* Notes whether commits work, and logs the change. */
 void writer_note_health(struct writer *writer, bool healthy, const struct error *err);

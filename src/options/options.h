@@ -81,6 +81,9 @@ struct options {
     int64_t max_reads;    /* answers under way at once; default 256 */
     int64_t limit_events; /* events a second of one client address; 0 (default): no limit */
     int64_t limit_bytes;  /* bytes a second of one client address; 0 (default): no limit */
+    int64_t retain_ms;    /* events dated longer ago are erased; 0 (default): none is */
+    int64_t retain_size;  /* bytes of the database in use above which the oldest are; 0: never */
+    int64_t min_free_disk; /* bytes free on its disk below which the oldest are; 0: never */
     enum options_synchronous synchronous; /* full, normal, off; default full */
 
     enum log_level log_level;   /* error, warn, info, debug; default info */
@@ -99,6 +102,9 @@ void options_clear(struct options *options);
 
 /* The options part of --help, a line or two each, of those that the command takes. */
 void options_help(FILE *out, const struct arguments_usage *usage);
+
+/* A duration such as 10s, as options take it; for the flags of commands. 0, or -1 with err. */
+int options_duration(const char *text, int64_t *ms, struct error *err) MUST_CHECK;
 
 /* The table itself, for tests and generators: the n-th name, NULL past the end, and whether it can
  * stand in a config file. */

@@ -124,6 +124,12 @@ int options_value_read(const struct options_row *row, const char *value, int64_t
     return -1;
 }
 
+int options_duration(const char *text, int64_t *ms, struct error *err)
+{
+    const struct options_row row = {.kind = OPTIONS_DURATION, .most = OPTIONS_LONGEST_MS};
+    return options_value_read(&row, text, ms, err);
+}
+
 static void *options_place(struct options *options, const struct options_row *row)
 {
     return (char *)options + row->offset;

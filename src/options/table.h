@@ -80,6 +80,8 @@ int options_read_keys(struct options_list *list, const char *path, struct error 
 
 /* options_value.c */
 
+#define OPTIONS_LONGEST_MS (36500 * INT64_C(86400000)) /* a hundred years */
+
 /* Checks the form of value; of a flag, count, size, duration or choice sets *number. 0, or -1 with
  * err "expected …" (no name in it). */
 int options_value_read(const struct options_row *row, const char *value, int64_t *number,

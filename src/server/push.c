@@ -169,7 +169,7 @@ void push_snapshot(struct push *push, struct loop *loop, int64_t max_seq)
     push->snapshot = max_seq;
     push->ticks = 0;
     if (push->base == INT64_MAX)
-        push->base = push->delivered = max_seq;
+        push->delivered = max_seq;
     /* The cache may be a moment behind what the database has shown to an earlier answer: what that
      * one held is news to this one. */
     if (max_seq < push->base)

@@ -30,6 +30,66 @@ int store_load_receipts(struct store *store, store_receipts_fn *fn, void *arg, s
     return store->ops->load_receipts(store, fn, arg, err);
 }
 
+int store_erase_oldest(struct store *store, int64_t before_ms, size_t most,
+                       struct range_place *places, size_t *erased, struct error *err)
+{
+    return store->ops->erase_oldest(store, before_ms, most, places, erased, err);
+}
+
+int store_erase(struct store *store, const struct range_place *places, size_t count, size_t *erased,
+                struct error *err)
+{
+    return store->ops->erase(store, places, count, erased, err);
+}
+
+int store_erase_rejects(struct store *store, const int64_t *numbers, size_t count, size_t *erased,
+                        struct error *err)
+{
+    return store->ops->erase_rejects(store, numbers, count, erased, err);
+}
+
+int store_replace_receipts(struct store *store, const struct store_receipts_row *rows, size_t count,
+                           struct error *err)
+{
+    return store->ops->replace_receipts(store, rows, count, err);
+}
+
+int store_size(struct store *store, struct store_size *out, struct error *err)
+{
+    return store->ops->size(store, out, err);
+}
+
+int store_shrink(struct store *store, int64_t pages, int64_t *left, struct error *err)
+{
+    return store->ops->shrink(store, pages, left, err);
+}
+
+int store_scrub(struct store *store, struct error *err)
+{
+    return store->ops->scrub(store, err);
+}
+
+int store_find_traces(struct store *store, int64_t *page, store_trace_fn *fn, void *arg, bool *more,
+                      struct error *err)
+{
+    return store->ops->find_traces(store, page, fn, arg, more, err);
+}
+
+int store_clean_traces(struct store *store, const int64_t *pages, size_t count, struct error *err)
+{
+    return store->ops->clean_traces(store, pages, count, err);
+}
+
+int store_rebuild_index(struct store *store, struct error *err)
+{
+    return store->ops->rebuild_index(store, err);
+}
+
+int store_rewrite(struct store *store, struct error *err)
+{
+    return store->ops->rewrite(store, err);
+}
+
 bool store_tend(struct store *store, bool idle)
 {
     return store->ops->tend(store, idle);
@@ -109,8 +169,25 @@ int store_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_s
     return reader->ops->page_seq(reader, after_seq, max_seq, row, arg, more, err);
 }
 
+int store_seq_back(struct store_reader *reader, int64_t count, int64_t *seq, struct error *err)
+{
+    return reader->ops->seq_back(reader, count, seq, err);
+}
+
 int store_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
                        void *arg, bool *more, struct error *err)
 {
     return reader->ops->page_rejects(reader, after_n, row, arg, more, err);
+}
+
+int store_page_receipts(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
+                        void *arg, bool *more, struct error *err)
+{
+    return reader->ops->page_receipts(reader, after_row, row, arg, more, err);
+}
+
+int store_known(struct store_reader *reader, const struct batch *batch, bool *known,
+                struct error *err)
+{
+    return reader->ops->known(reader, batch, known, err);
 }

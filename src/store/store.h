@@ -84,6 +84,69 @@ typedef int store_receipts_fn(void *arg, int64_t row, int64_t at_ms, const void 
 int store_load_receipts(struct store *store, store_receipts_fn *fn, void *arg,
                         struct error *err) MUST_CHECK;
 
+/* Erases the oldest events dated before before_ms, at most most of them, in one transaction. places
+ * has room for most, and gets where they were, ascending by (ts, seq); *erased says how many, 0
+ * when there is none left. Their numbers are not used again. STORE_OK or STORE_BUSY (nothing is
+ * erased then). */
+int store_erase_oldest(struct store *store, int64_t before_ms, size_t most,
+                       struct range_place *places, size_t *erased, struct error *err) MUST_CHECK;
+
+/* The same for the events at these places; one that is not there (any more) is passed over. */
+int store_erase(struct store *store, const struct range_place *places, size_t count, size_t *erased,
+                struct error *err) MUST_CHECK;
+
+/* The same for rejects, by number. */
+int store_erase_rejects(struct store *store, const int64_t *numbers, size_t count, size_t *erased,
+                        struct error *err) MUST_CHECK;
+
+/* Puts other contents into rows of receipts, in one transaction; a row whose len is 0 is deleted,
+ * one that is not there is passed over. STORE_OK or STORE_BUSY. */
+struct store_receipts_row {
+    int64_t row;
+    const void *data;
+    size_t len;
+};
+int store_replace_receipts(struct store *store, const struct store_receipts_row *rows, size_t count,
+                           struct error *err) MUST_CHECK;
+
+struct store_size {
+    int64_t page_bytes;
+    int64_t pages;      /* of the database, those in the WAL included */
+    int64_t free_pages; /* of them, used for nothing */
+    int64_t wal_bytes;  /* of the file beside it */
+};
+int store_size(struct store *store, struct store_size *out, struct error *err) MUST_CHECK;
+
+/* Gives up to so many free pages at the end back, moving what is in use there forward. The file
+ * becomes smaller with the next checkpoint. *left: the free pages left. STORE_OK or STORE_BUSY. */
+int store_shrink(struct store *store, int64_t pages, int64_t *left, struct error *err) MUST_CHECK;
+
+/* Puts the whole WAL back and empties it, so that nothing of what was erased is left in it.
+ * STORE_BUSY while a reader is in the way: try again. Waits for one a moment. */
+int store_scrub(struct store *store, struct error *err) MUST_CHECK;
+
+/* What erased rows may have left behind in parts of the file that are not in use any more: whatever
+ * stands there. table: store_clean_traces can clean the page, else store_rebuild_index does. */
+typedef void store_trace_fn(void *arg, int64_t page, bool table, const char *bytes, size_t len);
+
+/* Looks for it in the pages from *page on (0 and up), some hundred of them, and moves *page on;
+ * *more: there are others. The WAL is not looked into: store_scrub first. Any thread. STORE_OK or
+ * STORE_BUSY. */
+int store_find_traces(struct store *store, int64_t *page, store_trace_fn *fn, void *arg, bool *more,
+                      struct error *err) MUST_CHECK;
+
+/* Cleans pages as far as that can be done; empties the WAL before, but not behind. STORE_OK or
+ * STORE_BUSY. */
+int store_clean_traces(struct store *store, const int64_t *pages, size_t count,
+                       struct error *err) MUST_CHECK;
+
+/* Makes the index of ids that clients chose anew. Takes its time. STORE_OK or STORE_BUSY. */
+int store_rebuild_index(struct store *store, struct error *err) MUST_CHECK;
+
+/* Writes the whole database anew, without a trace of what was erased; store_scrub it afterwards.
+ * Takes its time, and as much room again on the disk. STORE_OK or STORE_BUSY. */
+int store_rewrite(struct store *store, struct error *err) MUST_CHECK;
+
 /* Housekeeping between appends: checkpoints when due; idle says that nothing waits. Returns whether
  * there is more to do once idle. */
 bool store_tend(struct store *store, bool idle);
@@ -119,9 +182,9 @@ int store_reader_open_file(const char *database, struct store_reader **out,
                            struct error *err) MUST_CHECK;
 
 struct store_survey {
-    int64_t total;            /* events in the window */
-    int64_t max_seq;          /* the newest event's; 0 when the store is empty */
-    int64_t erasures;         /* as in store_state */
+    int64_t total;    /* events in the window */
+    int64_t max_seq;  /* the newest event's, or one erased since; 0 when there never was any */
+    int64_t erasures; /* as in store_state */
     struct range_place start; /* pages begin strictly behind it */
 };
 
@@ -158,6 +221,7 @@ struct store_row {
     int64_t received; /* wall clock, ms */
     const char *text;
     size_t len;
+    bool given; /* the client chose the id */
 };
 typedef int store_seq_fn(void *arg, const struct store_row *row);
 
@@ -176,6 +240,11 @@ int store_page_down(struct store_reader *reader, int64_t since, int64_t max_seq,
 int store_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
                    store_seq_fn *row, void *arg, bool *more, struct error *err) MUST_CHECK;
 
+/* The number behind which the newest count events stand, by the order of seq; 0 when there are no
+ * more than that. The cost grows with count. STORE_OK or STORE_BUSY. */
+int store_seq_back(struct store_reader *reader, int64_t count, int64_t *seq,
+                   struct error *err) MUST_CHECK;
+
 /* One reject; non-zero ends the page, this one taken. The texts are valid during the call. */
 struct store_reject {
     int64_t n;          /* its number */
@@ -190,6 +259,16 @@ typedef int store_reject_fn(void *arg, const struct store_reject *reject);
 int store_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
                        void *arg, bool *more, struct error *err) MUST_CHECK;
 
+/* The same for the rows of receipts (store_load_receipts). */
+int store_page_receipts(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
+                        void *arg, bool *more, struct error *err) MUST_CHECK;
+/* Which of the batch's events (known[i] for events[i]) are stored already, whoever has chosen their
+ * ids: for batches read from files, which may hold what this database gave out. Linear in the
+ * events asked for, also where many share a timestamp: for that the reader keeps something, outside
+ * of memory, for as long as it is open. STORE_OK or STORE_BUSY. */
+int store_known(struct store_reader *reader, const struct batch *batch, bool *known,
+                struct error *err) MUST_CHECK;
+
 /* What an implementation provides; only store.c and the implementations look in here. */
 struct store_ops {
     void (*close)(struct store *store);
@@ -198,6 +277,22 @@ struct store_ops {
     int (*append_apart)(struct store *store, struct store_item *item,
                         const struct store_receipts *receipts, struct error *err);
     int (*load_receipts)(struct store *store, store_receipts_fn *fn, void *arg, struct error *err);
+    int (*erase_oldest)(struct store *store, int64_t before_ms, size_t most,
+                        struct range_place *places, size_t *erased, struct error *err);
+    int (*erase)(struct store *store, const struct range_place *places, size_t count,
+                 size_t *erased, struct error *err);
+    int (*erase_rejects)(struct store *store, const int64_t *numbers, size_t count, size_t *erased,
+                         struct error *err);
+    int (*replace_receipts)(struct store *store, const struct store_receipts_row *rows,
+                            size_t count, struct error *err);
+    int (*size)(struct store *store, struct store_size *out, struct error *err);
+    int (*shrink)(struct store *store, int64_t pages, int64_t *left, struct error *err);
+    int (*scrub)(struct store *store, struct error *err);
+    int (*find_traces)(struct store *store, int64_t *page, store_trace_fn *fn, void *arg,
+                       bool *more, struct error *err);
+    int (*clean_traces)(struct store *store, const int64_t *pages, size_t count, struct error *err);
+    int (*rebuild_index)(struct store *store, struct error *err);
+    int (*rewrite)(struct store *store, struct error *err);
     bool (*tend)(struct store *store, bool idle);
     bool (*changed)(struct store *store);
     void (*doubt)(struct store *store);
@@ -217,8 +312,13 @@ struct store_ops {
                      struct error *err);
     int (*page_seq)(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
                     store_seq_fn *row, void *arg, bool *more, struct error *err);
+    int (*seq_back)(struct store_reader *reader, int64_t count, int64_t *seq, struct error *err);
     int (*page_rejects)(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
                         void *arg, bool *more, struct error *err);
+    int (*page_receipts)(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
+                         void *arg, bool *more, struct error *err);
+    int (*known)(struct store_reader *reader, const struct batch *batch, bool *known,
+                 struct error *err);
 };
 
 /* An implementation embeds these as its first member. */

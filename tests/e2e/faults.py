@@ -4,7 +4,6 @@ Whatever fails: held for a moment, then 503 with Retry-After; reads go on; what 
 stays; and it works again by itself.
 """
 
-import ctypes
 import json
 import os
 import resource
@@ -12,8 +11,8 @@ import signal
 import threading
 import time
 
-from harness import (NOW, Daemon, Skip, WriteLock, _libc, batch, case, directory, equal, event, main, poll,
-                     shell)
+from disks import gone, tiny_disk
+from harness import NOW, Daemon, WriteLock, batch, case, equal, event, main, poll, shell
 
 ORIGIN = {"Origin": "http://localhost:5173"}
 
@@ -70,24 +69,6 @@ class Ledger:
             equal(self.send().status, 200)
 
 
-def tiny_disk(size):
-    """A directory on a file system of its own, gone with this process. Returns it and a function
-    that gives it another size."""
-    path = directory()
-    if os.geteuid() != 0:
-        raise Skip("mounting takes root")
-    if _libc.unshare(0x00020000) != 0:  # CLONE_NEWNS: nobody else sees the mount
-        raise Skip("no mount namespace: " + os.strerror(ctypes.get_errno()))
-    _libc.mount(b"none", b"/", None, 0x4000 | 0x40000, None)  # MS_REC | MS_PRIVATE
-    if _libc.mount(b"none", path.encode(), b"tmpfs", 0, b"size=%d" % size) != 0:
-        raise Skip("no tmpfs: " + os.strerror(ctypes.get_errno()))
-
-    def resize(size):
-        assert _libc.mount(b"none", path.encode(), b"tmpfs", 0x20, b"size=%d" % size) == 0  # MS_REMOUNT
-
-    return path, resize
-
-
 @case
 def a_full_disk_is_answered_503_and_got_over():
     disk, resize = tiny_disk(4 << 20)
@@ -114,7 +95,7 @@ def a_full_disk_is_answered_503_and_got_over():
         equal(again.sql("pragma integrity_check"), [(b"ok",)])
         again.stop()
     finally:
-        _libc.umount2(disk.encode(), 2)  # MNT_DETACH
+        gone(disk)
 
 
 @case
@@ -133,7 +114,7 @@ def a_full_disk_within_the_hold_is_not_noticed():
         check_kept(daemon, ledger.acked)
         daemon.stop()
     finally:
-        _libc.umount2(disk.encode(), 2)
+        gone(disk)
 
 
 @case

@@ -23,7 +23,8 @@ daemon_end()
         daemon_status=$?
         daemon_pid=
         # Nothing may come behind what the script says last: automake reads its status there.
-        wait "$log_pid"
+        [ -z "$log_pid" ] || wait "$log_pid"
+        log_pid=
     fi
 }
 
@@ -45,6 +46,7 @@ daemon_start()
     mkfifo "$scratch/log"
     (cd "$scratch" && exec "$@") >"$scratch/out" 2>"$scratch/log" </dev/null &
     daemon_pid=$!
+    log_pid= # not before it is ready
     exec 3<"$scratch/log"
     while IFS= read -r -t 60 -u 3 line; do
         echo "# $line"

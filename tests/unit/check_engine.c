@@ -1,21 +1,28 @@
 /* The engine without a socket: a real store, real threads, a mailbox opened by the test. */
 
 #include <pthread.h>
+#include <signal.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "engine_run.h"
 
-static sqlite3 *shell; /* a person with the sqlite3 shell */
+static sqlite3 *shell;           /* a person with the sqlite3 shell */
+static struct rlimit file_limit; /* as it was, for what runs in the same process (CK_FORK=no) */
 
 static void setup(void)
 {
     run_setup();
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &file_limit), 0);
     ck_assert_int_eq(sqlite3_open(database, &shell), SQLITE_OK);
 }
 
 static void teardown(void)
 {
+    (void)setrlimit(RLIMIT_FSIZE, &file_limit);
+    (void)signal(SIGXFSZ, SIG_DFL);
     sqlite3_close(shell);
     run_teardown();
 }
@@ -107,6 +114,41 @@ START_TEST(engine_tries_again_until_the_database_is_free)
     ck_assert(engine_healthy(engine));
     ck_assert_int_eq(shell_number("SELECT count(*) FROM events"), 3);
     batch_free(order.submission.batch);
+}
+END_TEST
+
+enum { FULL_BATCHES = 55, FULL_EVENTS = 100, FULL_BYTES = 8 << 20 };
+
+static int64_t wal_size(void)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    return stat(folder_file(&folder, path, "t.db-wal"), &info) == 0 ? info.st_size : 0;
+}
+
+/* No file may become larger than the WAL gets, as on a disk that the WAL has filled. The database
+ * fits: nothing is in the way but what lies in the WAL already. */
+START_TEST(engine_makes_room_by_putting_the_wal_back_while_commits_fail)
+{
+    struct order order;
+    char text[1000];
+    int64_t size = 0, written = 0;
+    struct rlimit limit = {FULL_BYTES, file_limit.rlim_max};
+    snprintf(text, sizeof text, "%0*d", (int)sizeof text - 1, 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    for (unsigned i = 0; i < FULL_BATCHES; i++) {
+        order_submit(&order, mailbox, batch_of(i, FULL_EVENTS, text));
+        order_wait(&order, mailbox);
+        ck_assert(order.submission.stored);
+        batch_free(order.submission.batch);
+        int64_t before = size;
+        size = wal_size();
+        written += size < before ? size : size - before;
+    }
+    ck_assert_int_gt(written, FULL_BYTES); /* or there was room for all */
+    ck_assert(engine_healthy(engine));
+    ck_assert_int_eq(shell_number("SELECT count(*) FROM events"), FULL_BATCHES * FULL_EVENTS);
 }
 END_TEST
 
@@ -289,6 +331,7 @@ int main(void)
     tcase_add_test(tcase, engine_answers_after_the_commit);
     tcase_add_test(tcase, engine_answers_each_of_many_submitters);
     tcase_add_test(tcase, engine_tries_again_until_the_database_is_free);
+    tcase_add_test(tcase, engine_makes_room_by_putting_the_wal_back_while_commits_fail);
     tcase_add_test(tcase, engine_gives_back_what_it_can_not_commit);
     tcase_add_test(tcase, engine_has_no_room_while_its_queue_is_full);
     tcase_add_test(tcase, engine_puts_a_culprit_aside_and_stores_the_rest_of_the_group);

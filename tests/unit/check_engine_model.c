@@ -103,9 +103,13 @@ static void play(void)
         play_chain();
     else if (what < 88)
         play_erase();
+    else if (what < 90)
+        play_prune();
     else if (what < 92)
+        play_forget();
+    else if (what < 95)
         play_jump();
-    else if (what < 93)
+    else if (what < 96)
         play_start();
     else
         check_ring();
@@ -143,14 +147,16 @@ START_TEST(engine_answers_what_a_sorted_list_answers)
     }
     if (getenv("BEACOND_SEEN") != NULL)
         fprintf(stderr,
-                "glued %lu same %lu different %lu duplicate %lu rejected %lu erased %lu again "
+                "glued %lu same %lu different %lu duplicate %lu rejected %lu erased %lu pruned %lu "
+                "forgotten %lu again "
                 "%lu jumped %lu pages %lu given up %lu chunks %lu\n",
                 seen.glued, seen.same, seen.different, seen.duplicate, seen.rejected, seen.erased,
-                seen.again, seen.jumped, seen.pages, seen.given_up, seen.chunks);
+                seen.pruned, seen.forgotten, seen.again, seen.jumped, seen.pages, seen.given_up,
+                seen.chunks);
     if (games > 1) /* that it has played what it is meant to */
         ck_assert(seen.same > 0 && seen.different > 0 && seen.duplicate > 0 && seen.rejected > 0 &&
-                  seen.erased > 0 && seen.again > 0 && seen.jumped > 0 && seen.pages > 0 &&
-                  seen.given_up > 0);
+                  seen.erased > 0 && seen.pruned > 0 && seen.forgotten > 0 && seen.again > 0 &&
+                  seen.jumped > 0 && seen.pages > 0 && seen.given_up > 0);
 }
 END_TEST
 

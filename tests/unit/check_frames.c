@@ -148,7 +148,7 @@ END_TEST
 START_TEST(frames_read_every_form_of_the_length)
 {
     static const size_t lens[] = {0, 1, 125, 126, 127, 65535, 65536, 65537, 300000};
-    for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+    for (size_t i = 0; i < sizeof lens / sizeof *lens - unit_slow(); i++) {
         char frames[32], items[32];
         snprintf(frames, sizeof frames, "81:=%zu 89:p", lens[i]);
         snprintf(items, sizeof items, "TEXT #%zu|PING p", lens[i]);
@@ -228,7 +228,7 @@ END_TEST
 
 START_TEST(frames_take_the_close_codes_meant_for_the_wire_and_no_others)
 {
-    for (unsigned code = 0; code <= 0xffff; code++) {
+    for (unsigned code = 0; code <= 0xffff; code += unit_slow() && code >= 5000 ? 101 : 1) {
         bool legal =
             (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
             (code >= 3000 && code < 5000);

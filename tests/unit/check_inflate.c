@@ -124,11 +124,12 @@ END_TEST
 
 START_TEST(inflate_pays_no_more_for_a_bomb_than_for_a_legal_body)
 {
-    ck_assert_int_eq(bytes_reserve(&plain, 200 << 20), 0);
-    plain.len = 200 << 20;
+    const size_t len = (unit_slow() ? 20 : 200) << 20;
+    ck_assert_int_eq(bytes_reserve(&plain, len), 0);
+    plain.len = len;
     memset(plain.data, '0', plain.len);
     pack(0, plain.len, 31);
-    ck_assert_uint_lt(packed.len, 300000);
+    ck_assert_uint_lt(packed.len, len / 700);
     ck_assert_int_eq(unpack(1 << 20), INFLATE_TOO_LARGE);
     ck_assert_uint_le(out.len, 1 << 20);
     ck_assert_uint_le(out.capacity, 2 << 20);

@@ -41,8 +41,8 @@ START_TEST(marks_are_the_same_on_every_machine)
     add(&marks, "c", 3);
     ck_assert_uint_eq(marks.count, 3);
     ck_assert_uint_eq(marks.running[0], UINT64_C(0x2ba3e8e9a71148ca));
-    ck_assert_uint_eq(marks.running[1], UINT64_C(0xe6beb9e7ea4a3867));
-    ck_assert_uint_eq(marks.running[2], UINT64_C(0x8406c35c2d98ec77));
+    ck_assert_uint_eq(marks.running[1], UINT64_C(0x1914612d0ac34312));
+    ck_assert_uint_eq(marks.running[2], UINT64_C(0x300045bb375b6e31));
 }
 END_TEST
 
@@ -99,9 +99,24 @@ START_TEST(marks_of_another_key_are_others)
 }
 END_TEST
 
+START_TEST(marks_give_each_element_back)
+{
+    static const char *const texts[] = {"one", "two", "two", "", "five"};
+    add(&marks, texts[0], 0);
+    add_folded(&marks, "folded");
+    add_folded(&marks, "too");
+    for (size_t i = 1; i < 5; i++)
+        add(&marks, texts[i], 0);
+    ck_assert_uint_eq(marks.count, 6);
+    for (size_t i = 0; i < 5; i++)
+        ck_assert_uint_eq(marks_element(key, marks.running, i == 0 ? 0 : i + 1),
+                          marks_hash(key, texts[i], strlen(texts[i])));
+}
+END_TEST
+
 START_TEST(marks_of_a_folded_element_are_those_of_the_one_before)
 {
-    add(&marks, "a", 0);
+    add_folded(&marks, "a");
     uint64_t alone = marks.running[0];
     add_folded(&marks, "b");
     ck_assert_uint_eq(marks.count, 1);
@@ -110,7 +125,7 @@ START_TEST(marks_of_a_folded_element_are_those_of_the_one_before)
     ck_assert_uint_eq(marks.count, 2);
 
     /* A fold is counted in: other contents, another mark. */
-    add(&others, "a", 0);
+    add_folded(&others, "a");
     add_folded(&others, "x");
     ck_assert_uint_ne(marks.running[0], others.running[0]);
     /* The whole is recognised all the same by who folds nothing. */
@@ -119,6 +134,16 @@ START_TEST(marks_of_a_folded_element_are_those_of_the_one_before)
     add(&others, "b", 0);
     add(&others, "c", 0);
     ck_assert_uint_eq(marks.running[1], others.running[2]);
+}
+END_TEST
+
+START_TEST(marks_of_an_element_are_not_folded_over)
+{
+    add(&marks, "a", 0);
+    uint64_t alone = marks.running[0];
+    add_folded(&marks, "b");
+    ck_assert_uint_eq(marks.count, 2);
+    ck_assert_uint_eq(marks.running[0], alone);
 }
 END_TEST
 
@@ -227,10 +252,12 @@ int main(void)
     TCase *tcase = tcase_create("marks");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, marks_are_the_same_on_every_machine);
+    tcase_add_test(tcase, marks_give_each_element_back);
     tcase_add_test(tcase, marks_are_equal_exactly_where_the_prefixes_are);
     tcase_add_test(tcase, marks_tell_where_one_element_ends_and_the_next_begins);
     tcase_add_test(tcase, marks_of_another_key_are_others);
     tcase_add_test(tcase, marks_of_a_folded_element_are_those_of_the_one_before);
+    tcase_add_test(tcase, marks_of_an_element_are_not_folded_over);
     tcase_add_test(tcase, marks_have_nothing_to_fold_the_first_element_into);
     tcase_add_test(tcase, marks_know_for_which_prefixes_a_body_is_a_burst);
     tcase_add_test(tcase, marks_of_elements_without_a_timestamp_are_a_burst_too);

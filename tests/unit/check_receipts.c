@@ -331,9 +331,9 @@ END_TEST
 
 START_TEST(receipts_skip_what_is_damaged_in_a_row)
 {
-    static const char other_version[] = {2, 1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8};
-    static const char nothing_of_it[] = {1, 0, 0, 0, 0};
-    static const char too_many[] = {1, -1, -1, -1, 127, 1, 2, 3, 4, 5, 6, 7, 8};
+    static const char other_version[] = {1, 1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8};
+    static const char nothing_of_it[] = {2, 0, 0, 0, 0};
+    static const char too_many[] = {2, -1, -1, -1, 127, 1, 2, 3, 4, 5, 6, 7, 8};
     ck_assert_uint_eq(take("an"), 0);
     ck_assert_uint_eq(take("bno"), 0);
     ck_assert_int_eq(receipts_row(receipts, &row), 0);

@@ -166,6 +166,13 @@ START_TEST(store_rows_come_by_seq_from_where_one_was)
             STORE_OK);
     }
     ck_assert_uint_eq(walk.rows, EVENTS - 150);
+    int64_t seq = -1;
+    ck_assert_int_eq(store_seq_back(reader, 0, &seq, NULL), STORE_OK);
+    ck_assert_int_eq(seq, EVENTS);
+    ck_assert_int_eq(store_seq_back(reader, 30, &seq, NULL), STORE_OK);
+    ck_assert_int_eq(seq, EVENTS - 30);
+    ck_assert_int_eq(store_seq_back(reader, EVENTS, &seq, NULL), STORE_OK);
+    ck_assert_int_eq(seq, 0);
 }
 END_TEST
 

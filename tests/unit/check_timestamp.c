@@ -204,6 +204,10 @@ START_TEST(timestamp_counts_every_day_from_year_0_to_9999)
     int64_t expected = INT64_C(-62167219200000);
     for (int year = 0; year <= 9999; year++) {
         bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+        if (unit_slow() && year % 100 > 4) {
+            expected += (365 + leap) * INT64_C(86400000);
+            continue;
+        }
         for (int month = 1; month <= 12; month++)
             for (int day = 1; day <= lengths[month - 1] + (month == 2 && leap); day++) {
                 char text[64], formatted[TIMESTAMP_SIZE];

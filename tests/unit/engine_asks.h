@@ -265,6 +265,10 @@ static inline void play_chain(void)
             play_jump();
         if (dice_roll(&dice, 12) == 0)
             play_erase();
+        if (dice_roll(&dice, 12) == 0)
+            play_prune();
+        if (dice_roll(&dice, 12) == 0)
+            play_forget();
         if (dice_roll(&dice, 30) == 0)
             play_start();
     }

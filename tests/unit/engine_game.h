@@ -14,6 +14,7 @@
 #include "contract/inflate.h"
 #include "contract/timestamp.h"
 #include "dice.h"
+#include "engine/erasure.h"
 #include "engine/internal.h"
 #include "engine/keeper.h"
 #include "engine/reading.h"
@@ -27,6 +28,7 @@
 #define DAY (24 * HOUR)
 
 #define BODIES 4
+#define USERS 9
 #define TAGS 6
 #define ASKS_MOST 3
 #define LITTLE_BYTES (1 << 18) /* of text in one game, about */
@@ -55,8 +57,8 @@ static struct tag {
 } tags[TAGS];
 
 static struct {
-    unsigned long glued, same, different, duplicate, rejected, erased, again, jumped, pages,
-        given_up, chunks;
+    unsigned long glued, same, different, duplicate, rejected, erased, pruned, forgotten, again,
+        jumped, pages, given_up, chunks;
 } seen;
 
 /* --- the clock, in place of base/clock.c's ---------------------------------------------------- */
@@ -127,7 +129,10 @@ static inline void add_event(struct bytes *body, int64_t ts, size_t pad)
         snprintf(id, sizeof id, "\"id\":\"g%u\",", (unsigned)below(20));
     }
     timestamp_format(stamp, ts);
-    ck_assert_int_eq(bytes_append_format(body, "{%s\"timestamp\":\"%s\",\"pad\":\"", id, stamp), 0);
+    ck_assert_int_eq(bytes_append_format(body,
+                                         "{%s\"timestamp\":\"%s\",\"userId\":\"u%u\",\"pad\":\"",
+                                         id, stamp, (unsigned)below(USERS)),
+                     0);
     for (size_t i = 0; i < pad; i += 8)
         ck_assert_int_eq(bytes_append(body, letters + dice_roll(&dice, sizeof letters - 9), 8), 0);
     ck_assert_int_eq(bytes_append_text(body, "\"}"), 0);
@@ -209,6 +214,70 @@ static inline void play_start(void)
     (void)mailbox_open_all(mailbox); /* of readings that were given up */
     begin_engine();
     seen.again++;
+}
+
+/* The tally is what a recount gives. */
+static inline void check_tally(void)
+{
+    static const char sql[] =
+        "SELECT (SELECT count(*) FROM (SELECT ts - ((ts % 1000) + 1000) % 1000 AS at, count(*) AS n"
+        " FROM events GROUP BY 1) AS e FULL JOIN tally_second AS t ON t.at = e.at"
+        " WHERE t.events IS NOT e.n) +"
+        " (SELECT count(*) FROM (SELECT at - ((at % 60000) + 60000) % 60000 AS at, sum(events) AS n"
+        " FROM tally_second GROUP BY 1) AS e FULL JOIN tally_minute AS t ON t.at = e.at"
+        " WHERE t.events IS NOT e.n) +"
+        " (SELECT count(*) FROM (SELECT at - ((at % 3600000) + 3600000) % 3600000 AS at,"
+        " sum(events) AS n FROM tally_minute GROUP BY 1) AS e"
+        " FULL JOIN tally_hour AS t ON t.at = e.at WHERE t.events IS NOT e.n) +"
+        " (SELECT count(*) FROM (SELECT at - ((at % 86400000) + 86400000) % 86400000 AS at,"
+        " sum(events) AS n FROM tally_hour GROUP BY 1) AS e"
+        " FULL JOIN tally_day AS t ON t.at = e.at WHERE t.events IS NOT e.n)";
+    sqlite3_stmt *statement;
+    ck_assert_msg(sqlite3_prepare_v2(shell, sql, -1, &statement, NULL) == SQLITE_OK, "%s",
+                  sqlite3_errmsg(shell));
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+    ck_assert_int_eq(sqlite3_column_int64(statement, 0), 0);
+    sqlite3_finalize(statement);
+}
+
+/* The engine's own erasing: what is too old, mostly a part of all. */
+static inline void play_prune(void)
+{
+    struct erasure done;
+    struct error err = {""};
+    if (model.count == 0)
+        return;
+    size_t keep = dice_roll(&dice, 4) == 0
+                      ? dice_roll(&dice, model.count)
+                      : model.count - 1 - model.count / (2 + dice_roll(&dice, 20));
+    int64_t before = model.list[keep]->place.ts;
+    ck_assert_msg(engine_prune(engine, before, NULL, &done, &err) == STORE_OK, "%s", err.text);
+    size_t erased = model_erase(&model, false, INT64_MIN, before - 1);
+    ck_assert_int_eq(done.events, (int)erased);
+    seen.pruned += erased;
+    generation += erased > 0;
+    check_tally();
+}
+
+static inline void play_forget(void)
+{
+    char id[8], text[32];
+    struct erasure done;
+    struct error err = {""};
+    snprintf(id, sizeof id, "u%u", (unsigned)below(USERS));
+    snprintf(text, sizeof text, "\"userId\":\"%s\"", id);
+    const struct forget_who who = {.id = id, .len = strlen(id)};
+    ck_assert_msg(engine_forget(engine, &who, NULL, &done, &err) == STORE_OK, "%s", err.text);
+    size_t erased = model_erase_text(&model, text);
+    ck_assert_int_eq(done.events, (int)erased);
+    ck_assert(done.scrubbed);
+    seen.forgotten += erased;
+    generation += erased > 0;
+    for (size_t i = 0; i < BODIES; i++) { /* a retry of it counts as new */
+        free(bodies[i].text);
+        bodies[i].text = NULL;
+    }
+    check_tally();
 }
 
 /* Another program erases a few events, now and then many. */

@@ -91,6 +91,23 @@ static inline size_t model_erase(struct model *model, bool by_seq, int64_t low, 
     return erased;
 }
 
+/* Erases the events that hold this text. Returns how many there were. */
+static inline size_t model_erase_text(struct model *model, const char *text)
+{
+    size_t kept = 0, before = model->count;
+    for (size_t i = 0; i < before; i++) {
+        struct model_event *event = model->list[i];
+        if (memmem(event->text, event->len, text, strlen(text)) == NULL) {
+            model->list[kept++] = event;
+            continue;
+        }
+        model->bytes -= event->len;
+        free(event);
+    }
+    model->count = kept;
+    return before - kept;
+}
+
 /* The highest seq that is stored; 0 for none. */
 static inline int64_t model_top(const struct model *model)
 {

@@ -5,6 +5,7 @@
 #define BEACOND_TESTS_UNIT_H
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 static inline int unit_main(Suite *suite)
@@ -17,12 +18,17 @@ static inline int unit_main(Suite *suite)
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* How many rounds a random test plays: all of them, or a fiftieth where BEACOND_SLOW says that
- * every step is dear (valgrind, sanitizers). */
-static inline unsigned unit_rounds(unsigned all)
+/* Whether BEACOND_SLOW says that every step is dear (valgrind, sanitizers). */
+static inline bool unit_slow(void)
 {
     const char *slow = getenv("BEACOND_SLOW");
-    return slow != NULL && *slow == '1' ? all / 50 : all;
+    return slow != NULL && *slow == '1';
+}
+
+/* How many rounds a random test plays: all of them, or a fiftieth. */
+static inline unsigned unit_rounds(unsigned all)
+{
+    return unit_slow() ? all / 50 : all;
 }
 
 /* Where the source tree is; automake tells in a VPATH build. */

@@ -93,7 +93,8 @@ static void checkpoint_spoil(struct checkpoint *checkpoint, const char *why)
     checkpoint->spoilt = true;
     log_error(
         "%s: the disk failed to take what was put back (%s). Nothing is lost: %s-wal has all of "
-        "it and is kept, and grows, until beacond is started again",
+        "it and is kept, and grows, until beacond is started again. End every other program that "
+        "has the database open before that",
         checkpoint->database, why, checkpoint->database);
 }
 
@@ -148,6 +149,25 @@ bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle)
     checkpoint->tried = checkpoint->pages;
     checkpoint_complain(checkpoint);
     return true;
+}
+
+int checkpoint_empty(struct checkpoint *checkpoint, struct db *db, struct error *err)
+{
+    checkpoint_unmark(checkpoint);
+    if (checkpoint->spoilt) {
+        error_set(err, "the disk has failed to take what was put back; restart beacond");
+        return STORE_BUSY;
+    }
+    int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (code == SQLITE_OK) {
+        checkpoint->pages = checkpoint->tried = 0;
+        return STORE_OK;
+    }
+    error_set(err, "%s",
+              (code & 0xff) == SQLITE_BUSY ? "a reader is in the way" : sqlite3_errmsg(db->handle));
+    if (code == SQLITE_IOERR_FSYNC)
+        checkpoint_spoil(checkpoint, sqlite3_errmsg(db->handle));
+    return STORE_BUSY;
 }
 
 void checkpoint_finish(struct checkpoint *checkpoint, struct db *db)

@@ -13,7 +13,9 @@
  *
  * A flush that fails says nothing of what: the system may have dropped pages of parts long copied,
  * and say so once only. SQLite would not copy them again. So nothing is checkpointed any more then,
- * not at the end either; the next start, for which the whole WAL is new, makes up for it.
+ * not at the end either; the next start, for which the whole WAL is new, makes up for it. New it is
+ * to whoever opens the database first: another program that has it open meanwhile keeps the -shm,
+ * in which SQLite has noted what it has copied, so the log says that such programs are to be ended.
  */
 #ifndef BEACOND_STORE_SQLITE_CHECKPOINT_H
 #define BEACOND_STORE_SQLITE_CHECKPOINT_H
@@ -43,6 +45,10 @@ void checkpoint_close(struct checkpoint *checkpoint);
 /* Runs one, or a part, if it is due. idle: nothing waits. Returns whether there is more to do once
  * idle. */
 bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle);
+
+/* All of it, after which the WAL is an empty file. Waits DB_BUSY_MS for readers. STORE_OK, or
+ * STORE_BUSY while one is in the way or when the disk has failed. */
+int checkpoint_empty(struct checkpoint *checkpoint, struct db *db, struct error *err) MUST_CHECK;
 
 /* The last one, before db is closed: whatever fails is logged, and the next start makes up for it.
  * Takes the empty WAL away when the connection is closed, so that the one file is all there is. */

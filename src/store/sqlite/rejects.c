@@ -71,3 +71,25 @@ int rejects_add_batch(struct rejects *rejects, struct db *db, const struct batch
     }
     return status;
 }
+
+int rejects_erase(struct rejects *rejects, struct db *db, int64_t n, bool *erased,
+                  struct error *err)
+{
+    sqlite3_stmt *length = db_statement(db, SQL_REJECT_LENGTH);
+    sqlite3_stmt *drop = db_statement(db, SQL_REJECT_DROP);
+    int64_t bytes = 0;
+    *erased = false;
+    if (length == NULL || drop == NULL)
+        return db_failure(db, err);
+    db_bind_int(length, ":n", n);
+    db_bind_int(drop, ":n", n);
+    int status = db_number(db, length, &bytes, err);
+    if (status == STORE_OK)
+        status = db_finish(db, drop, err);
+    *erased = status == STORE_OK && sqlite3_changes(db->handle) > 0;
+    if (*erased) {
+        rejects->rows--;
+        rejects->bytes -= bytes;
+    }
+    return status;
+}

@@ -27,4 +27,8 @@ int rejects_add(struct rejects *rejects, struct db *db, int64_t received, const 
 int rejects_add_batch(struct rejects *rejects, struct db *db, const struct batch *batch,
                       size_t known, struct error *err) MUST_CHECK;
 
+/* Erases the one of that number, if it is there. Part of the open transaction. */
+int rejects_erase(struct rejects *rejects, struct db *db, int64_t n, bool *erased,
+                  struct error *err) MUST_CHECK;
+
 #endif

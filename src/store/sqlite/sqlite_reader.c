@@ -196,7 +196,7 @@ static int reader_skip(struct db *db, int64_t since, int64_t until, int64_t skip
 static int reader_survey(struct db *db, int64_t since, int64_t until, int64_t skip,
                          struct store_survey *out, struct error *err)
 {
-    sqlite3_stmt *newest = db_statement(db, SQL_WINDOW_NEWEST_SEQ);
+    sqlite3_stmt *newest = db_statement(db, SQL_LAST_SEQ);
     sqlite3_stmt *erasures = db_statement(db, SQL_ERASURES);
     if (newest == NULL || erasures == NULL)
         return db_failure(db, err);

@@ -32,7 +32,18 @@ int sqlite_reader_page_down(struct store_reader *reader, int64_t since, int64_t 
                             struct error *err) MUST_CHECK;
 int sqlite_reader_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
                            store_seq_fn *row, void *arg, bool *more, struct error *err) MUST_CHECK;
+int sqlite_reader_seq_back(struct store_reader *reader, int64_t count, int64_t *seq,
+                           struct error *err) MUST_CHECK;
 int sqlite_reader_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
                                void *arg, bool *more, struct error *err) MUST_CHECK;
+
+/* sqlite_reader_pages.c */
+int sqlite_reader_page_receipts(struct store_reader *reader, int64_t after_row,
+                                store_receipts_fn *row, void *arg, bool *more,
+                                struct error *err) MUST_CHECK;
+
+/* sqlite_known.c */
+int sqlite_reader_known(struct store_reader *reader, const struct batch *batch, bool *known,
+                        struct error *err) MUST_CHECK;
 
 #endif

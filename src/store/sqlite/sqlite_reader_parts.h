@@ -10,6 +10,7 @@
 struct sqlite_reader {
     struct store_reader base;
     struct db db;
+    bool notes; /* sqlite_known.c has made its table */
 };
 
 #endif

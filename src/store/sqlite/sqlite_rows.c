@@ -1,10 +1,9 @@
-/* Pages of a reader with all that a row knows: events up, down and by seq, and rejects. */
+/* Pages of events with all that a row knows: up, down and by seq. */
 
 #include "store/sqlite/sqlite_reader_parts.h"
 #include "store/step.h"
 
-enum { ROWS_TS, ROWS_SEQ, ROWS_RECEIVED, ROWS_EVENT };
-enum { REJECTS_N, REJECTS_RECEIVED, REJECTS_REASON, REJECTS_EVENT };
+enum { ROWS_TS, ROWS_SEQ, ROWS_RECEIVED, ROWS_GIVEN, ROWS_EVENT };
 
 static int rows_no_memory(struct error *err)
 {
@@ -22,6 +21,7 @@ static int rows_hand_out(struct db *db, sqlite3_stmt *statement, store_seq_fn *r
             .place = {sqlite3_column_int64(statement, ROWS_TS),
                       sqlite3_column_int64(statement, ROWS_SEQ)},
             .received = sqlite3_column_int64(statement, ROWS_RECEIVED),
+            .given = sqlite3_column_int64(statement, ROWS_GIVEN) != 0,
             .text = (const char *)sqlite3_column_text(statement, ROWS_EVENT),
             .len = (size_t)sqlite3_column_bytes(statement, ROWS_EVENT),
         };
@@ -111,37 +111,15 @@ int sqlite_reader_page_seq(struct store_reader *base, int64_t after_seq, int64_t
     return rows_hand_out(db, rows, row, arg, more, err);
 }
 
-int sqlite_reader_page_rejects(struct store_reader *base, int64_t after_n, store_reject_fn *row,
-                               void *arg, bool *more, struct error *err)
+int sqlite_reader_seq_back(struct store_reader *base, int64_t count, int64_t *seq,
+                           struct error *err)
 {
     struct db *db = &((struct sqlite_reader *)base)->db;
-    sqlite3_stmt *rows = db_statement(db, SQL_ROWS_REJECTS);
-    int code = SQLITE_ROW, status = STORE_OK;
-    *more = false;
-    if (rows == NULL) {
+    sqlite3_stmt *back = db_statement(db, SQL_SEQ_BACK);
+    if (back == NULL) {
         (void)db_failure(db, err);
         return STORE_BUSY;
     }
-    db_bind_int(rows, ":after", after_n);
-    while (!*more && status == STORE_OK && (code = sqlite3_step(rows)) == SQLITE_ROW) {
-        struct store_reject out = {
-            .n = sqlite3_column_int64(rows, REJECTS_N),
-            .received = sqlite3_column_int64(rows, REJECTS_RECEIVED),
-            .reason = (const char *)sqlite3_column_text(rows, REJECTS_REASON),
-            .text = sqlite3_column_blob(rows, REJECTS_EVENT),
-            .len = (size_t)sqlite3_column_bytes(rows, REJECTS_EVENT),
-        };
-        if (out.text == NULL && out.len == 0)
-            out.text = ""; /* an empty blob has no address */
-        if (out.reason == NULL || out.text == NULL)
-            status = rows_no_memory(err);
-        else
-            *more = row(arg, &out) != 0;
-    }
-    if (code != SQLITE_ROW && code != SQLITE_DONE) {
-        (void)db_failure(db, err);
-        status = STORE_BUSY;
-    }
-    (void)sqlite3_reset(rows);
-    return status;
+    db_bind_int(back, ":count", count);
+    return db_number(db, back, seq, err) == STORE_OK ? STORE_OK : STORE_BUSY;
 }

@@ -9,16 +9,21 @@
 #include "store/sqlite/sqlite_reader.h"
 #include "store/sqlite/sqlite_store_parts.h"
 
-/* Someone has deleted the newest rows: their numbers are not to be given out again. Part of the
- * open transaction. */
-static int store_keep_last_seq(struct sqlite_store *store, struct error *err)
+int sqlite_store_note_last_seq(struct sqlite_store *store, struct error *err)
 {
     sqlite3_stmt *note = db_statement(&store->db, SQL_NOTE_LAST_SEQ);
     if (note == NULL)
         return db_failure(&store->db, err);
-    store->last_seq = store->base.state.last_seq;
     db_bind_int(note, ":seq", store->last_seq);
     return db_finish(&store->db, note, err);
+}
+
+/* Someone has deleted the newest rows: their numbers are not to be given out again. Part of the
+ * open transaction. */
+static int store_keep_last_seq(struct sqlite_store *store, struct error *err)
+{
+    store->last_seq = store->base.state.last_seq;
+    return sqlite_store_note_last_seq(store, err);
 }
 
 static int store_load(struct sqlite_store *store, struct error *err)
@@ -205,6 +210,17 @@ static const struct store_ops sqlite_store_ops = {
     .append = sqlite_store_append,
     .append_apart = sqlite_store_append_apart,
     .load_receipts = sqlite_store_load_receipts,
+    .erase_oldest = sqlite_store_erase_oldest,
+    .erase = sqlite_store_erase,
+    .erase_rejects = sqlite_store_erase_rejects,
+    .replace_receipts = sqlite_store_replace_receipts,
+    .size = sqlite_store_size,
+    .shrink = sqlite_store_shrink,
+    .scrub = sqlite_store_scrub,
+    .find_traces = sqlite_store_find_traces,
+    .clean_traces = sqlite_store_clean_traces,
+    .rebuild_index = sqlite_store_rebuild_index,
+    .rewrite = sqlite_store_rewrite,
     .tend = sqlite_store_tend,
     .changed = sqlite_store_changed,
     .doubt = sqlite_store_doubt,
@@ -216,7 +232,10 @@ static const struct store_ops sqlite_store_ops = {
     .page_up = sqlite_reader_page_up,
     .page_down = sqlite_reader_page_down,
     .page_seq = sqlite_reader_page_seq,
+    .seq_back = sqlite_reader_seq_back,
     .page_rejects = sqlite_reader_page_rejects,
+    .page_receipts = sqlite_reader_page_receipts,
+    .known = sqlite_reader_known,
 };
 
 int sqlite_store_reader_open_file(const char *database, struct store_reader **out,

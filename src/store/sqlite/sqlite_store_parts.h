@@ -42,10 +42,37 @@ int sqlite_store_begin(struct sqlite_store *store, struct error *err) MUST_CHECK
  * back. Returns the status of the whole. */
 int sqlite_store_end(struct sqlite_store *store, int status, struct error *err) MUST_CHECK;
 
+/* Writes last_seq down: the row that has it, or had it, is no more. Part of the open transaction.
+ */
+int sqlite_store_note_last_seq(struct sqlite_store *store, struct error *err) MUST_CHECK;
+
 /* sqlite_append.c: as store_append and store_append_apart. */
 int sqlite_store_append(struct store *base, struct store_item *items, size_t count,
                         const struct store_receipts *receipts, struct error *err) MUST_CHECK;
 int sqlite_store_append_apart(struct store *base, struct store_item *item,
                               const struct store_receipts *receipts, struct error *err) MUST_CHECK;
+
+/* sqlite_erase.c: as the calls of store.h of these names. */
+int sqlite_store_erase_oldest(struct store *base, int64_t before_ms, size_t most,
+                              struct range_place *places, size_t *erased,
+                              struct error *err) MUST_CHECK;
+int sqlite_store_erase(struct store *base, const struct range_place *places, size_t count,
+                       size_t *erased, struct error *err) MUST_CHECK;
+int sqlite_store_erase_rejects(struct store *base, const int64_t *numbers, size_t count,
+                               size_t *erased, struct error *err) MUST_CHECK;
+int sqlite_store_replace_receipts(struct store *base, const struct store_receipts_row *rows,
+                                  size_t count, struct error *err) MUST_CHECK;
+int sqlite_store_size(struct store *base, struct store_size *out, struct error *err) MUST_CHECK;
+int sqlite_store_shrink(struct store *base, int64_t pages, int64_t *left,
+                        struct error *err) MUST_CHECK;
+int sqlite_store_scrub(struct store *base, struct error *err) MUST_CHECK;
+int sqlite_store_rebuild_index(struct store *base, struct error *err) MUST_CHECK;
+int sqlite_store_rewrite(struct store *base, struct error *err) MUST_CHECK;
+
+/* sqlite_traces.c: likewise. */
+int sqlite_store_find_traces(struct store *base, int64_t *page, store_trace_fn *fn, void *arg,
+                             bool *more, struct error *err) MUST_CHECK;
+int sqlite_store_clean_traces(struct store *base, const int64_t *pages, size_t count,
+                              struct error *err) MUST_CHECK;
 
 #endif

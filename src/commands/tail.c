@@ -1,0 +1,247 @@
+#include "commands/commands.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "commands/interrupt.h"
+#include "commands/meter.h"
+#include "commands/output.h"
+#include "commands/watch.h"
+#include "contract/brief.h"
+#include "contract/line.h"
+#include "control/dial.h"
+#include "store/store.h"
+
+/*
+ * Each look asks for what is behind seq in the order of commits: whatever wakes it, and however
+ * often in vain, nothing is missed or told twice.
+ */
+struct tail {
+    const char *database;
+    bool text;
+    struct store_reader *reader;
+    struct stat file; /* which the reader has open */
+    int64_t seq;      /* of the last event written */
+    struct output output;
+    struct watch watch;
+    struct meter meter;
+    bool starved;         /* out of memory within a page */
+    bool alone;           /* no daemon runs, and that was said */
+    struct error trouble; /* the last that was told */
+};
+
+/* Tells a trouble once, until it is over. */
+static void tail_tell(struct tail *tail, const struct error *err)
+{
+    if (strcmp(tail->trouble.text, err->text) != 0)
+        meter_say(&tail->meter, "beacond: %s", err->text);
+    tail->trouble = *err;
+}
+
+static int tail_row(void *arg, const struct store_row *row)
+{
+    struct tail *tail = arg;
+    struct bytes *out = &tail->output.bytes;
+    int status;
+    if (tail->text)
+        status = brief_append(out, row->place.ts, row->text, row->len);
+    else if (tail->output.terminal)
+        status = line_append_visible(out, row->text, row->len);
+    else
+        status = line_append(out, row->text, row->len);
+    tail->starved = status != 0 || bytes_append(out, "\n", 1) != 0;
+    if (tail->starved)
+        return -1;
+    tail->seq = row->place.seq;
+    return out->len >= OUTPUT_CHUNK;
+}
+
+/* Writes all that is new. An output_status; what the database can't give now is told. */
+static int tail_look(struct tail *tail)
+{
+    struct error err = {""};
+    bool more = true;
+    int status = OUTPUT_OK;
+    while (more && status == OUTPUT_OK && !interrupted()) {
+        if (store_page_seq(tail->reader, tail->seq, INT64_MAX, tail_row, tail, &more, &err) !=
+            STORE_OK) {
+            tail_tell(tail, &err);
+            more = false;
+        } else {
+            tail->trouble.text[0] = '\0';
+        }
+        if (tail->output.bytes.len > 0)
+            watch_found(&tail->watch);
+        status = tail->starved ? OUTPUT_FAILED : output_flush(&tail->output, &err);
+        if (tail->starved)
+            error_set(&err, "out of memory");
+        if (status == OUTPUT_FAILED)
+            tail_tell(tail, &err);
+    }
+    return interrupted() ? OUTPUT_STOPPED : status;
+}
+
+static int tail_open(struct tail *tail, struct error *err)
+{
+    int status = store_reader_open_file(tail->database, &tail->reader, err);
+    /* Behind it: an exchange between the two is noticed as one more. */
+    if (status == STORE_OK && stat(tail->database, &tail->file) != 0)
+        tail->file = (struct stat){0};
+    return status;
+}
+
+/* A backup may have been put in the place of the database. */
+static void tail_look_file(struct tail *tail)
+{
+    struct stat now;
+    struct error err = {""};
+    struct store_newest newest;
+    if (stat(tail->database, &now) != 0 ||
+        (now.st_dev == tail->file.st_dev && now.st_ino == tail->file.st_ino))
+        return;
+    struct store_reader *before = tail->reader;
+    if (tail_open(tail, &err) != STORE_OK) {
+        tail->reader = before;
+        tail_tell(tail, &err);
+        return;
+    }
+    store_reader_close(before);
+    meter_say(&tail->meter, "beacond: %s is another file now", tail->database);
+    if (store_newest(tail->reader, &newest, &err) == STORE_OK && newest.max_seq < tail->seq)
+        tail->seq = newest.max_seq;
+}
+
+/* Says once that nobody commits anything. */
+static void tail_look_daemon(struct tail *tail)
+{
+    struct link link;
+    struct error err = {""};
+    int dialled = dial_open(&link, tail->database, &err);
+    if (dialled == DIAL_OK)
+        link_clear(&link);
+    if (dialled == DIAL_NOBODY && !tail->alone)
+        meter_say(&tail->meter, "beacond: no daemon is running on %s; waiting for one",
+                  tail->database);
+    if (dialled == DIAL_OK && tail->alone)
+        meter_say(&tail->meter, "beacond: a daemon is running again");
+    tail->alone = dialled == DIAL_NOBODY;
+}
+
+static int tail_follow(struct tail *tail)
+{
+    int status = tail_look(tail);
+    bool idle;
+    if (status == OUTPUT_OK)
+        tail_look_daemon(tail);
+    while (status == OUTPUT_OK) {
+        if (!watch_wait(&tail->watch, tail->output.fd, &idle))
+            return OUTPUT_CLOSED;
+        if (idle) {
+            tail_look_file(tail);
+            tail_look_daemon(tail);
+        }
+        status = tail_look(tail);
+    }
+    return status;
+}
+
+/* A whole number of 0 or more; 1 when it was given, 0 when not, -1 with err. */
+static int tail_number(const struct arguments *arguments, const char *name, int64_t *number,
+                       struct error *err)
+{
+    const char *text = arguments_value(arguments, name);
+    if (text == NULL)
+        return 0;
+    errno = 0;
+    *number = strtoll(text, NULL, 10);
+    if (errno == 0 && text[0] != '\0' && text[strspn(text, "0123456789")] == '\0')
+        return 1;
+    error_set(err, "--%s: expected a whole number, got \"%s\"", name, text);
+    return -1;
+}
+
+static int tail_format(struct tail *tail, const struct arguments *arguments, struct error *err)
+{
+    const char *format = arguments_value(arguments, "format");
+    tail->text = format != NULL && strcmp(format, "text") == 0;
+    if (format == NULL || tail->text || strcmp(format, "ndjson") == 0)
+        return 0;
+    error_set(err, "--format: expected ndjson or text, got \"%s\"", format);
+    return -1;
+}
+
+/* Where to begin. A store_status. */
+static int tail_begin(struct tail *tail, bool since, bool last, int64_t number, struct error *err)
+{
+    struct store_newest newest;
+    if (since)
+        tail->seq = number;
+    else if (last)
+        return store_seq_back(tail->reader, number, &tail->seq, err);
+    int status = since ? STORE_OK : store_newest(tail->reader, &newest, err);
+    if (!since && status == STORE_OK)
+        tail->seq = newest.max_seq;
+    return status;
+}
+
+static int tail_end(struct tail *tail, int status)
+{
+    if (status == OUTPUT_STOPPED) {
+        meter_say(&tail->meter, "beacond: stopped; --since-seq %" PRId64 " goes on from here",
+                  tail->seq);
+        return COMMAND_STOPPED;
+    }
+    return status == OUTPUT_CLOSED ? COMMAND_OK : COMMAND_FAILED;
+}
+
+static int tail_run(const struct options *options, const struct arguments *arguments)
+{
+    struct tail tail = {.database = options->database};
+    struct error err = {""};
+    int64_t number = 0;
+    meter_init(&tail.meter);
+    int last = tail_number(arguments, "last", &number, &err);
+    int since = last != 0 ? 0 : tail_number(arguments, "since-seq", &number, &err);
+    if (last > 0 && arguments_value(arguments, "since-seq") != NULL) {
+        error_set(&err, "--last and --since-seq exclude each other");
+        since = -1;
+    }
+    if (last < 0 || since < 0 || tail_format(&tail, arguments, &err) != 0) {
+        tail_tell(&tail, &err);
+        return COMMAND_CONFIG;
+    }
+    interrupt_watch();
+    /* Before the first look: what comes behind it wakes. */
+    watch_open(&tail.watch, options->database);
+    int status = tail_open(&tail, &err);
+    int code = status == STORE_UNFIT ? COMMAND_CONFIG : COMMAND_FAILED;
+    if (status == STORE_OK)
+        status = tail_begin(&tail, since > 0, last > 0, number, &err);
+    if (status == STORE_OK && output_open(&tail.output, NULL, false, &err) == OUTPUT_OK)
+        code = tail_end(&tail, tail_follow(&tail));
+    else
+        tail_tell(&tail, &err);
+    output_close(&tail.output);
+    store_reader_close(tail.reader);
+    watch_close(&tail.watch);
+    return code;
+}
+
+static const struct arguments_flag tail_flags[] = {
+    {"since-seq", "N", "begin behind the event with this number"},
+    {"last", "N", "begin with the newest N events; default: with what comes from now on"},
+    {"format", "ndjson|text", "an event a line as it was sent, or a short text; default ndjson"},
+    {0},
+};
+
+static const char *const tail_options[] = {"config", "database", "log-level", "log-format", NULL};
+
+const struct command command_tail = {
+    .name = "tail",
+    .help = "write each event as it is stored",
+    .usage = {.flags = tail_flags, .options = tail_options},
+    .run = tail_run,
+};

@@ -1,0 +1,222 @@
+#include "engine/retention.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/clock.h"
+#include "base/condition.h"
+#include "base/log.h"
+#include "engine/pruning.h"
+#include "engine/slices.h"
+
+#define RETENTION_LOOK_MS 60000
+#define RETENTION_LEAST_LOOK_MS 100
+/* Free pages in a thousand that stay for what comes next: to give them back and take them again
+ * costs twice. */
+#define RETENTION_SLACK_PERMILLE 60
+/* For the disk's sake nothing goes that is newer. */
+#define RETENTION_KEEP_MS (INT64_C(24) * 3600 * 1000)
+
+struct retention {
+    pthread_t thread;
+    struct writer *writer;
+    struct engine_options options;
+
+    pthread_mutex_t mutex; /* guards stopping */
+    pthread_cond_t wake;   /* on the monotonic clock */
+    bool stopping;
+
+    /* The thread's own. */
+    bool failed; /* the last time, and it was said */
+    bool told_short;
+};
+
+/* --- one look --------------------------------------------------------------------------------- */
+
+/* The bytes that are free for us on the database's disk. 0, or -1 with err. */
+static int retention_room(const char *database, int64_t *room, struct error *err)
+{
+    char path[PATH_MAX];
+    struct statvfs disk;
+    if (strlen(database) >= sizeof path) {
+        error_set(err, "%s: too long a path", database);
+        return -1;
+    }
+    strcpy(path, database);
+    if (statvfs(dirname(path), &disk) != 0) {
+        error_set(err, "%s: %s", database, strerror(errno));
+        return -1;
+    }
+    *room = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
+    return 0;
+}
+
+/* Gives free pages back to the disk, then erases what makes up for the rest. */
+static int retention_disk(struct writer *writer, const struct engine_options *options,
+                          const struct progress *progress, struct erasure *out, bool *short_of,
+                          struct error *err)
+{
+    struct store_size size;
+    int64_t room;
+    if (retention_room(options->store.database, &room, err) != 0)
+        return STORE_BUSY;
+    *short_of = false;
+    if (room >= options->min_free_bytes)
+        return STORE_OK;
+    int status = slices_size(writer, &size, err);
+    if (status != STORE_OK)
+        return status;
+    int64_t lacking = options->min_free_bytes - room;
+    int64_t used = (size.pages - size.free_pages) * size.page_bytes;
+    int64_t goal = used + size.free_pages * size.page_bytes - lacking;
+    const struct pruning pruning = {.before_ms = clock_wall_ms() - RETENTION_KEEP_MS,
+                                    .used_bytes = goal < 1 ? 1 : goal};
+    status = pruning_run(writer, &pruning, progress, out, err);
+    if (status == STORE_OK && !out->stopped &&
+        retention_room(options->store.database, &room, err) == 0)
+        *short_of = room < options->min_free_bytes;
+    return status;
+}
+
+int retention_run(struct writer *writer, const struct engine_options *options,
+                  const struct progress *progress, struct erasure *out, bool *short_of,
+                  struct error *err)
+{
+    int status = STORE_OK;
+    bool is_short = false;
+    if (options->retain_ms > 0) {
+        const struct pruning pruning = {.before_ms = clock_wall_ms() - options->retain_ms,
+                                        .slack_permille = RETENTION_SLACK_PERMILLE};
+        status = pruning_run(writer, &pruning, progress, out, err);
+    }
+    if (status == STORE_OK && options->retain_bytes > 0 && !out->stopped) {
+        const struct pruning pruning = {.before_ms = INT64_MAX,
+                                        .used_bytes = options->retain_bytes,
+                                        .slack_permille = RETENTION_SLACK_PERMILLE};
+        status = pruning_run(writer, &pruning, progress, out, err);
+    }
+    if (status == STORE_OK && options->min_free_bytes > 0 && !out->stopped)
+        status = retention_disk(writer, options, progress, out, &is_short, err);
+    if (short_of != NULL)
+        *short_of = is_short;
+    return status;
+}
+
+/* --- the thread ---------------------------------------------------------------------------------
+ */
+
+static bool retention_is_stopping(struct retention *retention)
+{
+    pthread_mutex_lock(&retention->mutex);
+    bool stopping = retention->stopping;
+    pthread_mutex_unlock(&retention->mutex);
+    return stopping;
+}
+
+static int retention_step(void *arg, const char *what, int64_t done, int64_t total)
+{
+    (void)what;
+    (void)done;
+    (void)total;
+    return retention_is_stopping(arg);
+}
+
+static void retention_look(struct retention *retention)
+{
+    const struct progress progress = {retention_step, retention};
+    struct erasure done = {0};
+    struct error err = {""};
+    bool short_of = false;
+    int status =
+        retention_run(retention->writer, &retention->options, &progress, &done, &short_of, &err);
+    if (done.events > 0)
+        log_info("retention: erased %lld events; the database is %lld bytes smaller",
+                 (long long)done.events, (long long)done.freed_bytes);
+    if (status != STORE_OK && !retention->failed)
+        log_warn("retention: can't erase now, trying again: %s", err.text);
+    retention->failed = status != STORE_OK;
+    if (short_of && !retention->told_short)
+        log_warn("retention: the disk has less room than min-free-disk, and what is left of the "
+                 "database is newer than 24 hours, or not the database: it stays");
+    if (status == STORE_OK)
+        retention->told_short = short_of;
+}
+
+static int64_t retention_look_ms(const struct engine_options *options)
+{
+    int64_t look_ms = RETENTION_LOOK_MS;
+    if (options->retain_ms > 0 && options->retain_ms / 10 < look_ms)
+        look_ms = options->retain_ms / 10;
+    return look_ms > RETENTION_LEAST_LOOK_MS ? look_ms : RETENTION_LEAST_LOOK_MS;
+}
+
+/* Sleeps so long. Returns whether to go on. */
+static bool retention_sleep(struct retention *retention, int64_t ms)
+{
+    struct timespec until = condition_deadline(ms);
+    pthread_mutex_lock(&retention->mutex);
+    bool time = true;
+    while (!retention->stopping && time)
+        time = condition_wait(&retention->wake, &retention->mutex, &until);
+    bool go_on = !retention->stopping;
+    pthread_mutex_unlock(&retention->mutex);
+    return go_on;
+}
+
+static void *retention_main(void *arg)
+{
+    struct retention *retention = arg;
+    do
+        retention_look(retention);
+    while (retention_sleep(retention, retention_look_ms(&retention->options)));
+    return NULL;
+}
+
+static void retention_free(struct retention *retention)
+{
+    pthread_cond_destroy(&retention->wake);
+    pthread_mutex_destroy(&retention->mutex);
+    free(retention);
+}
+
+int retention_start(struct retention **out, struct writer *writer,
+                    const struct engine_options *options, struct error *err)
+{
+    *out = NULL;
+    if (options->retain_ms <= 0 && options->retain_bytes <= 0 && options->min_free_bytes <= 0)
+        return STORE_OK;
+    struct retention *retention = calloc(1, sizeof *retention);
+    if (retention == NULL) {
+        error_set(err, "out of memory");
+        return STORE_BUSY;
+    }
+    retention->writer = writer;
+    retention->options = *options;
+    condition_init(&retention->wake);
+    pthread_mutex_init(&retention->mutex, NULL);
+    int code = pthread_create(&retention->thread, NULL, retention_main, retention);
+    if (code == 0) {
+        *out = retention;
+        return STORE_OK;
+    }
+    error_set(err, "can't start the retention thread: %s", strerror(code));
+    retention_free(retention);
+    return STORE_BUSY;
+}
+
+void retention_stop(struct retention *retention)
+{
+    if (retention == NULL)
+        return;
+    pthread_mutex_lock(&retention->mutex);
+    retention->stopping = true;
+    pthread_cond_signal(&retention->wake);
+    pthread_mutex_unlock(&retention->mutex);
+    pthread_join(retention->thread, NULL);
+    retention_free(retention);
+}

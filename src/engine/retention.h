@@ -1,0 +1,32 @@
+/*
+ * retention.h: erases what is too old or too much by itself, on a thread of its own.
+ *
+ * It looks at start and then every minute, or ten times within retain_ms where that is shorter (but
+ * not more often than ten times a second). What can't be done now, on a full disk for instance, is
+ * tried again then, and complained about once.
+ */
+#ifndef BEACOND_ENGINE_RETENTION_H
+#define BEACOND_ENGINE_RETENTION_H
+
+#include "engine/engine.h"
+#include "engine/erasure.h"
+
+struct retention;
+struct writer;
+
+/* NULL when none of the three options is set (*out), which is fine; else the thread runs. A
+ * store_status. options: copied, but for the path of the database. */
+int retention_start(struct retention **out, struct writer *writer,
+                    const struct engine_options *options, struct error *err) MUST_CHECK;
+
+/* Waits for the slice under way. Before writer_stop. NULL is fine. */
+void retention_stop(struct retention *retention);
+
+/* Once all that the options say, in the order age, size, disk. Any thread but the writer's.
+ * *short_of: the disk has less room than it should, and what is left is too new to go; NULL: not
+ * wanted. A store_status. */
+int retention_run(struct writer *writer, const struct engine_options *options,
+                  const struct progress *progress, struct erasure *out, bool *short_of,
+                  struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,293 @@
+#include "engine/slices.h"
+
+#include <time.h>
+
+#include "base/clock.h"
+#include "cache/ring.h"
+#include "engine/writer_parts.h"
+
+/* For each part of work, so many of rest. */
+#define SLICES_REST 3
+/* Someone in the sqlite3 shell may hold the lock for a moment: so often it is tried, and waited
+ * between two tries. */
+#define SLICES_TRIES 8
+#define SLICES_AGAIN_MS 100
+/* Nothing was committed for so long: nobody is held up. */
+#define SLICES_QUIET_MS 1000
+
+/* One call: the errand, what it is given and what it gives back. */
+struct slice {
+    struct errand errand; /* first */
+    struct writer *writer;
+    int (*work)(struct slice *slice);
+    int64_t before_ms;
+    const struct range_place *places;
+    const int64_t *numbers;
+    const struct store_receipts_row *rows;
+    const struct receipt_key *keys;
+    size_t count, key_count;
+    int64_t *left;
+    struct store_size *size;
+    struct error *err;
+
+    size_t erased;
+    int status;
+    bool quiet; /* when it began */
+    int64_t took_us;
+};
+
+static int64_t slices_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* --- on the writer's thread ------------------------------------------------------------------- */
+
+static bool slices_is_quiet(struct writer *writer)
+{
+    return clock_mono_ms() - writer->committed_ms >= SLICES_QUIET_MS;
+}
+
+static void slices_run(struct errand *errand)
+{
+    struct slice *slice = (struct slice *)errand;
+    int64_t began_us = slices_now_us();
+    slice->quiet = slices_is_quiet(slice->writer);
+    slice->status = slice->work(slice);
+    slice->took_us = slices_now_us() - began_us;
+}
+
+/* What was erased has been committed: the cache first, then the WAL. */
+static int slices_erased(struct slice *slice, int status, struct range_place low,
+                         struct range_place high)
+{
+    struct writer *writer = slice->writer;
+    struct store_state state;
+    store_look(writer->store, &state);
+    /* Otherwise another program's changes were noticed as well, and writer_tell_ring clears it. */
+    if (status == STORE_OK && slice->erased > 0 && writer->ring != NULL &&
+        state.erasures == writer->erasures + 1) {
+        if (slice->places != NULL)
+            ring_erase_places(writer->ring, slice->places, slice->count);
+        else
+            ring_erase(writer->ring, low, high);
+        ring_set_erasures(writer->ring, state.erasures);
+        writer->erasures = state.erasures;
+    }
+    if (status == STORE_OK)
+        writer_tell_ring(writer, 0, 0);
+    writer_tidy_soon(writer);
+    return status;
+}
+
+static int slices_do_oldest(struct slice *slice)
+{
+    struct range_place places[SLICES_EVENTS_QUIET];
+    size_t most = slice->quiet ? SLICES_EVENTS_QUIET : SLICES_EVENTS;
+    int status = store_erase_oldest(slice->writer->store, slice->before_ms, most, places,
+                                    &slice->erased, slice->err);
+    /* They were the oldest, so nothing is left up to the last of them. */
+    struct range_place high =
+        slice->erased > 0 ? place_above(places[slice->erased - 1]) : PLACE_LOWEST;
+    return slices_erased(slice, status, PLACE_LOWEST, high);
+}
+
+static int slices_do_places(struct slice *slice)
+{
+    int status =
+        store_erase(slice->writer->store, slice->places, slice->count, &slice->erased, slice->err);
+    return slices_erased(slice, status, PLACE_LOWEST, PLACE_LOWEST);
+}
+
+static int slices_do_rejects(struct slice *slice)
+{
+    int status = store_erase_rejects(slice->writer->store, slice->numbers, slice->count,
+                                     &slice->erased, slice->err);
+    writer_tidy_soon(slice->writer);
+    return status;
+}
+
+static int slices_do_receipts(struct slice *slice)
+{
+    struct writer *writer = slice->writer;
+    int status = store_replace_receipts(writer->store, slice->rows, slice->count, slice->err);
+    for (size_t i = 0; i < slice->key_count && status == STORE_OK; i++)
+        receipts_erase(writer->receipts, &slice->keys[i]);
+    writer_tidy_soon(writer);
+    return status;
+}
+
+static int slices_do_size(struct slice *slice)
+{
+    return store_size(slice->writer->store, slice->size, slice->err);
+}
+
+static int slices_do_shrink(struct slice *slice)
+{
+    int64_t pages = slice->quiet ? SLICES_PAGES_QUIET : SLICES_PAGES;
+    int status = store_shrink(slice->writer->store, pages, slice->left, slice->err);
+    writer_tidy_soon(slice->writer);
+    return status;
+}
+
+static int slices_do_tidy(struct slice *slice)
+{
+    slice->writer->untidy = store_tend(slice->writer->store, true);
+    return slice->writer->untidy ? STORE_BUSY : STORE_OK;
+}
+
+static int slices_do_scrub(struct slice *slice)
+{
+    return store_scrub(slice->writer->store, slice->err);
+}
+
+static int slices_do_clean(struct slice *slice)
+{
+    int status = store_clean_traces(slice->writer->store, slice->numbers, slice->count, slice->err);
+    writer_tidy_soon(slice->writer);
+    return status;
+}
+
+static int slices_do_rebuild(struct slice *slice)
+{
+    int status = store_rebuild_index(slice->writer->store, slice->err);
+    writer_tidy_soon(slice->writer);
+    return status;
+}
+
+static int slices_do_rewrite(struct slice *slice)
+{
+    int status = store_rewrite(slice->writer->store, slice->err);
+    writer_tidy_soon(slice->writer);
+    return status;
+}
+
+static int slices_do_nothing(struct slice *slice)
+{
+    (void)slice;
+    return STORE_OK;
+}
+
+/* --- on the caller's ----------------------------------------------------------------------------
+ */
+
+static int slices_call(struct slice *slice)
+{
+    slice->errand.run = slices_run;
+    writer_run(slice->writer, &slice->errand);
+    return slice->status;
+}
+
+/* The same, again while it is busy, and a rest if events come in. */
+static int slices_call_paced(struct slice *slice)
+{
+    int status = slices_call(slice);
+    for (int i = 1; i < SLICES_TRIES && status == STORE_BUSY; i++) {
+        (void)nanosleep(&(struct timespec){0, SLICES_AGAIN_MS * 1000000L}, NULL);
+        status = slices_call(slice);
+    }
+    int64_t rest_us = slice->quiet ? 0 : slice->took_us * SLICES_REST;
+    struct timespec rest = {(time_t)(rest_us / 1000000), (long)(rest_us % 1000000) * 1000};
+    if (rest_us > 0)
+        (void)nanosleep(&rest, NULL);
+    return status;
+}
+
+bool slices_quiet(struct writer *writer)
+{
+    struct slice slice = {.writer = writer, .work = slices_do_nothing};
+    (void)slices_call(&slice);
+    return slice.quiet;
+}
+
+int slices_erase_oldest(struct writer *writer, int64_t before_ms, size_t *erased, struct error *err)
+{
+    struct slice slice = {
+        .writer = writer, .work = slices_do_oldest, .before_ms = before_ms, .err = err};
+    int status = slices_call_paced(&slice);
+    *erased = slice.erased;
+    return status;
+}
+
+int slices_erase(struct writer *writer, const struct range_place *places, size_t count,
+                 size_t *erased, struct error *err)
+{
+    struct slice slice = {
+        .writer = writer, .work = slices_do_places, .places = places, .count = count, .err = err};
+    int status = slices_call_paced(&slice);
+    *erased = slice.erased;
+    return status;
+}
+
+int slices_erase_rejects(struct writer *writer, const int64_t *numbers, size_t count,
+                         size_t *erased, struct error *err)
+{
+    struct slice slice = {.writer = writer,
+                          .work = slices_do_rejects,
+                          .numbers = numbers,
+                          .count = count,
+                          .err = err};
+    int status = slices_call_paced(&slice);
+    *erased = slice.erased;
+    return status;
+}
+
+int slices_erase_receipts(struct writer *writer, const struct store_receipts_row *rows,
+                          size_t count, const struct receipt_key *keys, size_t key_count,
+                          struct error *err)
+{
+    struct slice slice = {.writer = writer,
+                          .work = slices_do_receipts,
+                          .rows = rows,
+                          .count = count,
+                          .keys = keys,
+                          .key_count = key_count,
+                          .err = err};
+    return slices_call_paced(&slice);
+}
+
+int slices_size(struct writer *writer, struct store_size *size, struct error *err)
+{
+    struct slice slice = {.writer = writer, .work = slices_do_size, .size = size, .err = err};
+    return slices_call(&slice);
+}
+
+int slices_shrink(struct writer *writer, int64_t *left, struct error *err)
+{
+    struct slice slice = {.writer = writer, .work = slices_do_shrink, .left = left, .err = err};
+    return slices_call_paced(&slice);
+}
+
+void slices_tidy(struct writer *writer)
+{
+    struct slice slice = {.writer = writer, .work = slices_do_tidy};
+    (void)slices_call_paced(&slice);
+}
+
+int slices_scrub(struct writer *writer, struct error *err)
+{
+    struct slice slice = {.writer = writer, .work = slices_do_scrub, .err = err};
+    return slices_call(&slice);
+}
+
+int slices_clean_traces(struct writer *writer, const int64_t *pages, size_t count,
+                        struct error *err)
+{
+    struct slice slice = {
+        .writer = writer, .work = slices_do_clean, .numbers = pages, .count = count, .err = err};
+    return slices_call_paced(&slice);
+}
+
+int slices_rebuild_index(struct writer *writer, struct error *err)
+{
+    struct slice slice = {.writer = writer, .work = slices_do_rebuild, .err = err};
+    return slices_call_paced(&slice);
+}
+
+int slices_rewrite(struct writer *writer, struct error *err)
+{
+    struct slice slice = {.writer = writer, .work = slices_do_rewrite, .err = err};
+    return slices_call(&slice);
+}

@@ -1,0 +1,224 @@
+"""beacond forget: all of one user or session goes, from every place, and nothing of anyone else."""
+
+import gzip
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import threading
+
+from harness import (BINARY, NOW, Daemon, batch, case, equal, event, main, poll, run, scale, shell, sql)
+from tally import check_tally
+
+MARK = b"planted-mark-7319"
+USER = "visitor-of-the-cellar"
+
+
+def with_members(text, **members):
+    """An event's text with raw members behind."""
+    return text[:-1] + "".join(',"%s":%s' % pair for pair in members.items()).encode() + b"}"
+
+
+def of(n, user=USER, mark=MARK):
+    """An event of a user, with the mark in its payload."""
+    return with_members(event(NOW + n, n, payload='{"mark":"%s-%d"}' % (mark.decode(), n)), userId='"%s"' % user)
+
+
+def other(n):
+    return with_members(event(NOW + n, n, payload='"%s"' % ("x" * (n % 90))), userId='"someone-%d"' % (n % 7))
+
+
+def forget(daemon, *flags):
+    done = run("forget", "--database", daemon if isinstance(daemon, str) else daemon.database, *flags)
+    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
+    lines = done.stdout.decode().splitlines()
+    return {line.split("  ")[1].strip(): int(line.split()[-1]) for line in lines if line.split()[-1].isdigit()}
+
+
+def check_gone(database, *marks):
+    """No byte of a mark is in any file beside the database."""
+    folder = os.path.dirname(database)
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if not os.path.isfile(path):
+            continue
+        with open(path, "rb") as file:
+            text = file.read()
+        for mark in marks:
+            assert mark not in text, "%r is left in %s" % (mark, name)
+
+
+def answers(daemon):
+    """The whole window in every coding."""
+    plain = daemon.get("/_tracker").body
+    return [plain, daemon.get("/_tracker", Accept_Encoding="gzip").plain()]
+
+
+def texts(database):
+    return [row[0] for row in sql(database, "select event from events order by seq")]
+
+
+@case
+def a_user_goes_from_events_rejects_cache_wal_and_file():
+    daemon = Daemon()
+    kept = 0
+    for start in range(0, 3000, 100):
+        daemon.save([of(n) if n % 5 == 0 else other(n) for n in range(start, start + 100)])
+        kept += 80
+    # However it is spelled, and whichever of duplicate members says so.
+    spelled = [of(4000, user="visitor\\u002dof-the-cell\\u0061r"),
+               with_members(of(4001), userId='"another"'),
+               with_members(of(4002, user="another"), **{"user\\u0049d": '"%s"' % USER})]
+    nested = with_members(event(NOW + 4003, 4003, payload='{"userId":"%s"}' % USER), userId='"%s!"' % USER)
+    daemon.save(spelled)
+    bad = [b'{"userId":"%s","note":"%s"}' % (USER.encode(), MARK), b'"%s %s"' % (USER.encode(), MARK),
+           b'{"userId":"another","note":"about %s"}' % USER.encode()]
+    equal(daemon.post(bad).json()["rejected"], 3)
+    for text in answers(daemon):
+        assert MARK in text
+    equal(forget(daemon, "--user", USER), {"events": 603, "rejects": 2, "receipts of bodies": 32})
+    for text in answers(daemon):
+        assert MARK not in text
+        equal(len(json.loads(text)["events"]), kept)
+    equal(daemon.total(), kept)
+    check_gone(daemon.database, MARK, b'"userId":"%s"' % USER.encode())
+    check_tally(daemon.database)
+    # What is not theirs is left alone.
+    equal(sql(daemon.database, "select event from rejects"), [(bad[2],)])
+    daemon.save([nested])
+    equal(forget(daemon, "--user", USER)["events"], 0)
+    equal(daemon.total(), kept + 1)
+
+
+@case
+def a_session_goes_without_a_daemon():
+    daemon = Daemon()
+    daemon.save([with_members(event(NOW + n, n), sessionId='"s%d"' % (n % 3),
+                              mark='"%s-%d"' % (MARK.decode(), n % 3)) for n in range(300)])
+    daemon.stop()
+    before = [text for text in texts(daemon.database) if b'"s1"' not in text]
+    equal(forget(daemon.database, "--session", "s1")["events"], 100)
+    equal(texts(daemon.database), before)
+    check_gone(daemon.database, MARK + b"-1")
+    check_tally(daemon.database)
+    again = Daemon(database=daemon.database)
+    equal(again.total(), 200)
+
+
+@case
+def receipts_of_others_are_kept_and_a_retry_of_what_is_erased_is_new():
+    daemon = Daemon()
+    theirs, mixed = [other(n) for n in range(10)], [other(20), of(21), other(22)]
+    ids = [of(30), of(31).replace(b'"id":"",', b""), of(32).replace(b'"id":""', b'"id":null')]
+    for body in (theirs, mixed, ids):
+        daemon.save(body)
+    equal(daemon.post(theirs).json()["duplicate"], 10)
+    equal(forget(daemon, "--user", USER), {"events": 4, "rejects": 0, "receipts of bodies": 2})
+    for _ in range(2):
+        equal(daemon.post(theirs).json()["duplicate"], 10)
+        daemon.stop()
+        daemon = Daemon(database=daemon.database)
+    equal(daemon.post(mixed).json()["duplicate"], 0)
+    equal(daemon.post(ids).json()["duplicate"], 0)
+    equal(daemon.post(mixed).json()["duplicate"], 3)
+    check_tally(daemon.database)
+
+
+@case
+def what_was_stored_before_goes_while_more_of_the_same_comes():
+    daemon = Daemon()
+    first = scale(20000, 3000)
+    for start in range(0, first, 500):
+        daemon.save([of(n) if n % 2 else other(n) for n in range(start, start + 500)])
+    stop, sent = threading.Event(), []
+
+    def feed():
+        n = first
+        while not stop.is_set():
+            sent.append(daemon.post([of(n, mark=b"later"), other(n + 1)]).status)
+            n += 2
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    try:
+        poll(lambda: len(sent) > 5, "events to come in")
+        forget(daemon, "--user", USER)
+    finally:
+        stop.set()
+        feeder.join()
+    equal(set(sent), {200})
+    left = texts(daemon.database)
+    assert not any(MARK in text for text in left)
+    # Those of the moment of the start may be on either side.
+    assert 0 < sum(b"later" in text for text in left) <= len(sent)
+    equal(sum(b"someone-" in text for text in left), first // 2 + len(sent))
+    equal(daemon.total(), len(left))
+    check_gone(daemon.database, MARK)
+    check_tally(daemon.database)
+
+
+@case
+def killed_in_the_middle_and_run_again_it_completes():
+    daemon = Daemon()
+    for start in range(0, 5000, 500):
+        daemon.save([of(n) if n % 2 else other(n) for n in range(start, start + 500)])
+    daemon.stop()
+    seen = 0
+    for _ in range(20):
+        process = subprocess.Popen([BINARY, "forget", "--database", daemon.database, "--user", USER],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        total = sql(daemon.database, "select count(*) from events")[0][0]
+        while process.poll() is None and sql(daemon.database, "select count(*) from events")[0][0] == total:
+            pass
+        seen += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        check_tally(daemon.database)
+        if process.returncode == 0:
+            break
+    assert seen > 0, "it was never caught"
+    forget(daemon.database, "--user", USER)
+    equal(sum(MARK in text for text in texts(daemon.database)), 0)
+    equal(len(texts(daemon.database)), 2500)
+    check_gone(daemon.database, MARK)
+    check_tally(daemon.database)
+
+
+@case
+def a_reader_that_goes_in_time_is_waited_for():
+    daemon = Daemon()
+    daemon.save([of(n) for n in range(50)])
+    reader = sqlite3.connect(daemon.database, isolation_level=None, check_same_thread=False)
+    reader.execute("begin")
+    reader.execute("select count(*) from events").fetchall()
+
+    def let_go():
+        poll(lambda: daemon.sql("select count(*) from events") == [(0,)], "the events to be gone")
+        reader.execute("rollback")
+
+    waiter = threading.Thread(target=let_go)
+    waiter.start()
+    forget(daemon, "--user", USER)
+    waiter.join()
+    reader.close()
+    check_gone(daemon.database, MARK)
+
+
+@case
+def an_id_is_asked_for_as_it_must_be():
+    daemon = Daemon()
+    daemon.save([of(n) for n in range(5)])
+    for flags in ([], ["--user", ""], ["--user", "a", "--session", "b"], ["--user", "a", "stray"]):
+        done = run("forget", "--database", daemon.database, *flags)
+        equal(done.returncode, 2, flags)
+        assert done.stderr, flags
+    for user in ("null", "true", "{}"):
+        daemon.save([with_members(event(), userId=user)])
+        equal(forget(daemon, "--user", user)["events"], 0)
+    daemon.save([with_members(event(), userId="42")])
+    equal(forget(daemon, "--user", "42")["events"], 1)
+    equal(run("forget", "--database", "nowhere.db", "--user", "a").returncode, 78)
+
+
+main()

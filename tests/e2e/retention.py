@@ -1,0 +1,244 @@
+"""Retention and beacond prune: the oldest goes, the file becomes smaller, nothing else changes."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+
+from disks import gone, tiny_disk
+from harness import (BINARY, NOW, Daemon, WriteLock, case, equal, event, main, poll, run, scale, sliced, sql,
+                     stamp)
+from tally import check_tally
+
+DAY = 86400000
+MIB = 1 << 20
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+def fill(daemon, count, first_ms, step_ms, size=300):
+    """count events, step_ms apart."""
+    for start in range(0, count, 500):
+        daemon.save([event(first_ms + n * step_ms, n, payload='"%s"' % ("x" * size))
+                     for n in range(start, min(start + 500, count))])
+
+
+def prune(database, *flags):
+    """(events, bytes) that the command says have gone."""
+    done = run("prune", "--database", database, *flags)
+    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
+    lines = done.stdout.decode().splitlines()
+    equal([line.split(":")[0] for line in lines], ["events erased", "bytes freed"])
+    return tuple(int(line.split()[-1]) for line in lines)
+
+
+def settled(daemon):
+    """The file's size, once what was written is in it."""
+    wal = daemon.database + "-wal"
+    poll(lambda: not os.path.exists(wal) or os.path.getsize(wal) == 0, "the WAL to be put back")
+    return os.path.getsize(daemon.database)
+
+
+def used(database):
+    pages, free, size = (sql(database, "pragma " + name)[0][0] for name in ("page_count", "freelist_count", "page_size"))
+    return (pages - free) * size
+
+
+@case
+def prune_erases_the_oldest_and_the_file_shrinks():
+    daemon = Daemon()
+    count, cut = scale(20000, 3000), NOW + 1800 * 1000
+    fill(daemon, count, NOW, 1000)
+    before = settled(daemon)
+    left = sliced(daemon.get("/_tracker?since=" + stamp(cut)).body)
+    old = daemon.get("/_tracker", Accept_Encoding="gzip")
+    events, freed = prune(daemon.database, "--before", stamp(cut))
+    equal(events, 1800)
+    equal(daemon.total(), count - 1800)
+    equal(sliced(daemon.get("/_tracker").body), left)
+    new = daemon.get("/_tracker", Accept_Encoding="gzip", If_None_Match=old.header("ETag"))
+    equal(new.status, 200)
+    equal(sliced(new.plain()), left)
+    equal(settled(daemon), before - freed)
+    assert freed > 1800 * 300, freed
+    check_tally(daemon.database)
+    equal(prune(daemon.database, "--before", stamp(cut)), (0, 0))
+    # Without a daemon the command does it itself.
+    daemon.stop()
+    equal(prune(daemon.database, "--before", stamp(cut + 1000))[0], 1)
+    equal(prune(daemon.database, "--before", "9999-12-31")[0], count - 1801)
+    check_tally(daemon.database)
+    # Numbers of erased events are not given out again.
+    again = Daemon(database=daemon.database)
+    again.save([event()])
+    equal(again.sql("select seq from events"), [(count + 1,)])
+
+
+@case
+def prune_wants_one_measure():
+    daemon = Daemon()
+    for flags in (["--before", "yesterday"], ["--older-than", "10"], ["--before", "2024-01-01", "--older-than", "1d"]):
+        equal(run("prune", "--database", daemon.database, *flags).returncode, 2, flags)
+    done = run("prune", "--database", daemon.database)
+    equal(done.returncode, 1)
+    assert b"retain" in done.stderr, done.stderr
+
+
+@case
+def events_go_when_they_are_too_old():
+    daemon = Daemon(retain="3s")
+    ahead = now_ms() + DAY
+    daemon.save([event(now_ms() - DAY), event(now_ms() - 1000), event(ahead)])
+    daemon.wait_log(r"retention: erased 1 events")
+    poll(lambda: daemon.total() == 1, "the second to become too old")
+    equal([e["timestamp"] for e in daemon.read()["events"]], [stamp(ahead)])
+    check_tally(daemon.database)
+
+
+@case
+def the_oldest_go_when_the_database_is_too_large():
+    daemon = Daemon()
+    count = scale(15000, 12000)
+    fill(daemon, count, NOW, 10)
+    daemon.stop()
+    size = os.path.getsize(daemon.database)
+    assert size > 4 * MIB, size
+    daemon = Daemon(database=daemon.database, retain_size="3M")
+    daemon.wait_log(r"retention: erased \d+ events")
+    assert 2.8 * MIB < used(daemon.database) <= 3 * MIB
+    assert settled(daemon) <= 3.3 * MIB
+    kept = [e["timestamp"] for e in daemon.read()["events"]]
+    equal(kept, [stamp(NOW + n * 10) for n in range(count - 1, count - 1 - len(kept), -1)])
+    assert len(kept) >= count // 3, len(kept)
+    check_tally(daemon.database)
+    # By hand, at once: what the daemon's options say.
+    fill(daemon, 3000, NOW + DAY, 10)
+    assert used(daemon.database) > 3 * MIB
+    assert prune(daemon.database)[0] > 1000
+    assert used(daemon.database) <= 3 * MIB
+
+
+@case
+def the_oldest_go_for_the_sake_of_the_disk_but_never_the_newest_day():
+    disk, resize = tiny_disk(24 * MIB)
+    try:
+        daemon = Daemon(database=os.path.join(disk, "beacond.db"))
+        fill(daemon, 12000, now_ms() - 40 * DAY, 100)
+        fill(daemon, 6000, now_ms() - 3600000, 100)
+        daemon.stop()
+        daemon = Daemon(database=daemon.database, min_free_disk="18M")
+        daemon.wait_log(r"retention: erased \d+ events")
+        room = os.statvfs(disk)
+        assert room.f_bavail * room.f_frsize >= 18 * MIB
+        assert 6000 < daemon.total() < 18000, daemon.total()
+        check_tally(daemon.database)
+        daemon.stop()
+        daemon = Daemon(database=daemon.database, min_free_disk="24M")
+        daemon.wait_log(r"newer than 24 hours")
+        equal(daemon.total(), 6000)
+        equal(prune(daemon.database)[0], 0)
+        daemon.stop()
+        equal(sum("newer than 24" in line for line in daemon.log()), 1)
+    finally:
+        gone(disk)
+
+
+@case
+def a_full_disk_stops_it_and_nothing_is_half_done():
+    disk, resize = tiny_disk(16 * MIB)
+    try:
+        daemon = Daemon(database=os.path.join(disk, "beacond.db"), hold="300ms")
+        fill(daemon, 8000, NOW, 10)
+        settled(daemon)
+        with open(os.path.join(disk, "ballast"), "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                pass
+        done = run("prune", "--database", daemon.database, "--before", "9999-12-31")
+        equal(done.returncode, 1, done.stderr)
+        left = daemon.total()
+        assert left > 0
+        equal(len(daemon.read()["events"]), left)
+        check_tally(daemon.database)
+        resize(32 * MIB)
+        equal(prune(daemon.database, "--before", "9999-12-31")[0], left)
+        check_tally(daemon.database)
+        daemon.stop()
+    finally:
+        gone(disk)
+
+
+@case
+def a_lock_of_another_program_is_waited_for_a_moment():
+    daemon = Daemon()
+    daemon.save([event(NOW + n) for n in range(10)])
+    with WriteLock(daemon.database) as lock:
+        timer = threading.Timer(0.5, lock.release)
+        timer.start()
+        equal(prune(daemon.database, "--before", "9999-12-31")[0], 10)
+        timer.join()
+    with WriteLock(daemon.database):
+        done = run("prune", "--database", daemon.database, "--before", "9999-12-31")
+        equal(done.returncode, 1)
+        assert b"locked" in done.stderr, done.stderr
+
+
+@case
+def stopped_in_the_middle_all_is_whole():
+    count = scale(30000, 4000)
+    daemon = Daemon()
+    fill(daemon, count, NOW, 10)
+    feeding = threading.Event()
+
+    def feed():
+        while not feeding.is_set():
+            try:
+                daemon.post([event(NOW + DAY)])
+            except OSError:
+                return
+
+    # While events come in it takes its time.
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    try:
+        command = subprocess.Popen([BINARY, "prune", "--database", daemon.database, "--before", stamp(NOW + DAY)],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        poll(lambda: daemon.sql("select min(seq) from events")[0][0] > 1, "the first to go")
+        daemon.stop()
+    finally:
+        feeding.set()
+        feeder.join()
+    out, err = command.communicate()
+    assert command.returncode in (1, 130), (command.returncode, out, err)
+    left = sql(daemon.database, "select count(*) from events where ts < ?", NOW + DAY)[0][0]
+    assert 0 < left < count, left
+    check_tally(daemon.database)
+    equal(prune(daemon.database, "--before", stamp(NOW + DAY))[0], left)
+    check_tally(daemon.database)
+
+
+@case
+def an_answer_under_way_comes_to_its_end():
+    daemon = Daemon(cache_events=0)
+    fill(daemon, scale(20000, 4000), NOW, 10, 1000)
+    for coding in (b"identity", b"gzip"):
+        wire = daemon.wire()
+        wire.send(b"GET /_tracker HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: %s\r\n\r\n" % coding)
+        wire._more()  # its first bytes
+        least = daemon.sql("select min(ts) from events")[0][0]
+        prune(daemon.database, "--before", stamp(least + 30000))
+        answer = wire.response()
+        equal(answer.status, 200)
+        shown = json.loads(answer.plain())
+        equal(list(shown), ["events", "total", "page", "limit"])
+        assert daemon.total() <= len(shown["events"]) <= shown["total"], (len(shown["events"]), shown["total"])
+        wire.close()
+    check_tally(daemon.database)
+
+
+main()

@@ -1,0 +1,13 @@
+"""The tally against a recount, for tests that erase or bring in."""
+
+from harness import equal, sql
+
+STEPS = (("second", 1000), ("minute", 60000), ("hour", 3600000), ("day", 86400000))
+
+
+def check_tally(database):
+    """Every step of the tally is what counting the events gives."""
+    for name, ms in STEPS:
+        counted = sql(database, "select ts - ((ts %% %d) + %d) %% %d, count(*) from events group by 1 order by 1"
+                      % (ms, ms, ms))
+        equal(sql(database, "select at, events from tally_%s order by at" % name), counted, "tally_" + name)
