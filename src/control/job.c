@@ -20,11 +20,8 @@ static const struct {
     const char *name;
     int (*run)(struct job *job, struct error *err);
 } job_table[] = {
-    {"recount", job_recount},
-    {"prune", erasing_prune},
-    {"forget", erasing_forget},
-    {"import", import_job_run},
-    {"backup", job_backup},
+    {"recount", job_recount},   {"prune", erasing_prune}, {"forget", erasing_forget},
+    {"import", import_job_run}, {"backup", job_backup},
 };
 
 int job_run(struct job *job, struct error *err)
