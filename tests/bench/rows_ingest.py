@@ -14,6 +14,8 @@ from measure import (BINARY, ROUNDS, SECONDS, Daemon, Figure, Row, directory, fi
 
 SLOW_CLIENTS = 1000
 IDLE = 10000
+OLD = 400000  # events of a database that is pruned
+PRUNED_RATE = 2000
 COPIED = 50000  # events of a database that is backed up
 IDLE_BYTES = 24 << 10
 EVENTS_A_BATCH = 25
@@ -149,6 +151,30 @@ def idle_beside():
     return Figure(min(beside), min(alone))
 
 
+def pruning():
+    """The p99 of an answer while the daemon prunes a database, and while it does not."""
+    filled, beside, alone, erased, fault = fill(os.path.join(directory(), "old.db"), OLD), [], [], 0, ""
+    how = "rate=%.3f" % (PRUNED_RATE / EVENTS_A_BATCH)
+    for _ in range(ROUNDS):
+        database = os.path.join(directory(), "old.db")
+        shutil.copy(filled, database)
+        daemon = Daemon(database=database)
+        load(daemon, 32, how, seconds=1)
+        alone.append(load(daemon, 32, how)["p99"])
+        before = daemon.total()
+        command = subprocess.Popen([BINARY, "prune", "--database", database, "--older-than", "1s"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        measured = load(daemon, 32, how)
+        beside.append(measured["p99"])
+        if command.poll() is not None:
+            fault = "the prune had ended before"
+        erased = max(erased, (before - daemon.total()) / SECONDS + measured["events"])
+        command.terminate()
+        command.wait()
+        daemon.stop()
+    return Figure(min(beside), min(alone), "about %.0f events erased a second" % erased, fault)
+
+
 class Backups:
     """One backup after the other, until it is told to end."""
 
@@ -200,6 +226,7 @@ ROWS = [
     Row("ingest over WebSockets, 32 connections : bare inserts", lambda: ingest("ws"), "events/s", 0,
         ("at least", 0.6)),
     Row("ingest p99 at 20 % of that : one bare commit", latency, "ms", 2, ("at most", 10)),
+    Row("ingest p99 at %d events/s, pruning : not" % PRUNED_RATE, pruning, "ms", 2, ("at most", 2)),
     Row("ingest p99, %d slow clients held open : none" % SLOW_CLIENTS, slow_clients, "ms", 2, ("at most", 5)),
     Row("ingest p99, %d idle WebSockets : none" % IDLE, idle_beside, "ms", 2, ("at most", 2)),
     Row("ingest p99, the database being backed up : not", backup_beside, "ms", 2, ("at most", 5)),
