@@ -12,6 +12,7 @@ import threading
 from harness import (BINARY, NOW, Daemon, batch, case, equal, event, main, poll, run, scale, shell, sql)
 from tally import check_tally
 
+LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
 MARK = b"planted-mark-7319"
 USER = "visitor-of-the-cellar"
 
@@ -224,8 +225,18 @@ def a_reader_that_goes_in_time_is_waited_for():
     waiter.start()
     forget(daemon, "--user", USER)
     waiter.join()
-    reader.close()
     check_gone(daemon.database, MARK)
+    if LONG:  # one that does not go is told
+        daemon.save([of(n) for n in range(50)])
+        reader.execute("begin")
+        reader.execute("select count(*) from events").fetchall()
+        done = run("forget", "--database", daemon.database, "--user", USER)
+        equal(done.returncode, 1)
+        assert b"WAL" in done.stderr, done.stderr
+        reader.execute("rollback")
+        equal(forget(daemon, "--user", USER)["events"], 0)
+        check_gone(daemon.database, MARK)
+    reader.close()
 
 
 @case
