@@ -12,6 +12,7 @@
 #include "contract/range.h"
 #include "contract/reply.h"
 #include "server/conn.h"
+#include "server/feed.h"
 #include "server/ingest.h"
 #include "server/pour.h"
 #include "server/query.h"
@@ -75,7 +76,9 @@ static void exchange_cors(struct exchange *exchange, struct evkeyvalq *out)
     }
     evhttp_add_header(out, "Access-Control-Allow-Methods", route_methods(exchange->place));
     evhttp_add_header(out, "Access-Control-Allow-Headers",
-                      "content-type, content-encoding, x-tracker-key");
+                      exchange->place == ROUTE_FEED
+                          ? "content-type, content-encoding, x-tracker-key, last-event-id"
+                          : "content-type, content-encoding, x-tracker-key");
     evhttp_add_header(out, "Access-Control-Max-Age", EXCHANGE_MAX_AGE);
 }
 
@@ -88,7 +91,10 @@ void exchange_headers(struct exchange *exchange, int status, const struct exchan
     exchange_cors(exchange, out);
     evhttp_add_header(out, "Vary", extra->vary_encoding ? "Origin, Accept-Encoding" : "Origin");
     if (status != 204 && status != 304)
-        evhttp_add_header(out, "Content-Type", "application/json");
+        evhttp_add_header(out, "Content-Type",
+                          extra->events ? "text/event-stream" : "application/json");
+    if (extra->events)
+        evhttp_add_header(out, "X-Accel-Buffering", "no"); /* nginx's and others' */
     evhttp_add_header(out, "X-Content-Type-Options", "nosniff");
     evhttp_add_header(out, "Cache-Control", extra->cacheable ? "private, no-cache" : "no-store");
     if (extra->etag != NULL)
@@ -137,6 +143,7 @@ void exchange_free(struct exchange *exchange)
         exchange->conn->exchange = NULL;
     intake_clear(&exchange->intake);
     query_free(exchange->query_state);
+    feed_free(exchange->feed);
     free(exchange);
 }
 
@@ -149,6 +156,8 @@ void exchange_gone(struct exchange *exchange)
     /* A stream has no other end than this. */
     if (exchange->query_state != NULL)
         query_gone(exchange);
+    else if (exchange->feed != NULL)
+        feed_gone(exchange);
 }
 
 /* Sends what is in buffer (taken over), or for HEAD its length; with NULL a body that there was no
@@ -241,7 +250,7 @@ static enum access_verdict exchange_access(struct exchange *exchange)
     };
     if (exchange->action == ROUTE_INGEST)
         facts.need = ACCESS_INGEST;
-    else if (exchange->action == ROUTE_READ)
+    else if (exchange->action == ROUTE_READ || exchange->action == ROUTE_FOLLOW)
         facts.need = ACCESS_QUERY;
     if (exchange->place == ROUTE_KEYED)
         facts.path_key = exchange->key;
@@ -269,6 +278,9 @@ static void exchange_act(struct exchange *exchange)
         break;
     case ROUTE_UPGRADE:
         upgrade_begin(exchange);
+        break;
+    case ROUTE_FOLLOW:
+        feed_begin(exchange);
         break;
     default:
         exchange_ping(exchange);

@@ -28,7 +28,7 @@ awk '/^Commands:/ { listed = 1; next } listed && NF == 0 { exit } listed { print
 # items FILE REQUEST: the names of the list items `.It REQUEST name`, those that describe an option.
 items()
 {
-    sed -n "s/^[.]It $2\([a-z][a-z-]*\).*/\1/p" "$1"
+    sed '/^[.]Sh COMMANDS/,/^[.]S[hs] [A-Z]/d' "$1" | sed -n "s/^[.]It $2\([a-z][a-z-]*\).*/\1/p"
 }
 
 # mentions FILE REQUEST: every name in the markup of options.
@@ -94,7 +94,8 @@ manual() # manual FILE REQUEST NAMES-THAT-ARE-NO-OPTION…
 verdict 'beacond --help lists the options' "$([ -s "$work/options" ] || echo 'none found')"
 
 cp "$work/options" "$work/expected"
-manual beacond.8 'Fl -' help version name
+# shellcheck disable=SC2046
+manual beacond.8 'Fl -' help version name $(cat "$work/flags")
 grep -v '^config$' "$work/options" >"$work/expected"
 manual beacond.conf.5 'Ic '
 
