@@ -56,7 +56,8 @@ int gunzip_read(struct gunzip *gunzip, const void *data, size_t len, size_t *use
     *used = in - stream->avail_in;
     *got = offered - stream->avail_out;
     gunzip->ended = code == Z_STREAM_END;
-    if (code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR)
+    /* What came out in front of the damage counts; zlib will say it again. */
+    if (code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR || *got > 0)
         return 0;
     error_set(err, code == Z_MEM_ERROR ? "out of memory" : "damaged gzip");
     return -1;

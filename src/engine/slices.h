@@ -14,7 +14,7 @@
 #include "store/store.h"
 
 /* How much one slice takes: little while events come in, else enough that fsync does not matter. */
-#define SLICES_EVENTS 64
+#define SLICES_EVENTS 32
 #define SLICES_EVENTS_QUIET 1000
 #define SLICES_PAGES 32
 #define SLICES_PAGES_QUIET 512

@@ -60,8 +60,8 @@ struct store_receipts {
 struct store;
 struct store_reader;
 
-/* Opens or creates. STORE_OK and *out, STORE_UNFIT, STORE_HELD or STORE_BUSY; err says what and what
- * to do. */
+/* Opens or creates. STORE_OK and *out, STORE_UNFIT, STORE_HELD or STORE_BUSY; err says what and
+ * what to do. */
 int store_open(struct store **out, const struct store_options *options,
                struct error *err) MUST_CHECK;
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -183,6 +184,28 @@ def killed_in_the_middle_and_run_again_it_completes():
     equal(len(texts(daemon.database)), 2500)
     check_gone(daemon.database, MARK)
     check_tally(daemon.database)
+
+
+@case
+def nothing_of_many_who_go_one_by_one_is_left_in_unused_space():
+    """SQLite moves rows when pages are merged, and leaves copies behind."""
+    daemon = Daemon()
+    users, count = 40, scale(12000, 6000)
+    marks = [b"<mark-%d>" % user for user in range(users)]
+    rng = random.Random(5)
+    for start in range(0, count, 500):
+        daemon.save([with_members(event(NOW + n * 7, n, id="%032x%d" % (rng.getrandbits(128), n) if n % 3 == 0 else "",
+                                        payload='"%s"' % (marks[user].decode() * rng.randrange(5, 90))),
+                                  userId='"%d"' % user)
+                     for n in range(start, start + 500) for user in [rng.randrange(users)]])
+    for user in range(users - 4):
+        forget(daemon, "--user", str(user))
+        check_gone(daemon.database, marks[user])
+    left = texts(daemon.database)
+    assert left and not any(mark in text for text in left for mark in marks[:users - 4])
+    check_tally(daemon.database)
+    daemon.stop()
+    equal(sql(daemon.database, "pragma integrity_check"), [(b"ok",)])
 
 
 @case

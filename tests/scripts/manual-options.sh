@@ -19,8 +19,8 @@ awk '/^  --/ { name = substr($1, 3); getline; fallback = ""
         print name "\t" fallback }' "$work/help" | sort >"$work/table"
 cut -f 1 "$work/table" >"$work/options"
 
-# The flags that commands have of their own.
-sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p' "$work/help" |
+# Flags of single commands, which the manual may name.
+awk '/^Commands:/ { listed = 1; next } listed && NF == 0 { exit } listed { print $1 }' "$work/help" |
     while read -r command; do
         "$beacond" "$command" --help
     done | sed -n 's/^  --\([a-z][a-z-]*\).*/\1/p' | sort -u >"$work/flags"
@@ -74,7 +74,7 @@ manual() # manual FILE REQUEST NAMES-THAT-ARE-NO-OPTION…
     items "$file" "$request" | sort >"$work/items"
     verdict "$name describes every option of the table" "$(comm -23 "$work/expected" "$work/items")"
     verdict "$name describes no option twice" "$(uniq -d "$work/items")"
-    printf '%s\n' "$@" | sort - "$work/options" >"$work/known"
+    printf '%s\n' "$@" | sort -u - "$work/options" "$work/flags" >"$work/known"
     mentions "$file" "$request" | sort -u >"$work/mentions"
     verdict "$name names no option that is not in the table" \
         "$(comm -13 "$work/known" "$work/mentions")"

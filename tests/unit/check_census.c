@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "contract/census.h"
-#include "engine/receipts_fit.h"
+#include "engine/receipt_rows.h"
 #include "unit.h"
 
 static struct census census;
@@ -130,7 +130,7 @@ START_TEST(rows_of_receipts_are_whole_or_not)
         {"\1\377\377\377\177abcdefgh", 13, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        ck_assert_msg(receipts_fit(rows[i].data, rows[i].len) == rows[i].fits, "row %zu", i);
+        ck_assert_msg(receipt_row_fits(rows[i].data, rows[i].len) == rows[i].fits, "row %zu", i);
 }
 END_TEST
 
