@@ -12,6 +12,7 @@
 #include "contract/range.h"
 #include "contract/reply.h"
 #include "server/conn.h"
+#include "server/feed.h"
 #include "server/ingest.h"
 #include "server/pour.h"
 #include "server/query.h"
@@ -135,6 +136,7 @@ void exchange_free(struct exchange *exchange)
 {
     if (exchange->conn != NULL)
         exchange->conn->exchange = NULL;
+    feed_free(exchange->feed);
     intake_clear(&exchange->intake);
     query_free(exchange->query_state);
     free(exchange);
@@ -146,6 +148,10 @@ void exchange_gone(struct exchange *exchange)
     /* Detached by evhttp: ours to answer, which frees it. Otherwise evhttp frees it now. */
     if (evhttp_request_get_connection(exchange->request) != NULL)
         exchange->request = NULL;
+    if (exchange->feed != NULL) {
+        feed_gone(exchange->feed);
+        return;
+    }
     /* A stream has no other end than this. */
     if (exchange->query_state != NULL)
         query_gone(exchange);
