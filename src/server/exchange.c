@@ -12,7 +12,7 @@
 #include "contract/range.h"
 #include "contract/reply.h"
 #include "server/conn.h"
-#include "server/feed.h"
+#include "server/inflow.h"
 #include "server/ingest.h"
 #include "server/pour.h"
 #include "server/query.h"
@@ -136,7 +136,7 @@ void exchange_free(struct exchange *exchange)
 {
     if (exchange->conn != NULL)
         exchange->conn->exchange = NULL;
-    feed_free(exchange->feed);
+    inflow_free(exchange->inflow);
     intake_clear(&exchange->intake);
     query_free(exchange->query_state);
     free(exchange);
@@ -148,8 +148,8 @@ void exchange_gone(struct exchange *exchange)
     /* Detached by evhttp: ours to answer, which frees it. Otherwise evhttp frees it now. */
     if (evhttp_request_get_connection(exchange->request) != NULL)
         exchange->request = NULL;
-    if (exchange->feed != NULL) {
-        feed_gone(exchange->feed);
+    if (exchange->inflow != NULL) {
+        inflow_gone(exchange->inflow);
         return;
     }
     /* A stream has no other end than this. */

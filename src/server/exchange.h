@@ -36,7 +36,7 @@ struct exchange {
 
     struct intake intake;      /* ingest */
     struct address client;     /* ingest: whom the limits count it for */
-    struct feed *feed;         /* ingest of lines: feed.c's */
+    struct inflow *inflow;     /* ingest of lines: inflow.c's */
     struct query *query_state; /* read: query.c's */
 };
 

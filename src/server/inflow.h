@@ -1,5 +1,5 @@
 /*
- * feed.h: a POST of lines (application/x-ndjson), stored piece by piece while it comes.
+ * inflow.h: a POST of lines (application/x-ndjson), stored piece by piece while it comes.
  *
  * The body may be of any length: one piece of it, about 1 MiB of plain text, is read while the last
  * is being committed; while both are waiting the socket is not read. A piece ends with the first
@@ -9,25 +9,26 @@
  *
  * It hangs on an ingest exchange whose guard is in GUARD_POUR. Its loop's thread.
  */
-#ifndef BEACOND_SERVER_FEED_H
-#define BEACOND_SERVER_FEED_H
+#ifndef BEACOND_SERVER_INFLOW_H
+#define BEACOND_SERVER_INFLOW_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct exchange;
-struct feed;
+struct inflow;
 
 /* Takes the exchange. refuse: 0, or the status to answer it with once the client has sent its body,
  * and why, with Retry-After if retry_after is not 0. */
-void feed_begin(struct exchange *exchange, bool gzip, int refuse, const char *why, int retry_after);
+void inflow_begin(struct exchange *exchange, bool gzip, int refuse, const char *why,
+                  int retry_after);
 
-void feed_free(struct feed *feed); /* NULL is fine */
+void inflow_free(struct inflow *inflow); /* NULL is fine */
 
 /* The connection is about to be freed by evhttp. */
-void feed_gone(struct feed *feed);
+void inflow_gone(struct inflow *inflow);
 
 /* Goes on where there is room again, gives up what comes too slowly. */
-void feed_tick(struct feed *feed, int64_t now_ms);
+void inflow_tick(struct inflow *inflow, int64_t now_ms);
 
 #endif
