@@ -428,14 +428,14 @@ def push(wires):
 @case
 def bodies_under_way_are_bounded_together():
     room, size, count = 8 << 20, 4 << 20, 24
-    daemon = Daemon(max_receiving=room, hold="1s", body_timeout="3s", threads=2)
+    daemon = Daemon(max_receiving=room, hold="2s", body_timeout="6s", threads=2)
     daemon.save([event()])
     daemon.reset_peak()
     before = daemon.rss()
     wires = half_sent(daemon, count, size, size - 1)
     refused, began, large = set(), time.monotonic(), [event(payload='"%s"' % ("b" * 900000)) for _ in range(3)]
     # For a while everybody pushes; whoever is refused is replaced by another.
-    while time.monotonic() - began < 2 or len(refused) < count:
+    while time.monotonic() - began < 4 or len(refused) < count:
         push(wires)
         # Head and body of this come apart, and it waits in no queue behind the large ones.
         equal(daemon.post([event()]).status, 200, "a small post while large ones are stuck")
