@@ -10,9 +10,8 @@
 #include "server/conn.h"
 #include "server/exchange.h"
 
-#define INFLOW_PIECE                                                             \
-    ((size_t)1 << 20) /* plain bytes; changing it spoils the receipts of retries \
-                       */
+/* Plain bytes. Changing it spoils the receipts of retries. */
+#define INFLOW_PIECE ((size_t)1 << 20)
 #define INFLOW_READ ((size_t)64 << 10)
 /* Of the rest of a body that is refused so many times max-body are thrown away, so that the client
  * has sent all of it and reads the answer; beyond, the connection is closed in its face. */
@@ -224,15 +223,15 @@ static int inflow_cut(struct inflow *inflow)
     while (inflow->plain_at < inflow->plain.len && !inflow->full) {
         const char *from = inflow->plain.data + inflow->plain_at;
         size_t have = inflow->plain.len - inflow->plain_at;
-        const char *inflow_at = memchr(from, '\n', have);
-        size_t len = inflow_at != NULL ? (size_t)(inflow_at - from) : have;
+        const char *end = memchr(from, '\n', have);
+        size_t len = end != NULL ? (size_t)(end - from) : have;
         size_t room = inflow->line < most ? most - inflow->line : 0;
         if (bytes_append(&inflow->text, from, len < room ? len : room) != 0 ||
-            (inflow_at != NULL && bytes_append(&inflow->text, "\n", 1) != 0))
+            (end != NULL && bytes_append(&inflow->text, "\n", 1) != 0))
             return -1;
-        inflow->line = inflow_at != NULL ? 0 : inflow->line + len;
-        inflow->plain_at += len + (inflow_at != NULL);
-        inflow->full = inflow_at != NULL && inflow->text.len >= INFLOW_PIECE;
+        inflow->line = end != NULL ? 0 : inflow->line + len;
+        inflow->plain_at += len + (end != NULL);
+        inflow->full = end != NULL && inflow->text.len >= INFLOW_PIECE;
     }
     if (inflow->plain_at == inflow->plain.len)
         inflow->plain.len = inflow->plain_at = 0;
