@@ -107,7 +107,9 @@ def the_oldest_go_when_the_database_is_too_large():
     daemon.stop()
     size = os.path.getsize(daemon.database)
     assert size > 4 * MIB, size
-    daemon = Daemon(database=daemon.database, retain_size="3M")
+    equal(run("check-config", "--retain-size", "128M").returncode, 78)
+    equal(run("check-config", "--retain-size", "129M").returncode, 0)
+    daemon = Daemon(database=daemon.database, retain_size="3M", max_rejects_size="64K", receipts_size="64K")
     daemon.wait_log(r"retention: erased \d+ events")
     assert 2.8 * MIB < used(daemon.database) <= 3 * MIB
     assert settled(daemon) <= 3.3 * MIB
