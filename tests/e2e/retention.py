@@ -44,7 +44,8 @@ def settled(daemon):
 
 
 def used(database):
-    pages, free, size = (sql(database, "pragma " + name)[0][0] for name in ("page_count", "freelist_count", "page_size"))
+    names = ("page_count", "freelist_count", "page_size")
+    pages, free, size = (sql(database, "pragma " + name)[0][0] for name in names)
     return (pages - free) * size
 
 
