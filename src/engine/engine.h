@@ -32,7 +32,8 @@ struct engine_options {
     bool by_hand;           /* the three only count in engine_retain: it does nothing by itself */
 };
 
-/* Opens the store and starts the threads. A store_status; STORE_OK and *out, else err says why. */
+/* Opens the store and starts the threads. options is copied, but for the path of the database,
+ * which must stay valid. A store_status; STORE_OK and *out, else err says why. */
 int engine_open(struct engine **out, const struct engine_options *options,
                 struct error *err) MUST_CHECK;
 

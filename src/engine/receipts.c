@@ -332,7 +332,7 @@ int receipts_load(struct receipts *receipts, int64_t row, int64_t at_ms, const v
     size_t room = 0;
     int status = 0;
     while (status == 0 && receipt_row_next(&reader, &entry)) {
-        if (entry.count > room) {
+        if (running == NULL || entry.count > room) {
             uint64_t *more = realloc(running, entry.count * sizeof *running);
             if (more == NULL) {
                 status = -1;

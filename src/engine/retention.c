@@ -1,8 +1,6 @@
 #include "engine/retention.h"
 
 #include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,14 +39,8 @@ struct retention {
 /* The bytes that are free for us on the database's disk. 0, or -1 with err. */
 static int retention_room(const char *database, int64_t *room, struct error *err)
 {
-    char path[PATH_MAX];
     struct statvfs disk;
-    if (strlen(database) >= sizeof path) {
-        error_set(err, "%s: too long a path", database);
-        return -1;
-    }
-    strcpy(path, database);
-    if (statvfs(dirname(path), &disk) != 0) {
+    if (statvfs(database, &disk) != 0) {
         error_set(err, "%s: %s", database, strerror(errno));
         return -1;
     }

@@ -247,6 +247,15 @@ int options_check_all(const struct options *options, bool serves, struct error *
         error_set(err, "max-receiving: expected max-body at least, or no body of that size fits");
         return -1;
     }
+    /* Both are kept in the database and are not what goes when it is too large: with less, all
+     * events could be erased for what others take. */
+    if (options->retain_size > 0 &&
+        options->retain_size <= options->max_rejects_size + options->receipts_size) {
+        error_set(err,
+                  "retain-size: expected more than max-rejects-size and receipts-size together, "
+                  "which count as well");
+        return -1;
+    }
     if ((options->trusted_proxy.count > 0) != (options->proxy_header != OPTIONS_PROXY_NONE)) {
         error_set(err, "trusted-proxy and proxy-header: expected both or neither");
         return -1;

@@ -1,6 +1,5 @@
 """beacond forget: all of one user or session goes, from every place, and nothing of anyone else."""
 
-import gzip
 import json
 import os
 import random
@@ -9,7 +8,7 @@ import sqlite3
 import subprocess
 import threading
 
-from harness import (BINARY, NOW, Daemon, batch, case, equal, event, main, poll, run, scale, shell, sql)
+from harness import (BINARY, NOW, Daemon, case, equal, event, main, poll, run, scale, sql)
 from tally import check_tally
 
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"

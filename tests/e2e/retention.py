@@ -44,7 +44,8 @@ def settled(daemon):
 
 
 def used(database):
-    pages, free, size = (sql(database, "pragma " + name)[0][0] for name in ("page_count", "freelist_count", "page_size"))
+    names = ("page_count", "freelist_count", "page_size")
+    pages, free, size = (sql(database, "pragma " + name)[0][0] for name in names)
     return (pages - free) * size
 
 
@@ -107,7 +108,9 @@ def the_oldest_go_when_the_database_is_too_large():
     daemon.stop()
     size = os.path.getsize(daemon.database)
     assert size > 4 * MIB, size
-    daemon = Daemon(database=daemon.database, retain_size="3M")
+    equal(run("check-config", "--retain-size", "128M").returncode, 78)
+    equal(run("check-config", "--retain-size", "129M").returncode, 0)
+    daemon = Daemon(database=daemon.database, retain_size="3M", max_rejects_size="64K", receipts_size="64K")
     daemon.wait_log(r"retention: erased \d+ events")
     assert 2.8 * MIB < used(daemon.database) <= 3 * MIB
     assert settled(daemon) <= 3.3 * MIB

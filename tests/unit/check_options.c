@@ -218,7 +218,7 @@ static const struct {
 START_TEST(options_that_contradict_each_other_are_refused)
 {
     static const char *const flags[] = {"--max-receiving=7M", "--trusted-proxy=127.0.0.1",
-                                        "--proxy-header=forwarded"};
+                                        "--proxy-header=forwarded", "--retain-size=128M"};
     for (size_t i = 0; i < COUNT(flags); i++) {
         struct reading r;
         reading_init(&r);

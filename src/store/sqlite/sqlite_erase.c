@@ -81,7 +81,7 @@ static int erase_places(struct sqlite_store *store, const struct range_place *pl
     bool top = false;
     *erased = 0;
     for (size_t i = 0; i < count && status == STORE_OK; i++) {
-        bool gone;
+        bool gone = false;
         status = erase_event(store, places[i], &gone, err);
         *erased += gone;
         top = top || (gone && places[i].seq == store->last_seq);
