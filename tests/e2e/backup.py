@@ -149,6 +149,7 @@ def a_file_is_where_the_command_runs_and_not_where_the_daemon_does():
     daemon.save([event()])
     done = backed_up(daemon.database, "copy.db", cwd=here)
     assert done.stdout.startswith(b"copy.db: 1 events, "), done.stdout
+    daemon.wait_log(r"backup %s: 1 events, \d+ bytes$" % os.path.join(os.path.realpath(here), "copy.db"))
     sound(os.path.join(here, "copy.db"))
     os.mkdir(os.path.join(here, "sub"))
     backed_up(daemon.database, "sub/../copy2.db", cwd=here)
