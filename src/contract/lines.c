@@ -92,6 +92,12 @@ static int lines_body_one(struct batch_builder *b, struct lines_slice line, size
     if (line.len == 0)
         return 0;
     b->text = line.at;
+    if (line.len > b->limits->event_bytes) {
+        /* It may have been cut where it was received. */
+        event = (struct scan_event){.raw = {0, line.len}};
+        *objects += *line.at == '{';
+        return build_refuse(b, &event, BATCH_TOO_LARGE);
+    }
     int status = scan_event(line.at, line.len, b->limits->depth, &event, NULL);
     if (status == SCAN_NO_MEMORY)
         return -1;
@@ -106,25 +112,22 @@ static int lines_body_one(struct batch_builder *b, struct lines_slice line, size
 
 int lines_body(const char *text, size_t len, const struct batch_limits *limits,
                struct uuid_source *uuids, const unsigned char *secret, int64_t now_ms,
-               struct batch **out, struct error *err)
+               size_t *objects, struct batch **out, struct error *err)
 {
     struct batch_builder b = {.text_len = len, .limits = limits, .uuids = uuids, .secret = secret};
     const char *at = text, *end = text + len;
-    size_t objects = 0;
     *out = NULL;
+    *objects = 0;
     int status = build_begin(&b, now_ms);
     while (status == 0 && at < end)
-        status = lines_body_one(&b, lines_next(&at, end), &objects);
-    if (status == 0 && objects > 0) {
+        status = lines_body_one(&b, lines_next(&at, end), objects);
+    if (status == 0) {
         *out = build_finish(&b);
         return BATCH_OK;
     }
     build_abandon(&b);
-    if (status == 0)
-        error_set(err, "no line of the body is a JSON object");
-    else
-        error_set(err, "out of memory");
-    return status == 0 ? BATCH_NO_JSON : BATCH_NO_MEMORY;
+    error_set(err, "out of memory");
+    return BATCH_NO_MEMORY;
 }
 
 bool lines_timestamp(const char *text, size_t len, int64_t *ts)

@@ -42,11 +42,12 @@ int lines_import(const struct lines_chunk *chunk, const struct batch_limits *lim
                  struct line_ids *ids, int64_t now_ms, struct lines_report *report,
                  struct batch **out, struct error *err) MUST_CHECK;
 
-/* Reads a body, as batch_read does one that is JSON: lines that can't be stored are its rejects.
- * BATCH_OK; BATCH_NO_JSON when no line of it is a JSON object; BATCH_NO_MEMORY. */
+/* Reads a body or a piece of it, as batch_read does one that is JSON: lines that can't be stored
+ * are its rejects. *objects: lines that are a JSON object, or too large to be looked at. BATCH_OK
+ * or BATCH_NO_MEMORY. */
 int lines_body(const char *text, size_t len, const struct batch_limits *limits,
                struct uuid_source *uuids, const unsigned char *secret, int64_t now_ms,
-               struct batch **out, struct error *err) MUST_CHECK;
+               size_t *objects, struct batch **out, struct error *err) MUST_CHECK;
 
 /* The timestamp of a line. False when it is no event. */
 bool lines_timestamp(const char *text, size_t len, int64_t *ts) MUST_CHECK;

@@ -13,6 +13,7 @@
 #include "contract/reply.h"
 #include "server/conn.h"
 #include "server/feed.h"
+#include "server/inflow.h"
 #include "server/ingest.h"
 #include "server/pour.h"
 #include "server/query.h"
@@ -141,6 +142,7 @@ void exchange_free(struct exchange *exchange)
 {
     if (exchange->conn != NULL)
         exchange->conn->exchange = NULL;
+    inflow_free(exchange->inflow);
     intake_clear(&exchange->intake);
     query_free(exchange->query_state);
     feed_free(exchange->feed);
@@ -153,6 +155,10 @@ void exchange_gone(struct exchange *exchange)
     /* Detached by evhttp: ours to answer, which frees it. Otherwise evhttp frees it now. */
     if (evhttp_request_get_connection(exchange->request) != NULL)
         exchange->request = NULL;
+    if (exchange->inflow != NULL) {
+        inflow_gone(exchange->inflow);
+        return;
+    }
     /* A stream has no other end than this. */
     if (exchange->query_state != NULL)
         query_gone(exchange);

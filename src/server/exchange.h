@@ -36,6 +36,7 @@ struct exchange {
 
     struct intake intake;      /* ingest */
     struct address client;     /* ingest: whom the limits count it for */
+    struct inflow *inflow;     /* ingest of lines: inflow.c's */
     struct query *query_state; /* read: query.c's */
     struct feed *feed;         /* Server-Sent Events: feed.c's */
 };

@@ -177,6 +177,13 @@ static void guard_continue(struct guard *guard)
     (void)send(bufferevent_getfd(guard->bev), text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+void guard_pour_wanted(struct guard *guard)
+{
+    if (guard->expects && evbuffer_get_length(guard->stash) == 0)
+        guard_continue(guard);
+    guard->expects = false;
+}
+
 /* The body goes from the stash into one run of memory: single bytes that come one by one would take
  * a buffer each. */
 static int guard_body(struct guard *guard)
@@ -201,12 +208,115 @@ static int guard_keep_head(struct guard *guard, const char *text, size_t len)
     return 0;
 }
 
+/* A head that is refused: its body is thrown away first, if that is a matter of time. */
+static int guard_reject(struct guard *guard, const struct head *head, const char *text, size_t len)
+{
+    if (guard_keep_head(guard, text, len) != 0)
+        return -1;
+    guard->refuse = head->refuse;
+    guard->why = head->why;
+    guard->unwanted = false;
+    guard->discard = 0;
+    if (head->refuse == 413 && !head->expects &&
+        head->content_length <= (uint64_t)guard->max_body * GUARD_DISCARD_TIMES)
+        guard->discard = head->content_length;
+    guard->phase = GUARD_DISCARD;
+    return guard_discard(guard);
+}
+
+/* Lines that nobody wants, more than any other body may have. */
+static int guard_too_large(struct guard *guard, const struct head *head, const char *text,
+                           size_t len)
+{
+    struct head refused = *head;
+    refused.refuse = 413;
+    refused.why = "body over the limit";
+    return guard_reject(guard, &refused, text, len);
+}
+
+/* Puts text at the end of the input, where evhttp reads it. */
+static int guard_put(struct guard *guard, const void *text, size_t len, struct evbuffer *more)
+{
+    struct evbuffer *input = bufferevent_get_input(guard->bev);
+    guard->touching = true;
+    (void)evbuffer_unfreeze(input, 0);
+    int status = len > 0 ? evbuffer_add(input, text, len) : 0;
+    if (status == 0 && more != NULL)
+        status = evbuffer_add_buffer(input, more);
+    (void)evbuffer_freeze(input, 0);
+    guard->touching = false;
+    return status;
+}
+
+/* Gives evhttp the head alone, as one whose body is empty. */
+static int guard_open(struct guard *guard, const struct head *head, const char *text, size_t len)
+{
+    struct bytes plain;
+    bytes_init(&plain);
+    guard->expects = head->expects && !head->http_1_0;
+    guard->poured_chunks = head->chunked;
+    guard->left = head->content_length;
+    guard->chunked = (struct chunked){0};
+    int status = head_with_length(text, len, 0, &plain);
+    (void)evbuffer_drain(guard->stash, len);
+    if (status == 0)
+        status = guard_put(guard, plain.data, plain.len, NULL);
+    bytes_clear(&plain);
+    guard->phase = GUARD_POUR;
+    guard->closing = true; /* until all of the body has been taken */
+    return status;
+}
+
+int guard_pour(struct guard *guard, size_t most, struct bytes *out, const char **why)
+{
+    size_t have = evbuffer_get_length(guard->stash), used = 0;
+    *why = "out of memory";
+    if (!guard->poured_chunks) {
+        size_t take = have < most ? have : most;
+        take = take < guard->left ? take : (size_t)guard->left;
+        if (bytes_reserve(out, take) != 0)
+            return -1;
+        if (take > 0)
+            (void)evbuffer_remove(guard->stash, out->data + out->len, take);
+        out->len += take;
+        guard->left -= take;
+        return guard->left == 0;
+    }
+    int status = CHUNKED_MORE;
+    for (size_t taken = 0; status == CHUNKED_MORE && taken < most && have > 0; taken += used) {
+        size_t run = evbuffer_get_contiguous_space(guard->stash);
+        const char *data = (const char *)evbuffer_pullup(guard->stash, (ev_ssize_t)run);
+        if (data == NULL)
+            return -1;
+        status = chunked_read(&guard->chunked, data, run < most ? run : most, SIZE_MAX, out, &used);
+        (void)evbuffer_drain(guard->stash, used);
+        have = evbuffer_get_length(guard->stash);
+    }
+    if (status == CHUNKED_BAD)
+        *why = "malformed chunked body";
+    return status == CHUNKED_DONE ? 1 : status == CHUNKED_MORE ? 0 : -1;
+}
+
+int guard_pour_end(struct guard *guard)
+{
+    guard->closing = false;
+    guard->phase = GUARD_PASS;
+    guard->given = 0;
+    return guard_put(guard, NULL, 0, guard->stash);
+}
+
 /* A fit head: what to do with its body. */
 static int guard_accept(struct guard *guard, const struct head *head, const char *text, size_t len)
 {
     bool body = head->content_length > 0 || head->chunked;
     bool starts = evbuffer_get_length(guard->stash) > len;
-    guard->unwanted = body && guard->wants != NULL && !guard->wants(guard->wants_arg, head);
+    bool wanted =
+        (!body && !head->lines) || guard->wants == NULL || guard->wants(guard->wants_arg, head);
+    if (head->lines && wanted)
+        return guard_open(guard, head, text, len);
+    if (head->content_length > guard->max_body)
+        return guard_too_large(guard, head, text, len);
+    guard->unwanted = body && !wanted;
     if (body && head->expects && !head->http_1_0 && !guard->unwanted && !starts)
         guard_continue(guard);
     /* Mostly all of it is here already, and nothing need be moved. */
@@ -236,19 +346,8 @@ static int guard_judge(struct guard *guard, const char *text, size_t len)
 {
     struct head head;
     head_check(text, len, guard->max_body, &head);
-    if (head.refuse == 0)
-        return guard_accept(guard, &head, text, len);
-    if (guard_keep_head(guard, text, len) != 0)
-        return -1;
-    guard->refuse = head.refuse;
-    guard->why = head.why;
-    guard->unwanted = false;
-    guard->discard = 0;
-    if (head.refuse == 413 && !head.expects &&
-        head.content_length <= (uint64_t)guard->max_body * GUARD_DISCARD_TIMES)
-        guard->discard = head.content_length;
-    guard->phase = GUARD_DISCARD;
-    return guard_discard(guard);
+    return head.refuse == 0 ? guard_accept(guard, &head, text, len)
+                            : guard_reject(guard, &head, text, len);
 }
 
 /* Empty lines before a request line are to be ignored (RFC 9112, 2.2); evhttp would not. */
@@ -302,6 +401,8 @@ static int guard_proceed(struct guard *guard)
         return guard_body(guard);
     case GUARD_CHUNKS:
         return guard_chunks(guard);
+    case GUARD_POUR:
+        return 0;
     default:
         return guard_discard(guard);
     }
@@ -314,6 +415,9 @@ int guard_input(struct guard *guard)
 
 int guard_next(struct guard *guard)
 {
+    /* What is left of a poured body is no request. */
+    if (guard->closing && guard->stash != NULL)
+        (void)evbuffer_drain(guard->stash, evbuffer_get_length(guard->stash));
     guard->phase = GUARD_HEAD;
     guard->seen = 0;
     /* What was pipelined behind the last request is in the input already. */

@@ -9,6 +9,9 @@
  * everything else. Chunked bodies are decoded here and handed on with a length. So evhttp sees
  * well-formed requests with bodies within the limit, and nothing else.
  *
+ * The body of a request of lines (NDJSON) may be of any length: evhttp gets its head as one without
+ * a body, and who answers it takes the body from here.
+ *
  * The guard acts in a callback on the bufferevent's input, which runs before evhttp is told of it.
  */
 #ifndef BEACOND_SERVER_GUARD_H
@@ -27,6 +30,7 @@ enum guard_phase {
     GUARD_CHUNKS,  /* a chunked body is coming in */
     GUARD_DISCARD, /* a body over the limit is thrown away before it is answered */
     GUARD_PASS,    /* the request is evhttp's: body, answer */
+    GUARD_POUR,    /* evhttp has the head alone; the body is taken by guard_pour as it comes */
 };
 
 /* Whether the body of a request with that (fit) head will be read by anyone: one that is refused by
@@ -48,11 +52,14 @@ struct guard {
     bool closing;           /* the connection must end behind the answer */
     struct bytes head;      /* a head taken out of the stash: chunked, or refused */
     struct chunked chunked;
-    struct bytes body; /* decoded so far */
-    size_t given;      /* bytes of the request that evhttp has */
-    uint64_t discard;  /* bytes still to be thrown away */
-    int refuse;        /* the status to answer the request with, 0 for none */
-    const char *why;   /* its sentence */
+    bool expects;       /* of a poured body: the client waits for 100 Continue; */
+    bool poured_chunks; /* it is chunked, */
+    uint64_t left;      /* or so much is still to come */
+    struct bytes body;  /* decoded so far */
+    size_t given;       /* bytes of the request that evhttp has */
+    uint64_t discard;   /* bytes still to be thrown away */
+    int refuse;         /* the status to answer the request with, 0 for none */
+    const char *why;    /* its sentence */
 };
 
 void guard_init(struct guard *guard, struct bufferevent *bev, size_t max_header, size_t max_body);
@@ -74,5 +81,18 @@ size_t guard_bytes(const struct guard *guard);
 
 /* Whether nothing of a request has come. */
 bool guard_idle(const struct guard *guard);
+
+/* In GUARD_POUR: takes about most bytes of the body, at most, from what has come, and appends them
+ * to out. 1 when the body has ended, 0 when it has not, -1 when it is malformed or memory ran out:
+ * *why.
+ */
+int guard_pour(struct guard *guard, size_t most, struct bytes *out, const char **why) MUST_CHECK;
+
+/* In GUARD_POUR: the body is wanted now; whoever waits for that is told. */
+void guard_pour_wanted(struct guard *guard);
+
+/* The whole body has been poured: what stands behind it is the next request's. 0, or -1 when out of
+ * memory. Without it, the connection must close behind the answer (closing). */
+int guard_pour_end(struct guard *guard) MUST_CHECK;
 
 #endif

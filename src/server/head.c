@@ -12,7 +12,7 @@ struct head_facts {
     bool body_allowed; /* POST, PUT, PATCH */
     bool http_1_0;
     bool has_length, has_coding;
-    unsigned hosts, origins, keys, encodings;
+    unsigned hosts, origins, keys, encodings, types;
 };
 
 size_t head_end(const char *text, size_t len, size_t *seen)
@@ -121,6 +121,17 @@ static void head_content_length(struct head *head, struct head_facts *facts,
         head_refuse(head, 400, "malformed or repeated Content-Length");
 }
 
+/* Parameters may follow. */
+static bool head_is_lines(struct head_slice value)
+{
+    const char *end = memchr(value.at, ';', value.len);
+    if (end != NULL)
+        value.len = (size_t)(end - value.at);
+    while (value.len > 0 && (value.at[value.len - 1] == ' ' || value.at[value.len - 1] == '\t'))
+        value.len--;
+    return head_is(value, "application/x-ndjson");
+}
+
 static void head_field(struct head *head, struct head_facts *facts, struct head_slice name,
                        struct head_slice value)
 {
@@ -145,6 +156,9 @@ static void head_field(struct head *head, struct head_facts *facts, struct head_
         head->key = value;
     } else if (head_is(name, "content-encoding")) {
         facts->encodings++;
+    } else if (head_is(name, "content-type")) {
+        facts->types++;
+        head->lines = head_is_lines(value);
     }
 }
 
@@ -193,7 +207,8 @@ static void head_together(struct head *head, const struct head_facts *facts, uin
         head_refuse(head, 400, "this method takes no body");
     if (facts->body_allowed && !facts->has_length && !facts->has_coding)
         head_refuse(head, 400, "no body: neither Content-Length nor Transfer-Encoding");
-    if (head->content_length > max_body)
+    head->lines = head->lines && facts->types == 1;
+    if (head->content_length > max_body && !head->lines)
         head_refuse(head, 413, "body over the limit");
     head->chunked = facts->has_coding;
     head->http_1_0 = facts->http_1_0;

@@ -21,12 +21,13 @@ struct head_slice {
 };
 
 struct head {
-    int refuse;               /* 0, or the HTTP status to answer: 400, 405, 413, 417, 505 */
-    const char *why;          /* a sentence, when refused */
-    uint64_t content_length;  /* of the body, 0 for none or a chunked one; known for 413 too */
-    bool chunked;             /* the body is */
-    bool expects;             /* the client waits for 100 Continue before it sends the body */
-    bool http_1_0;            /* the version is */
+    int refuse;              /* 0, or the HTTP status to answer: 400, 405, 413, 417, 505 */
+    const char *why;         /* a sentence, when refused */
+    uint64_t content_length; /* of the body, 0 for none or a chunked one; known for 413 too */
+    bool chunked;            /* the body is */
+    bool expects;            /* the client waits for 100 Continue before it sends the body */
+    bool http_1_0;           /* the version is */
+    bool lines;              /* the body's Content-Type is application/x-ndjson: it may be larger */
     struct head_slice method; /* set when it is one that evhttp knows */
     struct head_slice key;    /* X-Tracker-Key, set when fit */
     struct head_slice target; /* set when the request line was fit */
@@ -38,8 +39,8 @@ struct head {
  * its length, the empty line included, or 0 when it is not there yet. */
 size_t head_end(const char *text, size_t len, size_t *seen);
 
-/* Judges text[0..len), a head as head_end measured it. max_body: bytes a body may have. The slices
- * point into text. */
+/* Judges text[0..len), a head as head_end measured it. max_body: bytes a body may have that is kept
+ * whole, which one of lines is not. The slices point into text. */
 void head_check(const char *text, size_t len, uint64_t max_body, struct head *head);
 
 /* Writes a fit head as one whose body has that length (and that expects nothing any more). 0, or -1

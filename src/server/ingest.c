@@ -9,6 +9,7 @@
 #include "contract/reply.h"
 #include "server/client.h"
 #include "server/conn.h"
+#include "server/inflow.h"
 
 static const struct exchange_extra ingest_later = {.retry_after = 1};
 
@@ -186,15 +187,25 @@ void ingest_begin(struct exchange *exchange)
 {
     size_t len = evbuffer_get_length(evhttp_request_get_input_buffer(exchange->request));
     struct loop *loop = exchange->loop;
-    int wait;
     exchange->intake.began_ms = exchange->began_ms;
     exchange->intake.gone = ingest_gone;
     exchange->intake.done = ingest_done;
-    if (ingest_coding(exchange->request) == INGEST_UNKNOWN) {
-        exchange_error(exchange, 415, "Content-Encoding: only gzip is understood", NULL);
-    } else if ((wait = ingest_limit(exchange, len)) > 0) {
-        struct exchange_extra extra = {.retry_after = wait};
-        exchange_error(exchange, 429, "too much from this address; send it again later", &extra);
+    enum ingest_coding coding = ingest_coding(exchange->request);
+    bool lines = exchange->conn->guard.phase == GUARD_POUR;
+    struct exchange_extra extra = {0};
+    int status = 0;
+    const char *why = NULL;
+    if (coding == INGEST_UNKNOWN) {
+        status = 415;
+        why = "Content-Encoding: only gzip is understood";
+    } else if ((extra.retry_after = ingest_limit(exchange, len)) > 0) {
+        status = 429;
+        why = "too much from this address; send it again later";
+    }
+    if (lines) {
+        inflow_begin(exchange, coding == INGEST_GZIP, status, why, extra.retry_after);
+    } else if (status != 0) {
+        exchange_error(exchange, status, why, &extra);
     } else if (list_empty(&loop->held) && engine_has_room(loop->engine)) {
         ingest_submit(exchange);
     } else {

@@ -5,7 +5,7 @@
 #include "base/bytes.h"
 #include "contract/lines.h"
 #include "folder.h"
-#include "store/sqlite/sqlite_reader.h"
+#include "store/sqlite/sqlite_reader_parts.h"
 #include "store/store.h"
 
 #define NOW INT64_C(1710498225123)
@@ -52,13 +52,14 @@ static void store_batch(struct batch *batch)
 static struct batch *assigned(unsigned count, unsigned spread)
 {
     struct batch *batch;
+    size_t objects;
     lines.len = 0;
     for (unsigned i = 0; i < count; i++)
         ck_assert_int_eq(
             bytes_append_format(&lines, "{\"timestamp\":\"2024-01-01T00:%02u:%02uZ\",\"n\":%u}\n",
                                 i * spread / 60 % 60, i * spread % 60, i),
             0);
-    ck_assert_int_eq(lines_body(lines.data, lines.len, &limits, &uuids, NULL, NOW, &batch, NULL),
+    ck_assert_int_eq(lines_body(lines.data, lines.len, &limits, &uuids, NULL, NOW, &objects, &batch, NULL),
                      BATCH_OK);
     return batch;
 }
