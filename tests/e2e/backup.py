@@ -341,6 +341,26 @@ def what_was_changed_in_the_shell_is_copied_and_counted():
 
 
 @case
+def what_a_person_has_added_is_copied_and_what_is_wrong_is_not():
+    daemon, here = Daemon(), directory()
+    daemon.save([event(NOW + n) for n in range(30)])
+    daemon.stop()
+    shell(daemon.database, "create trigger mine after insert on events begin select 1; end; create table notes(a)")
+    backed_up(daemon.database, "added.db", cwd=here)
+    names = sql(os.path.join(here, "added.db"), "select count(*) from sqlite_schema where name in ('mine', 'notes')")
+    equal(names, [(2,)])
+    shell(daemon.database, "update tally_day set events = events + 1")
+    done = run("backup", "wrong.db", "--database", daemon.database, cwd=here)
+    equal((done.returncode, os.path.exists(os.path.join(here, "wrong.db"))), (1, False))
+    assert b"tally_day" in done.stderr and b"check --repair-tally" in done.stderr, done.stderr
+    shell(daemon.database, "drop trigger mine")
+    equal(run("check", "--repair-tally", "--database", daemon.database).returncode, 0)
+    backed_up(daemon.database, "wrong.db", cwd=here)
+    sound(os.path.join(here, "wrong.db"))
+    equal(partials(here), [])
+
+
+@case
 def two_at_once_and_erasing_meanwhile_are_no_matter():
     daemon, here = Daemon(), directory()
     fill(daemon, BIG)
