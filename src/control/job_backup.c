@@ -1,5 +1,6 @@
 #include "control/job_backup.h"
 
+#include "base/log.h"
 #include "engine/backup.h"
 
 int job_backup(struct job *job, struct error *err)
@@ -15,6 +16,12 @@ int job_backup(struct job *job, struct error *err)
         return STORE_REFUSED;
     }
     int status = engine_backup(job->engine, &backup, &job->progress, err);
+    /* A command says so itself. */
+    if (job->link != NULL && status == STORE_OK)
+        log_info("backup %s: %lld events, %lld bytes", file, (long long)backup.events,
+                 (long long)backup.bytes);
+    else if (job->link != NULL)
+        log_warn("backup %s: %s", file, err->text);
     if (status == STORE_OK)
         job->result = json_pack("{sIsI}", "events", (json_int_t)backup.events, "bytes",
                                 (json_int_t)backup.bytes);

@@ -191,7 +191,7 @@ static int backup_audit(struct backup *backup, const struct backup_place *place,
                                         .arg = &audit};
     struct store_audit_facts facts;
     struct error why = {""};
-    int status = store_audit(place->partial, STORE_AUDIT_WHOLE, &ear, &facts, &why);
+    int status = store_audit(place->partial, STORE_AUDIT_COPY, &ear, &facts, &why);
     if (status == STORE_BUSY && progress_step(progress, NULL, 0, 0) != 0)
         return backup_stopped(err);
     backup->events = facts.events;
@@ -201,9 +201,11 @@ static int backup_audit(struct backup *backup, const struct backup_place *place,
         error_set(&why, "it holds %lld events, not %lld", (long long)facts.events,
                   (long long)state->total);
     error_set(err,
-              "%s: what was copied is not right and was removed (%s); `beacond check` looks "
-              "at the database",
-              backup->file, status == STORE_OK && !facts.whole ? audit.first.text : why.text);
+              "%s: what was copied is not right and was removed (%s); look at the database with "
+              "`beacond check%s`",
+              backup->file, status == STORE_OK && !facts.whole ? audit.first.text : why.text,
+              status == STORE_OK && !facts.tally_right && !facts.others_wrong ? " --repair-tally"
+                                                                              : "");
     return STORE_BUSY;
 }
 

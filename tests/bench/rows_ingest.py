@@ -179,7 +179,7 @@ class Backups:
     """One backup after the other, until it is told to end."""
 
     def __init__(self, daemon):
-        self.over, self.made, self.seconds = threading.Event(), 0, 0
+        self.over, self.made, self.seconds, self.error = threading.Event(), 0, 0, b""
         self.command = [BINARY, "backup", "--force", os.path.join(directory(), "copy.db"),
                         "--database", daemon.database]
         self.thread = threading.Thread(target=self.make)
@@ -188,19 +188,22 @@ class Backups:
     def make(self):
         while not self.over.is_set():
             began = time.monotonic()
-            process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             while process.poll() is None and not self.over.wait(0.05):
                 pass
             if process.poll() is None:
                 process.terminate()
-                process.wait()
+                process.communicate()
                 return
-            assert process.returncode == 0, "a backup failed"
+            self.error = process.communicate()[1]
+            if process.returncode != 0:
+                return
             self.made, self.seconds = self.made + 1, time.monotonic() - began
 
     def end(self):
         self.over.set()
         self.thread.join()
+        assert not self.error, self.error
 
 
 def backup_beside():

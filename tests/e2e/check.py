@@ -6,8 +6,9 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import threading
 
-from harness import (BINARY, Daemon, NOW, Rows, _environment, case, directory, equal, event, main, run, shell,
+from harness import (BINARY, Daemon, NOW, Rows, _environment, case, directory, equal, event, main, poll, run, shell,
                      sql)
 
 EVENTS = 600
@@ -57,6 +58,31 @@ def a_whole_database_is_said_to_be_whole():
     equal(names, ["pages", "file", "schema", "meta", "receipts", "rejects", "tally"])
     assert lines[-1].endswith(" %d events" % (EVENTS + 3)), lines[-1]
     assert lines[-2].startswith("ok    rejects: 2 rows, 3 bytes"), lines[-2]
+
+
+@case
+def nothing_is_wrong_while_events_come_in():
+    daemon, over, errors = Daemon(), [], []
+
+    def post():
+        connection = daemon.connection()
+        try:
+            while not over:
+                daemon.save([event(NOW + n * 700) for n in range(20)], connection=connection)
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    try:
+        for n in range(5):
+            poll(lambda: daemon.total() > 100 * n, "events")
+            code, lines, err = check(daemon.database)
+            equal((code, wrong(lines)), (0, []), err)
+    finally:
+        over.append(True)
+        thread.join()
+    equal(errors, [])
 
 
 @case
@@ -217,8 +243,12 @@ def a_terminal_sees_how_far_it_is():
     out = process.communicate()[0]
     os.close(theirs)
     equal(process.returncode, 0)
-    seen = os.read(ours, 65536)
-    os.close(ours)
+    seen = b""
+    try:
+        while True:
+            seen += os.read(ours, 65536)
+    except OSError:  # how a terminal says that nobody writes to it any more
+        os.close(ours)
     assert b"checking pages [" in seen and seen.endswith(b"\r\x1b[K"), seen
     assert b"\x1b" not in out
 

@@ -129,6 +129,13 @@ def the_command_that_comes_second_says_who_holds_the_database():
         equal((code, out), (78, ""))
         assert "in use by process 4194305" in err, err
         waiting = begin("backup", "copy.db", "--database", daemon.database)
+
+        def waits():
+            with open("/proc/%d/wchan" % waiting.pid) as file:
+                where = file.read()
+            return where == "0" or "poll" in where  # "0": not told here
+
+        poll(waits, "the command waits for the lock")
     code, out, err = finish(waiting)
     equal(code, 0, "once the lock is free: " + err)
 

@@ -277,7 +277,7 @@ static void audit_tables(struct audit *audit, enum store_audit_depth depth)
         audit_failed(audit, "the database");
         return;
     }
-    if (depth != STORE_AUDIT_TALLY) {
+    if (depth == STORE_AUDIT_WHOLE || depth == STORE_AUDIT_QUICK) {
         audit_schema(audit);
         audit_meta(audit);
         audit_events(audit);
