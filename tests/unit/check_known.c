@@ -5,7 +5,7 @@
 #include "base/bytes.h"
 #include "contract/lines.h"
 #include "folder.h"
-#include "store/sqlite/sqlite_reader.h"
+#include "store/sqlite/sqlite_reader_parts.h"
 #include "store/store.h"
 
 #define NOW INT64_C(1710498225123)
