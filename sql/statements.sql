@@ -59,6 +59,12 @@ SELECT n, length(event) FROM rejects ORDER BY n LIMIT 1;
 -- @reject_drop
 DELETE FROM rejects WHERE n = :n;
 
+-- @reject_same
+SELECT count(*) FROM rejects WHERE n = :n AND received = :received AND event = :event;
+
+-- @reject_reason
+UPDATE rejects SET reason = :reason WHERE n = :n AND reason <> :reason;
+
 -- @insert_receipts
 INSERT INTO receipts(n, at, receipts) VALUES (:n, :at, :receipts);
 

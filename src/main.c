@@ -9,16 +9,9 @@
 #include "options/options.h"
 
 static const struct command *const main_commands[] = {
-    &command_serve,
-    &command_check_config,
-    &command_backup,
-    &command_check,
-    &command_stats,
-    &command_export,
-    &command_tail,
-    &command_prune,
-    &command_forget,
-    &command_import,
+    &command_serve, &command_check_config, &command_backup, &command_check,
+    &command_stats, &command_export,       &command_tail,   &command_rejects,
+    &command_prune, &command_forget,       &command_import,
 };
 
 enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };

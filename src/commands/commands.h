@@ -53,4 +53,7 @@ extern const struct command command_forget;
 /* Stores the events of log files. */
 extern const struct command command_import;
 
+/* Lists what could not be stored, reads it anew, or deletes it. */
+extern const struct command command_rejects;
+
 #endif

@@ -15,8 +15,8 @@
 #include "engine/progress.h"
 
 struct meter {
-    bool shown; /* standard error is a terminal */
-    bool drawn; /* a bar stands there */
+    bool shown;       /* standard error is a terminal */
+    bool drawn;       /* a bar stands there */
     const char *unit; /* of meter_progress, where what is done does not say "events": "events" */
     int64_t begun_ms, drawn_ms;
     char what[64];

@@ -54,6 +54,28 @@ int csv_append_field(struct bytes *out, const char *text, size_t len)
     return bytes_append(out, text, len) == 0 ? csv_quote(out, at) : -1;
 }
 
+/* Puts text into quotes, which an event needs in any case. */
+static int csv_append_quoted(struct bytes *out, const char *text, size_t len)
+{
+    const char *end = text + len;
+    if (bytes_reserve(out, len * 2 + 2) != 0)
+        return -1;
+    char *to = out->data + out->len;
+    *to++ = '"';
+    while (text < end) {
+        const char *quote = memchr(text, '"', (size_t)(end - text));
+        size_t n = (size_t)((quote != NULL ? quote + 1 : end) - text);
+        memcpy(to, text, n);
+        to += n;
+        text += n;
+        if (quote != NULL)
+            *to++ = '"';
+    }
+    *to++ = '"';
+    out->len = (size_t)(to - out->data);
+    return 0;
+}
+
 /* What is unescaped is UTF-8 but for NUL and halves of surrogate pairs (ED A0..BF xx). */
 static int csv_mend(struct bytes *out, size_t at)
 {
@@ -116,8 +138,8 @@ int csv_append_event(struct bytes *out, int64_t seq, int64_t received, int64_t t
     }
     size_t at = out->len;
     if (status == 0)
-        status = line_append(out, text, len);
+        status = csv_append_quoted(out, text, len);
     if (status == 0)
-        status = csv_quote(out, at);
+        line_join(out->data + at, out->len - at);
     return status == 0 ? bytes_append(out, "\r\n", 2) : -1;
 }

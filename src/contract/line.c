@@ -6,17 +6,24 @@
 
 #include "contract/utf8.h"
 
+void line_join(char *text, size_t len)
+{
+    char *end = text + len;
+    if (len == 0) /* text may be NULL */
+        return;
+    /* Two quick looks: hardly any event holds one. */
+    for (char *found = text; (found = memchr(found, '\n', (size_t)(end - found))) != NULL;)
+        *found++ = ' ';
+    for (char *found = text; (found = memchr(found, '\r', (size_t)(end - found))) != NULL;)
+        *found++ = ' ';
+}
+
 int line_append(struct bytes *out, const char *text, size_t len)
 {
     size_t from = out->len;
     if (bytes_append(out, text, len) != 0)
         return -1;
-    char *at = out->data + from, *end = out->data + out->len;
-    /* Two quick looks: hardly any event holds one. */
-    for (char *found = at; (found = memchr(found, '\n', (size_t)(end - found))) != NULL;)
-        *found++ = ' ';
-    for (char *found = at; (found = memchr(found, '\r', (size_t)(end - found))) != NULL;)
-        *found++ = ' ';
+    line_join(out->data + from, len);
     return 0;
 }
 

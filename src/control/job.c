@@ -1,5 +1,6 @@
 #include "control/job.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/erasing.h"
@@ -16,11 +17,65 @@ static int job_recount(struct job *job, struct error *err)
     return status;
 }
 
+/* The numbers of a request, to be freed; *count 0 when it names none. NULL with err. */
+static int64_t *job_numbers(const json_t *request, size_t *count, struct error *err)
+{
+    const json_t *given = json_object_get(request, "numbers");
+    int64_t *numbers = calloc(json_array_size(given) + 1, sizeof *numbers);
+    int64_t before = 0;
+    *count = json_array_size(given);
+    for (size_t i = 0; i < *count && numbers != NULL; i++) {
+        numbers[i] = json_integer_value(json_array_get(given, i));
+        if (numbers[i] > before) {
+            before = numbers[i];
+            continue;
+        }
+        free(numbers);
+        error_set(err, "the numbers of a job must ascend");
+        return NULL;
+    }
+    if (numbers == NULL)
+        error_set(err, "out of memory");
+    return numbers;
+}
+
+static int job_rejects(struct job *job, bool retry, struct error *err)
+{
+    struct chores_rejects out = {0};
+    size_t count = 0;
+    int64_t *numbers = job_numbers(job->request, &count, err);
+    if (numbers == NULL)
+        return STORE_REFUSED;
+    int status = retry
+                     ? engine_retry_rejects(job->engine, numbers, count, &job->limits,
+                                            &job->progress, &out, err)
+                     : engine_drop_rejects(job->engine, numbers, count, &job->progress, &out, err);
+    free(numbers);
+    if (status == STORE_OK)
+        job->result = json_pack("{sIsIsIsIsIsb}", "stored", (json_int_t)out.stored, "duplicate",
+                                (json_int_t)out.duplicate, "kept", (json_int_t)out.kept, "dropped",
+                                (json_int_t)out.dropped, "missing", (json_int_t)out.missing,
+                                "stopped", out.stopped);
+    return status;
+}
+
+static int job_retry_rejects(struct job *job, struct error *err)
+{
+    return job_rejects(job, true, err);
+}
+
+static int job_drop_rejects(struct job *job, struct error *err)
+{
+    return job_rejects(job, false, err);
+}
+
 static const struct {
     const char *name;
     int (*run)(struct job *job, struct error *err);
 } job_table[] = {
     {"recount", job_recount},
+    {"retry-rejects", job_retry_rejects},
+    {"drop-rejects", job_drop_rejects},
     {"prune", erasing_prune},
     {"forget", erasing_forget},
     {"import", import_job_run},

@@ -18,11 +18,11 @@
 /* While commits are made: of the writer's time a step may take one part in so many, and so many
  * bytes are copied a second at most. */
 #define BACKUP_SHARE 5
-#define BACKUP_BYTES_S (INT64_C(64) << 20)
+#define BACKUP_BYTES_S (INT64_C(32) << 20)
 /* When the database is locked by another program. */
 #define BACKUP_AGAIN_MS 20
 /* How far what was written may be ahead of the disk. */
-#define BACKUP_AHEAD_BYTES (INT64_C(8) << 20)
+#define BACKUP_AHEAD_BYTES (INT64_C(4) << 20)
 #define BACKUP_NICE 15
 
 /* What the writer's thread does for it, a step at a time. */

@@ -24,9 +24,9 @@ struct backup {
     int64_t bytes;  /* of the file */
 };
 
-/* Makes it; blocks for as long as that takes. Any thread but the engine's own. Progress is in bytes.
- * STORE_OK; STORE_REFUSED: not there, err says why; STORE_BUSY with err: stopped, no space, or what
- * was copied is not as it must be. */
+/* Makes it; blocks for as long as that takes. Any thread but the engine's own. Progress is in
+ * bytes. STORE_OK; STORE_REFUSED: not there, err says why; STORE_BUSY with err: stopped, no space,
+ * or what was copied is not as it must be. */
 int engine_backup(struct engine *engine, struct backup *backup, const struct progress *progress,
                   struct error *err) MUST_CHECK;
 

@@ -136,9 +136,10 @@ int backup_place_room(const struct backup_place *place, const char *database, in
     int64_t left = (int64_t)room.f_bavail * (int64_t)room.f_frsize;
     if (left >= needed)
         return 0;
+    int64_t needed_mb = needed / 1000000 + 1, left_mb = left / 1000000;
     error_set(err, "%s: no space: it takes %lld MB%s, and %lld MB are left", place->file,
-              (long long)(needed / 1000000 + 1),
-              shared ? ", some of them spare for the database" : "", (long long)(left / 1000000));
+              (long long)needed_mb, shared ? ", some of them spare for the database" : "",
+              (long long)left_mb);
     return -1;
 }
 

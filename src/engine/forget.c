@@ -116,7 +116,8 @@ static int forget_receipts_row(void *arg, int64_t row, int64_t at_ms, const void
     receipts->failed = gone < 0;
     receipts->at = row;
     receipts->bytes += len;
-    if (gone > 0) {
+    /* One of which nothing can be read, such as an older version's, is of no use to anybody. */
+    if (gone > 0 || (gone == 0 && kept->len == 0)) {
         receipts->rows[receipts->count++] = (struct store_receipts_row){row, kept->data, kept->len};
         forget->out->receipts += gone;
     }

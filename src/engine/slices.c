@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "cache/ring.h"
+#include "engine/internal.h"
 #include "engine/writer_parts.h"
 
 /* For each part of work, so many of rest. */
@@ -23,6 +24,7 @@ struct slice {
     int64_t before_ms;
     const struct range_place *places;
     const int64_t *numbers;
+    struct store_retry *retries;
     const struct store_receipts_row *rows;
     const struct receipt_key *keys;
     size_t count, key_count;
@@ -106,6 +108,23 @@ static int slices_do_rejects(struct slice *slice)
     int status = store_erase_rejects(slice->writer->store, slice->numbers, slice->count,
                                      &slice->erased, slice->err);
     writer_tidy_soon(slice->writer);
+    return status;
+}
+
+/* What has become an event goes the way of what is committed. */
+static int slices_do_retry(struct slice *slice)
+{
+    struct writer *writer = slice->writer;
+    size_t stored = 0;
+    int status = store_retry_rejects(writer->store, slice->retries, slice->count, slice->err);
+    for (size_t i = 0; i < slice->count && status == STORE_OK; i++)
+        if (slice->retries[i].outcome == STORE_RETRY_STORED)
+            writer->items[stored++] = (struct store_item){.batch = slice->retries[i].batch};
+    if (status == STORE_OK) {
+        writer_tell_ring(writer, 0, stored);
+        follow_publish(writer->follow, writer->items, stored);
+    }
+    writer_tidy_soon(writer);
     return status;
 }
 
@@ -232,6 +251,14 @@ int slices_erase_rejects(struct writer *writer, const int64_t *numbers, size_t c
     int status = slices_call_paced(&slice);
     *erased = slice.erased;
     return status;
+}
+
+int slices_retry(struct writer *writer, struct store_retry *retries, size_t count,
+                 struct error *err)
+{
+    struct slice slice = {
+        .writer = writer, .work = slices_do_retry, .retries = retries, .count = count, .err = err};
+    return slices_call_paced(&slice);
 }
 
 int slices_erase_receipts(struct writer *writer, const struct store_receipts_row *rows,

@@ -1,5 +1,6 @@
 /*
- * slices.h: pieces of erasing that are done on the writer's thread, between two commits.
+ * slices.h: pieces of erasing, and of what else a person asks for, that are done on the writer's
+ * thread, between two commits.
  *
  * Each call blocks until its slice has run, any thread but the writer's, not while the writer is
  * being stopped. Where events come in it then waits three times as long as the slice took, so that
@@ -13,7 +14,7 @@
 #include "store/store.h"
 
 /* How much one slice takes: little while events come in, else enough that fsync does not matter. */
-#define SLICES_EVENTS 64
+#define SLICES_EVENTS 32
 #define SLICES_EVENTS_QUIET 1000
 #define SLICES_PAGES 32
 #define SLICES_PAGES_QUIET 512
@@ -29,6 +30,10 @@ int slices_erase(struct writer *writer, const struct range_place *places, size_t
 
 int slices_erase_rejects(struct writer *writer, const int64_t *numbers, size_t count,
                          size_t *erased, struct error *err) MUST_CHECK;
+
+/* As store_retry_rejects, at most SLICES_EVENTS_QUIET of them. Cache and followers are told. */
+int slices_retry(struct writer *writer, struct store_retry *retries, size_t count,
+                 struct error *err) MUST_CHECK;
 
 /* Puts rows of receipts without those named by keys in place of what they were. */
 int slices_erase_receipts(struct writer *writer, const struct store_receipts_row *rows,

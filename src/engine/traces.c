@@ -8,7 +8,7 @@
 #include "engine/slices.h"
 
 /* How often the WAL is tried to be emptied. */
-#define TRACES_TRIES 15
+#define TRACES_TRIES 40
 #define TRACES_AGAIN_MS 100
 /* How often the file is cleaned before what is left in it is judged. */
 #define TRACES_ROUNDS 3
@@ -104,8 +104,8 @@ static int traces_empty_wal(struct traces *traces, struct error *err)
     if (traces->stopped)
         return STORE_OK;
     error_set(err,
-              "all of it is erased, but the WAL may hold traces and can't be emptied (%s); close "
-              "other programs that read the database and forget once more",
+              "all of it is erased, but the WAL may hold traces and can't be emptied (%s): end what "
+              "reads the database, another program or a backup, and forget once more",
               why.text);
     return STORE_BUSY;
 }

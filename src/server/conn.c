@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "server/exchange.h"
-#include "server/feed.h"
+#include "server/inflow.h"
 #include "server/websocket.h"
 
 /* A request of this size is taken in even while all together are too much: an ordinary batch must
@@ -313,8 +313,8 @@ static void conn_hurry(struct conn *conn, int64_t now)
     if (conn->guard.phase == GUARD_PASS || guard_idle(&conn->guard))
         return;
     if (conn->guard.phase == GUARD_POUR) {
-        if (conn->exchange != NULL && conn->exchange->feed != NULL)
-            feed_tick(conn->exchange->feed, now);
+        if (conn->exchange != NULL && conn->exchange->inflow != NULL)
+            inflow_tick(conn->exchange->inflow, now);
     } else if (conn->guard.phase == GUARD_HEAD) {
         if (now - conn->phase_ms > options->head_timeout_ms)
             conn_give_up(conn, 408, "the request head took too long");

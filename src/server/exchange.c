@@ -13,6 +13,7 @@
 #include "contract/reply.h"
 #include "server/conn.h"
 #include "server/feed.h"
+#include "server/inflow.h"
 #include "server/ingest.h"
 #include "server/pour.h"
 #include "server/query.h"
@@ -76,7 +77,9 @@ static void exchange_cors(struct exchange *exchange, struct evkeyvalq *out)
     }
     evhttp_add_header(out, "Access-Control-Allow-Methods", route_methods(exchange->place));
     evhttp_add_header(out, "Access-Control-Allow-Headers",
-                      "content-type, content-encoding, x-tracker-key");
+                      exchange->place == ROUTE_FEED
+                          ? "content-type, content-encoding, x-tracker-key, last-event-id"
+                          : "content-type, content-encoding, x-tracker-key");
     evhttp_add_header(out, "Access-Control-Max-Age", EXCHANGE_MAX_AGE);
 }
 
@@ -89,7 +92,10 @@ void exchange_headers(struct exchange *exchange, int status, const struct exchan
     exchange_cors(exchange, out);
     evhttp_add_header(out, "Vary", extra->vary_encoding ? "Origin, Accept-Encoding" : "Origin");
     if (status != 204 && status != 304)
-        evhttp_add_header(out, "Content-Type", "application/json");
+        evhttp_add_header(out, "Content-Type",
+                          extra->events ? "text/event-stream" : "application/json");
+    if (extra->events)
+        evhttp_add_header(out, "X-Accel-Buffering", "no"); /* nginx's and others' */
     evhttp_add_header(out, "X-Content-Type-Options", "nosniff");
     evhttp_add_header(out, "Cache-Control", extra->cacheable ? "private, no-cache" : "no-store");
     if (extra->etag != NULL)
@@ -136,9 +142,10 @@ void exchange_free(struct exchange *exchange)
 {
     if (exchange->conn != NULL)
         exchange->conn->exchange = NULL;
-    feed_free(exchange->feed);
+    inflow_free(exchange->inflow);
     intake_clear(&exchange->intake);
     query_free(exchange->query_state);
+    feed_free(exchange->feed);
     free(exchange);
 }
 
@@ -148,13 +155,15 @@ void exchange_gone(struct exchange *exchange)
     /* Detached by evhttp: ours to answer, which frees it. Otherwise evhttp frees it now. */
     if (evhttp_request_get_connection(exchange->request) != NULL)
         exchange->request = NULL;
-    if (exchange->feed != NULL) {
-        feed_gone(exchange->feed);
+    if (exchange->inflow != NULL) {
+        inflow_gone(exchange->inflow);
         return;
     }
     /* A stream has no other end than this. */
     if (exchange->query_state != NULL)
         query_gone(exchange);
+    else if (exchange->feed != NULL)
+        feed_gone(exchange);
 }
 
 /* Sends what is in buffer (taken over), or for HEAD its length; with NULL a body that there was no
@@ -247,7 +256,7 @@ static enum access_verdict exchange_access(struct exchange *exchange)
     };
     if (exchange->action == ROUTE_INGEST)
         facts.need = ACCESS_INGEST;
-    else if (exchange->action == ROUTE_READ)
+    else if (exchange->action == ROUTE_READ || exchange->action == ROUTE_FOLLOW)
         facts.need = ACCESS_QUERY;
     if (exchange->place == ROUTE_KEYED)
         facts.path_key = exchange->key;
@@ -275,6 +284,9 @@ static void exchange_act(struct exchange *exchange)
         break;
     case ROUTE_UPGRADE:
         upgrade_begin(exchange);
+        break;
+    case ROUTE_FOLLOW:
+        feed_begin(exchange);
         break;
     default:
         exchange_ping(exchange);

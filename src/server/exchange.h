@@ -36,8 +36,9 @@ struct exchange {
 
     struct intake intake;      /* ingest */
     struct address client;     /* ingest: whom the limits count it for */
-    struct feed *feed;         /* ingest of lines: feed.c's */
+    struct inflow *inflow;     /* ingest of lines: inflow.c's */
     struct query *query_state; /* read: query.c's */
+    struct feed *feed;         /* Server-Sent Events: feed.c's */
 };
 
 /* evhttp_set_gencb's callback: every request comes in here. arg is the loop. */
@@ -57,6 +58,7 @@ struct exchange_extra {
     bool gzip;           /* Content-Encoding: gzip */
     bool vary_encoding;  /* Vary names Accept-Encoding */
     bool upgrade;        /* say what to upgrade to, with 426 */
+    bool events;         /* Content-Type: text/event-stream, which proxies are not to hold back */
     bool length_unknown; /* a HEAD whose GET would be streamed: no Content-Length */
 };
 

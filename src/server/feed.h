@@ -1,33 +1,33 @@
 /*
- * feed.h: a POST of lines (application/x-ndjson), stored piece by piece while it comes.
+ * feed.h: GET <prefix>/tail: each event as it is stored, as Server-Sent Events (contract/sse.h).
  *
- * The body may be of any length: one piece of it, about 1 MiB of plain text, is read while the last
- * is being committed; while both are waiting the socket is not read. A piece ends with the first
- * line that makes it that large, and of a line longer than an event may be the rest is dropped:
- * where a piece is cut depends on the content alone, so that a body that is sent again meets the
- * receipts of its pieces. The answer comes behind the last commit and sums them up.
+ * A feed reads the database by the order of commits (engine/sequel.h), a page whenever the socket
+ * has taken the last one and something is new, and goes on behind the last number of it. So it
+ * takes up anywhere without a gap or a repeat, a client that dawdles holds one page and nothing
+ * else, and max-reads bounds the pages of all. That something is new is told by one follower a loop
+ * (engine/follow.h).
  *
- * It hangs on an ingest exchange whose guard is in GUARD_POUR. Its loop's thread.
+ * It ends when its client goes, when the daemon shuts down or when the database can't be read; the
+ * client comes again with the last id. Its loop's thread.
  */
 #ifndef BEACOND_SERVER_FEED_H
 #define BEACOND_SERVER_FEED_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-struct exchange;
+#include "server/exchange.h"
+
 struct feed;
 
-/* Takes the exchange. refuse: 0, or the status to answer it with once the client has sent its body,
- * and why, with Retry-After if retry_after is not 0. */
-void feed_begin(struct exchange *exchange, bool gzip, int refuse, const char *why, int retry_after);
+/* Takes the exchange: answers it, or keeps it for the stream. */
+void feed_begin(struct exchange *exchange);
+
+/* The client has gone: ends a stream, and the exchange with it. */
+void feed_gone(struct exchange *exchange);
 
 void feed_free(struct feed *feed); /* NULL is fine */
 
-/* The connection is about to be freed by evhttp. */
-void feed_gone(struct feed *feed);
-
-/* Goes on where there is room again, gives up what comes too slowly. */
-void feed_tick(struct feed *feed, int64_t now_ms);
+/* Looks after all feeds of the loop: pings, clients that have gone, the end when draining. */
+void feed_tick(struct loop *loop, int64_t now_ms);
 
 #endif

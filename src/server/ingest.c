@@ -9,7 +9,7 @@
 #include "contract/reply.h"
 #include "server/client.h"
 #include "server/conn.h"
-#include "server/feed.h"
+#include "server/inflow.h"
 
 static const struct exchange_extra ingest_later = {.retry_after = 1};
 
@@ -203,7 +203,7 @@ void ingest_begin(struct exchange *exchange)
         why = "too much from this address; send it again later";
     }
     if (lines) {
-        feed_begin(exchange, coding == INGEST_GZIP, status, why, extra.retry_after);
+        inflow_begin(exchange, coding == INGEST_GZIP, status, why, extra.retry_after);
     } else if (status != 0) {
         exchange_error(exchange, status, why, &extra);
     } else if (list_empty(&loop->held) && engine_has_room(loop->engine)) {

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "server/conn.h"
 #include "server/exchange.h"
+#include "server/feed.h"
 #include "server/ingest.h"
 #include "server/intake.h"
 #include "server/websocket.h"
@@ -138,6 +139,7 @@ static void loop_on_tick(evutil_socket_t fd, short what, void *arg)
     (void)what;
     loop->ticking = false;
     conn_sweep(loop);
+    feed_tick(loop, clock_mono_ms());
     if (loop->paused && !loop_full(loop))
         loop_pause(loop, false);
     intake_settle(loop);
@@ -222,6 +224,7 @@ int loop_init(struct loop *loop, struct listen_socket *sockets, size_t count, st
     list_init(&loop->pending);
     list_init(&loop->blocked);
     list_init(&loop->pushes);
+    list_init(&loop->feeds);
     uuid_source_init(&loop->uuids);
     loop->sockets = sockets;
     loop->socket_count = count;

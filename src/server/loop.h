@@ -54,6 +54,9 @@ struct loop {
     bool websockets_first;     /* when there is room again: by turns */
     size_t busy;               /* exchanges that wait for the engine: no end before they are done */
 
+    struct list feeds;              /* Server-Sent Events, struct feed */
+    struct follower *feed_follower; /* of the engine, while there are such */
+
     struct mail drain_mail; /* server_drain posts it */
     bool draining;
     int64_t drain_until_ms; /* monotonic */

@@ -35,6 +35,8 @@ static enum route_place route_under(const char *rest, size_t len, char *key, siz
         return ROUTE_PING;
     if (route_is(rest, len, "/ws"))
         return ROUTE_SOCKET;
+    if (route_is(rest, len, "/tail"))
+        return ROUTE_FEED;
     if (len > 3 && memcmp(rest, "/k/", 3) == 0)
         return route_keyed(rest + 3, len - 3, key, key_size);
     return ROUTE_NOWHERE;
@@ -63,6 +65,8 @@ enum route_action route_action(enum route_place place, enum route_method method)
         return ROUTE_REFUSED;
     if (place == ROUTE_PING)
         return reads ? ROUTE_TELL : ROUTE_REFUSED;
+    if (place == ROUTE_FEED)
+        return reads ? ROUTE_FOLLOW : ROUTE_REFUSED;
     if (place == ROUTE_SOCKET)
         return method == METHOD_GET ? ROUTE_UPGRADE : ROUTE_REFUSED;
     if (reads && place != ROUTE_KEYED)

@@ -14,6 +14,7 @@ enum route_place {
     ROUTE_KEYED,  /* <prefix>/k/KEY/events */
     ROUTE_PING,   /* <prefix>/ping, /health */
     ROUTE_SOCKET, /* <prefix>/ws */
+    ROUTE_FEED,   /* <prefix>/tail */
 };
 
 enum route_action {
@@ -22,6 +23,7 @@ enum route_action {
     ROUTE_READ,
     ROUTE_TELL, /* ping */
     ROUTE_UPGRADE,
+    ROUTE_FOLLOW, /* Server-Sent Events */
     ROUTE_OPTIONS,
 };
 

@@ -48,6 +48,12 @@ int store_erase_rejects(struct store *store, const int64_t *numbers, size_t coun
     return store->ops->erase_rejects(store, numbers, count, erased, err);
 }
 
+int store_retry_rejects(struct store *store, struct store_retry *retries, size_t count,
+                        struct error *err)
+{
+    return store->ops->retry_rejects(store, retries, count, err);
+}
+
 int store_replace_receipts(struct store *store, const struct store_receipts_row *rows, size_t count,
                            struct error *err)
 {

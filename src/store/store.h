@@ -60,8 +60,8 @@ struct store_receipts {
 struct store;
 struct store_reader;
 
-/* Opens or creates. STORE_OK and *out, STORE_UNFIT, STORE_HELD or STORE_BUSY; err says what and what
- * to do. */
+/* Opens or creates. STORE_OK and *out, STORE_UNFIT, STORE_HELD or STORE_BUSY; err says what and
+ * what to do. */
 int store_open(struct store **out, const struct store_options *options,
                struct error *err) MUST_CHECK;
 
@@ -97,6 +97,28 @@ int store_erase(struct store *store, const struct range_place *places, size_t co
 
 /* The same for rejects, by number. */
 int store_erase_rejects(struct store *store, const int64_t *numbers, size_t count, size_t *erased,
+                        struct error *err) MUST_CHECK;
+
+/* A reject that was read anew. */
+enum store_retried {
+    STORE_RETRY_STORED,    /* the event is in, the reject is out */
+    STORE_RETRY_DUPLICATE, /* the event had been stored before, the reject is out */
+    STORE_RETRY_KEPT,      /* it stays, with its reason as it is now */
+    STORE_RETRY_GONE,      /* there is no such reject (any more) */
+};
+struct store_retry {
+    int64_t n; /* it must still be of this number, time and text */
+    int64_t received;
+    const char *text;
+    size_t len;
+    struct batch *batch; /* of one event, which gets its seq; NULL: it stays */
+    const char *reason;  /* why, when it stays */
+    enum store_retried outcome;
+};
+
+/* Does it for all of them in one transaction: all or nothing. An event that the store refuses stays
+ * a reject. STORE_OK or STORE_BUSY. */
+int store_retry_rejects(struct store *store, struct store_retry *retries, size_t count,
                         struct error *err) MUST_CHECK;
 
 /* Puts other contents into rows of receipts, in one transaction; a row whose len is 0 is deleted,
@@ -282,6 +304,8 @@ struct store_ops {
     int (*erase)(struct store *store, const struct range_place *places, size_t count,
                  size_t *erased, struct error *err);
     int (*erase_rejects)(struct store *store, const int64_t *numbers, size_t count, size_t *erased,
+                         struct error *err);
+    int (*retry_rejects)(struct store *store, struct store_retry *retries, size_t count,
                          struct error *err);
     int (*replace_receipts)(struct store *store, const struct store_receipts_row *rows,
                             size_t count, struct error *err);

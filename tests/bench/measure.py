@@ -19,7 +19,7 @@ import zlib
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 
-from harness import Daemon, directory, parse_address, sql, stamp  # noqa: E402, F401: rows take them from here
+from harness import BINARY, Daemon, directory, parse_address, sql, stamp  # noqa: E402, F401: rows take them from here
 
 PROGRAMS = os.path.join(os.getcwd(), "tests", "bench")
 _numbers = list(itertools.takewhile(re.compile(r"[0-9.]+$").match, sys.argv[1:3]))

@@ -3,13 +3,20 @@
 import os
 import random
 import select
+import shutil
 import socket
+import subprocess
 import threading
+import time
 
-from measure import ROUNDS, SECONDS, Daemon, Figure, Row, directory, load, parse_address, program
+from measure import (BINARY, ROUNDS, SECONDS, Daemon, Figure, Row, directory, fill, load, parse_address, program,
+                     room)
 
 SLOW_CLIENTS = 1000
 IDLE = 10000
+OLD = 400000  # events of a database that is pruned
+PRUNED_RATE = 2000
+COPIED = 50000  # events of a database that is backed up
 IDLE_BYTES = 24 << 10
 EVENTS_A_BATCH = 25
 HANDSHAKE = (b"GET /_tracker/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -144,12 +151,84 @@ def idle_beside():
     return Figure(min(beside), min(alone))
 
 
+def pruning():
+    """The p99 of an answer while the daemon prunes a database, and while it does not."""
+    filled, beside, alone, erased, fault = fill(os.path.join(directory(), "old.db"), OLD), [], [], 0, ""
+    how = "rate=%.3f" % (PRUNED_RATE / EVENTS_A_BATCH)
+    for _ in range(ROUNDS):
+        database = os.path.join(directory(), "old.db")
+        shutil.copy(filled, database)
+        daemon = Daemon(database=database)
+        load(daemon, 32, how, seconds=1)
+        alone.append(load(daemon, 32, how)["p99"])
+        before = daemon.total()
+        command = subprocess.Popen([BINARY, "prune", "--database", database, "--older-than", "1s"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        measured = load(daemon, 32, how)
+        beside.append(measured["p99"])
+        if command.poll() is not None:
+            fault = "the prune had ended before"
+        erased = max(erased, (before - daemon.total()) / SECONDS + measured["events"])
+        command.terminate()
+        command.wait()
+        daemon.stop()
+    return Figure(min(beside), min(alone), "about %.0f events erased a second" % erased, fault)
+
+
+class Backups:
+    """One backup after the other, until it is told to end."""
+
+    def __init__(self, daemon):
+        self.over, self.made, self.seconds = threading.Event(), 0, 0
+        self.command = [BINARY, "backup", "--force", os.path.join(directory(), "copy.db"),
+                        "--database", daemon.database]
+        self.thread = threading.Thread(target=self.make)
+        self.thread.start()
+
+    def make(self):
+        while not self.over.is_set():
+            began = time.monotonic()
+            process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while process.poll() is None and not self.over.wait(0.05):
+                pass
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+                return
+            assert process.returncode == 0, "a backup failed"
+            self.made, self.seconds = self.made + 1, time.monotonic() - began
+
+    def end(self):
+        self.over.set()
+        self.thread.join()
+
+
+def backup_beside():
+    """The p99 of a client's posts while the database is being backed up, and while it is not."""
+    beside, alone, notes = [], [], []
+    path = fill(os.path.join(directory(), "filled.db"), room(COPIED))
+    for _ in range(ROUNDS):
+        shutil.copyfile(path, path + ".round")
+        daemon = Daemon(database=path + ".round", cache_events=0)
+        alone.append(load(daemon, 32, "rate=400")["p99"])
+        backups = Backups(daemon)
+        measured = load(daemon, 32, "rate=400")
+        backups.end()
+        beside.append(measured["p99"])
+        notes.append("%d whole backups meanwhile, the last in %.1f s; worst %.1f ms" % (
+            backups.made, backups.seconds, measured["worst"]))
+        daemon.stop()
+    return Figure(min(beside), min(alone), notes[beside.index(min(beside))])
+
+
 ROWS = [
     Row("ingest over HTTP, 32 connections : bare SQLite inserts", ingest, "events/s", 0, ("at least", 0.6)),
     Row("ingest over WebSockets, 32 connections : bare inserts", lambda: ingest("ws"), "events/s", 0,
         ("at least", 0.6)),
     Row("ingest p99 at 20 % of that : one bare commit", latency, "ms", 2, ("at most", 10)),
+    Row("ingest p99 at %d events/s, pruning : not" % PRUNED_RATE, pruning, "ms", 2, ("at most", 2)),
     Row("ingest p99, %d slow clients held open : none" % SLOW_CLIENTS, slow_clients, "ms", 2, ("at most", 5)),
     Row("ingest p99, %d idle WebSockets : none" % IDLE, idle_beside, "ms", 2, ("at most", 2)),
+    Row("ingest p99, the database being backed up : not", backup_beside, "ms", 2, ("at most", 5)),
     Row("memory of an idle WebSocket, of %d : 24 KiB" % IDLE, idle_memory, "bytes", 0, ("at most", 1)),
 ]

@@ -11,6 +11,7 @@ from harness import (BINARY, NOW, Daemon, WriteLock, case, equal, event, main, p
                      stamp)
 from tally import check_tally
 
+LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
 DAY = 86400000
 MIB = 1 << 20
 
@@ -89,9 +90,9 @@ def prune_wants_one_measure():
 
 @case
 def events_go_when_they_are_too_old():
-    daemon = Daemon(retain="3s")
+    daemon = Daemon(retain="1500ms")
     ahead = now_ms() + DAY
-    daemon.save([event(now_ms() - DAY), event(now_ms() - 1000), event(ahead)])
+    daemon.save([event(now_ms() - DAY), event(now_ms() - 500), event(ahead)])
     daemon.wait_log(r"retention: erased 1 events")
     poll(lambda: daemon.total() == 1, "the second to become too old")
     equal([e["timestamp"] for e in daemon.read()["events"]], [stamp(ahead)])
@@ -182,6 +183,8 @@ def a_lock_of_another_program_is_waited_for_a_moment():
         timer.start()
         equal(prune(daemon.database, "--before", "9999-12-31")[0], 10)
         timer.join()
+    if not LONG:
+        return
     with WriteLock(daemon.database):
         done = run("prune", "--database", daemon.database, "--before", "9999-12-31")
         equal(done.returncode, 1)

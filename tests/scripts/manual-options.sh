@@ -19,10 +19,16 @@ awk '/^  --/ { name = substr($1, 3); getline; fallback = ""
         print name "\t" fallback }' "$work/help" | sort >"$work/table"
 cut -f 1 "$work/table" >"$work/options"
 
+# Flags of single commands, which the manual may name.
+awk '/^Commands:/ { listed = 1; next } listed && NF == 0 { exit } listed { print $1 }' "$work/help" |
+    while read -r command; do
+        "$beacond" "$command" --help
+    done | sed -n 's/^  --\([a-z][a-z-]*\).*/\1/p' | sort -u >"$work/flags"
+
 # items FILE REQUEST: the names of the list items `.It REQUEST name`, those that describe an option.
 items()
 {
-    sed -n "s/^[.]It $2\([a-z][a-z-]*\).*/\1/p" "$1"
+    sed '/^[.]Sh COMMANDS/,/^[.]S[hs] [A-Z]/d' "$1" | sed -n "s/^[.]It $2\([a-z][a-z-]*\).*/\1/p"
 }
 
 # mentions FILE REQUEST: every name in the markup of options.
@@ -68,7 +74,7 @@ manual() # manual FILE REQUEST NAMES-THAT-ARE-NO-OPTION…
     items "$file" "$request" | sort >"$work/items"
     verdict "$name describes every option of the table" "$(comm -23 "$work/expected" "$work/items")"
     verdict "$name describes no option twice" "$(uniq -d "$work/items")"
-    printf '%s\n' "$@" | sort - "$work/options" >"$work/known"
+    printf '%s\n' "$@" | sort -u - "$work/options" "$work/flags" >"$work/known"
     mentions "$file" "$request" | sort -u >"$work/mentions"
     verdict "$name names no option that is not in the table" \
         "$(comm -13 "$work/known" "$work/mentions")"
@@ -88,7 +94,8 @@ manual() # manual FILE REQUEST NAMES-THAT-ARE-NO-OPTION…
 verdict 'beacond --help lists the options' "$([ -s "$work/options" ] || echo 'none found')"
 
 cp "$work/options" "$work/expected"
-manual beacond.8 'Fl -' help version name
+# shellcheck disable=SC2046
+manual beacond.8 'Fl -' help version name $(cat "$work/flags")
 grep -v '^config$' "$work/options" >"$work/expected"
 manual beacond.conf.5 'Ic '
 

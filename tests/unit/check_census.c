@@ -1,10 +1,9 @@
-/* Values of a member, counted against a plain list; rows of receipts that are whole and are not. */
+/* Values of a member, counted against a plain list. */
 
 #include <stdio.h>
 #include <string.h>
 
 #include "contract/census.h"
-#include "engine/receipts_fit.h"
 #include "unit.h"
 
 static struct census census;
@@ -105,35 +104,6 @@ START_TEST(no_more_than_its_most_are_told_apart)
 }
 END_TEST
 
-START_TEST(rows_of_receipts_are_whole_or_not)
-{
-    static const struct {
-        const char *data;
-        size_t len;
-        bool fits;
-    } rows[] = {
-        {"", 0, false},
-        {"\0", 1, false},
-        {"\1", 1, true},
-        {"\2", 1, true},
-        {"\3", 1, false},
-        {"\1\1\0\0\0", 5, false},
-        {"\1\1\0\0\0abcdefgh", 13, true},
-        {"\1\1\0\0\200abcdefgh", 13, true},
-        {"\1\1\0\0\0abcdefg", 12, false},
-        {"\1\1\0\0\0abcdefghi", 14, false},
-        {"\1\2\0\0\0abcdefgh", 13, false},
-        {"\1\2\0\0\0abcdefghabcdefgh", 21, true},
-        {"\1\1\0\0\0abcdefgh\1\0\0\0abcdefgh", 25, true},
-        {"\1\1\0\0\0abcdefgh\1\0\0", 16, false},
-        {"\1\0\0\0\0", 5, false},
-        {"\1\377\377\377\177abcdefgh", 13, false},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        ck_assert_msg(receipts_fit(rows[i].data, rows[i].len) == rows[i].fits, "row %zu", i);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("census");
@@ -142,7 +112,6 @@ int main(void)
     tcase_add_test(tcase, values_are_counted_unescaped);
     tcase_add_test(tcase, long_values_are_counted_together);
     tcase_add_test(tcase, no_more_than_its_most_are_told_apart);
-    tcase_add_test(tcase, rows_of_receipts_are_whole_or_not);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }

@@ -355,6 +355,56 @@ START_TEST(receipts_skip_what_is_damaged_in_a_row)
 }
 END_TEST
 
+/* --- erasing ---------------------------------------------------------------------------------- */
+
+static const unsigned char key[SIPHASH_KEY_BYTES] = {7}; /* that of body_marks */
+
+/* Strips the row of what holds the element, in memory, too. Returns how many receipts went. */
+static int erase_element(const char *element, int64_t number)
+{
+    struct hash_set hashes = {0};
+    struct bytes kept = {0}, gone = {0};
+    ck_assert_int_eq(hash_set_add(&hashes, marks_hash(key, element, 1)), 0);
+    int count = receipt_row_strip(number, row.data, row.len, key, &hashes, &kept, &gone);
+    ck_assert_uint_eq(gone.len, (size_t)count * sizeof(struct receipt_key));
+    for (int i = 0; i < count; i++)
+        receipts_erase(receipts, (const struct receipt_key *)(void *)gone.data + i);
+    bytes_clear(&row);
+    row = kept;
+    bytes_clear(&gone);
+    hash_set_clear(&hashes);
+    return count;
+}
+
+START_TEST(receipts_of_what_is_erased_go_and_no_others)
+{
+    int64_t number = receipts_row_number(receipts);
+    (void)take("nop");
+    (void)take("qrs");
+    (void)take("tuv");
+    (void)take("tua");
+    ck_assert_int_eq(receipts_row(receipts, &row), 0);
+    (void)receipts_commit(receipts, NOW);
+    ck_assert_int_eq(erase_element("w", number), 0);
+    ck_assert_int_eq(erase_element("r", number), 1);
+    ck_assert_int_eq(erase_element("u", number), 2);
+    ck_assert_uint_eq(counted(), 1);
+    ck_assert_uint_eq(take("nop"), 3);
+    ck_assert_uint_eq(take("qrs"), 0);
+    ck_assert_uint_eq(take("tuv"), 0);
+    ck_assert_uint_eq(take("tua"), 0);
+    receipts_rollback(receipts);
+    /* The row that is left says the same. */
+    receipts_free(receipts);
+    receipts = receipts_new(ROOM);
+    ck_assert_int_eq(receipts_load(receipts, number, NOW, row.data, row.len), 0);
+    ck_assert_uint_eq(counted(), 1);
+    ck_assert_int_eq(erase_element("n", number), 1);
+    ck_assert_uint_eq(counted(), 0);
+    ck_assert_uint_eq(row.len, 0);
+}
+END_TEST
+
 /* --- bounds ----------------------------------------------------------------------------------- */
 
 START_TEST(receipts_are_dropped_seven_days_later)
@@ -487,6 +537,7 @@ int main(void)
     tcase_add_test(tcase, receipts_know_after_a_restart_what_their_rows_hold);
     tcase_add_test(tcase, receipts_take_a_restart_for_a_lost_answer);
     tcase_add_test(tcase, receipts_skip_what_is_damaged_in_a_row);
+    tcase_add_test(tcase, receipts_of_what_is_erased_go_and_no_others);
     tcase_add_test(tcase, receipts_are_dropped_seven_days_later);
     tcase_add_test(tcase, receipts_drop_the_oldest_when_memory_is_short);
     tcase_add_test(tcase, receipts_keep_a_single_one_however_large);

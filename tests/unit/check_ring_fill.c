@@ -95,8 +95,11 @@ START_TEST(fill_is_void_when_something_was_erased_or_the_edge_has_moved)
         add_run(fill, 19, 18);
         ck_assert_int_eq(fill_end(fill, glue.pieces, (struct range_place){18, 18}), 0);
         ck_assert(!fill_void(fill));
+        /* What lies below it is not its business. */
+        ring_erase(ring, place_of_ms(1), place_of_ms(18));
+        ck_assert(!fill_void(fill));
         if (how == 0)
-            ring_erase(ring, place_of_ms(1), place_of_ms(2));
+            ring_erase(ring, place_of_ms(1), place_of_ms(19));
         else if (how == 1)
             tell_run(34, 60);
         else

@@ -17,6 +17,10 @@ static const struct route_case route_cases[] = {
     {"/_tracker/events", ROUTE_EVENTS, ""},
     {"/_tracker/ingest", ROUTE_EVENTS, ""},
     {"/_tracker/ping", ROUTE_PING, ""},
+    {"/_tracker/tail", ROUTE_FEED, ""},
+    {"/a/b/tail", ROUTE_FEED, ""},
+    {"/tail", ROUTE_NOWHERE, ""},
+    {"/_tracker/tail/", ROUTE_NOWHERE, ""},
     {"/health", ROUTE_PING, ""},
     {"/_tracker/k/tk_test/events", ROUTE_KEYED, "tk_test"},
     {"/_tracker/k/A-z_09/events", ROUTE_KEYED, "A-z_09"},
@@ -60,12 +64,15 @@ START_TEST(route_gives_each_place_its_methods)
         [ROUTE_EVENTS] = {ROUTE_REFUSED, ROUTE_READ, ROUTE_READ, ROUTE_INGEST, ROUTE_OPTIONS},
         [ROUTE_KEYED] = {ROUTE_REFUSED, ROUTE_REFUSED, ROUTE_REFUSED, ROUTE_INGEST, ROUTE_OPTIONS},
         [ROUTE_PING] = {ROUTE_REFUSED, ROUTE_TELL, ROUTE_TELL, ROUTE_REFUSED, ROUTE_OPTIONS},
+        [ROUTE_SOCKET] = {ROUTE_REFUSED, ROUTE_UPGRADE, ROUTE_REFUSED, ROUTE_REFUSED,
+                          ROUTE_OPTIONS},
+        [ROUTE_FEED] = {ROUTE_REFUSED, ROUTE_FOLLOW, ROUTE_FOLLOW, ROUTE_REFUSED, ROUTE_OPTIONS},
     };
     static const char *const names[] = {[METHOD_GET] = "GET",
                                         [METHOD_HEAD] = "HEAD",
                                         [METHOD_POST] = "POST",
                                         [METHOD_OPTIONS] = "OPTIONS"};
-    for (int place = ROUTE_ROOT; place <= ROUTE_PING; place++) {
+    for (int place = ROUTE_ROOT; place <= ROUTE_FEED; place++) {
         for (int method = METHOD_OTHER; method <= METHOD_OPTIONS; method++) {
             enum route_action action = route_action(place, method);
             ck_assert_int_eq(action, expected[place][method]);

@@ -204,6 +204,20 @@ START_TEST(store_rows_come_up_and_down_in_the_order_of_time)
 }
 END_TEST
 
+/* The first column of the first row, by a connection of its own. */
+static int64_t shell_number(const char *sql)
+{
+    sqlite3 *handle;
+    sqlite3_stmt *statement;
+    ck_assert_int_eq(sqlite3_open(database, &handle), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(handle, sql, -1, &statement, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+    int64_t number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(handle);
+    return number;
+}
+
 static int reject_row(void *arg, const struct store_reject *reject)
 {
     int64_t *last = arg;
@@ -228,6 +242,42 @@ START_TEST(store_rejects_come_by_number)
                          STORE_OK);
     ck_assert_int_eq(last, 5);
     ck_assert_int_eq(pages, 3);
+}
+END_TEST
+
+static struct batch *one_event(const char *text)
+{
+    struct batch *batch = NULL;
+    const struct batch_limits limits = {1 << 20, 512};
+    ck_assert_int_eq(batch_read(text, strlen(text), &limits, &uuids, NULL, 777, &batch, NULL),
+                     BATCH_OK);
+    return batch;
+}
+
+START_TEST(store_retries_a_reject_only_while_it_is_the_same)
+{
+    static const char event[] = "{\"events\":[{\"timestamp\":\"2024-01-01\"}]}";
+    append("{\"events\":[11,12,13,14]}");
+    struct store_retry retries[] = {
+        {.n = 1, .received = 777, .text = "11", .len = 2, .batch = one_event(event)},
+        {.n = 2, .received = 777, .text = "1x", .len = 2, .batch = one_event(event)},
+        {.n = 3, .received = 778, .text = "13", .len = 2, .batch = one_event(event)},
+        {.n = 4, .received = 777, .text = "14", .len = 2, .reason = "another"},
+        {.n = 5, .received = 777, .text = "15", .len = 2, .reason = "none"},
+    };
+    static const enum store_retried outcomes[] = {
+        STORE_RETRY_STORED, STORE_RETRY_GONE, STORE_RETRY_GONE, STORE_RETRY_KEPT, STORE_RETRY_GONE};
+    struct store_state state;
+    ck_assert_int_eq(store_retry_rejects(store, retries, 5, NULL), STORE_OK);
+    for (size_t i = 0; i < 5; i++) {
+        ck_assert_int_eq(retries[i].outcome, outcomes[i]);
+        batch_free(retries[i].batch);
+    }
+    store_look(store, &state);
+    ck_assert_int_eq(state.total, 1);
+    ck_assert_int_eq(shell_number("SELECT group_concat(n, '') + 0 FROM rejects"), 234);
+    ck_assert_int_eq(shell_number("SELECT n FROM rejects WHERE reason = 'another'"), 4);
+    ck_assert_int_eq(shell_number("SELECT sum(events) FROM tally_day"), 1);
 }
 END_TEST
 
@@ -319,6 +369,7 @@ int main(void)
     tcase_add_test(tcase, store_rows_come_by_seq_from_where_one_was);
     tcase_add_test(tcase, store_rows_come_up_and_down_in_the_order_of_time);
     tcase_add_test(tcase, store_rejects_come_by_number);
+    tcase_add_test(tcase, store_retries_a_reject_only_while_it_is_the_same);
     tcase_add_test(tcase, store_file_is_read_with_a_daemon_and_without);
     tcase_add_test(tcase, store_file_is_read_where_nothing_can_be_written);
     tcase_add_loop_test(tcase, store_file_that_is_not_ours_is_refused_with_the_reason, 0,

@@ -12,11 +12,11 @@
 /* One of the four tables, gone through beside the events in the order of time. */
 struct tally_side {
     const char *name;
-    enum step step;
     sqlite3_stmt *rows;
-    int code;       /* of the last sqlite3_step */
     int64_t at;     /* the step that is being counted */
     int64_t events; /* of it so far; 0: none has begun */
+    enum step step;
+    int code; /* of the last sqlite3_step of rows */
     int wrong;
 };
 

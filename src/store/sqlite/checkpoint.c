@@ -15,6 +15,8 @@
 /* A WAL this long means that something keeps a read transaction open. */
 #define CHECKPOINT_WARN_PAGES (10 * CHECKPOINT_PAGES)
 #define CHECKPOINT_WARN_MS 60000
+/* How long readers are waited for where the WAL must be emptied: a read of ours is over by then. */
+#define CHECKPOINT_WAIT_MS 50
 
 static int checkpoint_on_commit(void *arg, sqlite3 *handle, const char *name, int pages)
 {
@@ -158,7 +160,9 @@ int checkpoint_empty(struct checkpoint *checkpoint, struct db *db, struct error 
         error_set(err, "the disk has failed to take what was put back; restart beacond");
         return STORE_BUSY;
     }
+    (void)sqlite3_busy_timeout(db->handle, CHECKPOINT_WAIT_MS);
     int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    (void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
     if (code == SQLITE_OK) {
         checkpoint->pages = checkpoint->tried = 0;
         return STORE_OK;

@@ -17,8 +17,8 @@ int fit_lock(const char *database, struct error *err) MUST_CHECK;
  * no SQLite database, another program's, or a newer beacond's is STORE_UNFIT. */
 int fit_header(const char *database, struct error *err) MUST_CHECK;
 
-/* What application_id and user_version say: STORE_OK, also when it is to be migrated, or STORE_UNFIT
- * when it is another program's or a newer beacond's. */
+/* What application_id and user_version say: STORE_OK, also when it is to be migrated, or
+ * STORE_UNFIT when it is another program's or a newer beacond's. */
 int fit_verdict(const char *database, int64_t application, int64_t version,
                 struct error *err) MUST_CHECK;
 

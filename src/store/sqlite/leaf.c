@@ -6,6 +6,7 @@
 #define LEAF_MOST_VARINT 9
 /* What is below is a place on a page of 8 KiB, and no text. */
 #define LEAF_POINTER_MOST 0x2000
+#define LEAF_LEAST 8        /* bytes; less than that says nothing of anybody */
 #define LEAF_HEADER_MOST 64 /* bytes of a record's header that concern us */
 
 static size_t leaf_two(const unsigned char *at)
@@ -56,10 +57,10 @@ bool leaf_read(struct leaf *leaf, const unsigned char *page, size_t usable, size
 
 bool leaf_is_dirty(const struct leaf *leaf)
 {
-    for (size_t i = leaf->unused; i < leaf->content; i++)
-        if (leaf->page[i] != 0)
-            return true;
-    return false;
+    size_t bytes = 0;
+    for (size_t i = leaf->unused; i < leaf->content && bytes < LEAF_LEAST; i++)
+        bytes += leaf->page[i] != 0;
+    return bytes == LEAF_LEAST;
 }
 
 /* Reads a variable-length number. Its length, or 0 when it does not end before end. */

@@ -34,7 +34,7 @@ struct leaf {
  * False: no leaf of a table and no page of an index, or damaged. */
 bool leaf_read(struct leaf *leaf, const unsigned char *page, size_t usable, size_t header);
 
-/* Whether anything stands in the unused stretch from unused to content. */
+/* Whether more than a few bytes stand in the unused stretch from unused to content. */
 bool leaf_is_dirty(const struct leaf *leaf);
 
 /* A row of a table's leaf, whose last column is a text or blob. */

@@ -1,9 +1,9 @@
 /*
  * reads.h: hears of what a connection reads from its file, page by page.
  *
- * SQLite's integrity check goes through a whole file in one step of its virtual machine: no progress
- * handler runs meanwhile. Here every read of the file passes by, so that a person sees how far it is
- * and can stop it. One thread, that of the connection.
+ * SQLite's integrity check goes through a whole file in one step of its virtual machine: no
+ * progress handler runs meanwhile. Here every read of the file passes by, so that a person sees how
+ * far it is and can stop it. One thread, that of the connection.
  */
 #ifndef BEACOND_STORE_SQLITE_READS_H
 #define BEACOND_STORE_SQLITE_READS_H

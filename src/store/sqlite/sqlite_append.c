@@ -108,35 +108,46 @@ int sqlite_store_append(struct store *base, struct store_item *items, size_t cou
     return sqlite_store_end(store, status, err);
 }
 
-/* One event within a savepoint, so that a statement undone half-way takes nothing else along. */
+int sqlite_store_insert_apart(struct sqlite_store *store, struct batch_event *event,
+                              int64_t received, bool *stored, bool *refused, struct error *why,
+                              struct error *err)
+{
+    *stored = *refused = false;
+    int status = db_run(&store->db, SQL_SAVEPOINT, err);
+    if (status != STORE_OK)
+        return status;
+    status = append_insert(store, event, received, stored, why);
+    *refused = status == STORE_REFUSED;
+    if (*refused)
+        status = db_run(&store->db, SQL_ROLLBACK_TO, err);
+    else if (status != STORE_OK && err != NULL)
+        *err = *why;
+    return status == STORE_OK ? db_run(&store->db, SQL_RELEASE, err) : status;
+}
+
 static int append_event_apart(struct sqlite_store *store, struct store_item *item, size_t n,
                               struct error *err)
 {
     struct batch_event *event = &item->batch->events[n];
     struct error why = {""};
-    bool stored = false;
+    bool stored, refused;
     if (append_is_known(item, event))
         return STORE_OK;
-    int status = db_run(&store->db, SQL_SAVEPOINT, err);
+    int status = sqlite_store_insert_apart(store, event, item->batch->received_ms, &stored,
+                                           &refused, &why, err);
     if (status != STORE_OK)
         return status;
-    status = append_insert(store, event, item->batch->received_ms, &stored, &why);
-    if (status == STORE_REFUSED) {
+    if (refused) {
         char reason[sizeof why.text + 32];
         snprintf(reason, sizeof reason, "refused by the database: %s", why.text);
-        status = db_run(&store->db, SQL_ROLLBACK_TO, err);
-        if (status == STORE_OK)
-            status = rejects_add(&store->rejects, &store->db, item->batch->received_ms, reason,
-                                 event->text, event->text_len, err);
         item->refused++;
-    } else {
-        if (err != NULL)
-            *err = why;
-        item->saved++;
-        if (!stored)
-            item->duplicate++;
+        return rejects_add(&store->rejects, &store->db, item->batch->received_ms, reason,
+                           event->text, event->text_len, err);
     }
-    return status == STORE_OK ? db_run(&store->db, SQL_RELEASE, err) : status;
+    item->saved++;
+    if (!stored)
+        item->duplicate++;
+    return STORE_OK;
 }
 
 int sqlite_store_append_apart(struct store *base, struct store_item *item,

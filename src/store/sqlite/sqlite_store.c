@@ -213,6 +213,7 @@ static const struct store_ops sqlite_store_ops = {
     .erase_oldest = sqlite_store_erase_oldest,
     .erase = sqlite_store_erase,
     .erase_rejects = sqlite_store_erase_rejects,
+    .retry_rejects = sqlite_store_retry_rejects,
     .replace_receipts = sqlite_store_replace_receipts,
     .size = sqlite_store_size,
     .shrink = sqlite_store_shrink,

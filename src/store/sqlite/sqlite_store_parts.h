@@ -52,6 +52,17 @@ int sqlite_store_append(struct store *base, struct store_item *items, size_t cou
 int sqlite_store_append_apart(struct store *base, struct store_item *item,
                               const struct store_receipts *receipts, struct error *err) MUST_CHECK;
 
+/* Inserts one event within a savepoint, so that a statement undone half-way takes nothing else
+ * along. *refused: what is in it can't be stored, why says so; *stored: it is a row now, else it
+ * was one before. Part of the open transaction. */
+int sqlite_store_insert_apart(struct sqlite_store *store, struct batch_event *event,
+                              int64_t received, bool *stored, bool *refused, struct error *why,
+                              struct error *err) MUST_CHECK;
+
+/* sqlite_retry.c: as store_retry_rejects. */
+int sqlite_store_retry_rejects(struct store *base, struct store_retry *retries, size_t count,
+                               struct error *err) MUST_CHECK;
+
 /* sqlite_erase.c: as the calls of store.h of these names. */
 int sqlite_store_erase_oldest(struct store *base, int64_t before_ms, size_t most,
                               struct range_place *places, size_t *erased,

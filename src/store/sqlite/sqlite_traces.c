@@ -10,7 +10,6 @@
 
 #define TRACES_HEADER_BYTES 100
 #define TRACES_PAGES 128 /* that are read at once */
-#define TRACES_LEAST 8   /* bytes; less than that says nothing of anybody */
 /* Columns by which the two tables that hold events are told from the others. */
 #define TRACES_EVENTS_COLUMNS 6
 #define TRACES_REJECTS_COLUMNS 4
@@ -64,7 +63,7 @@ static void traces_look(const struct traces_file *file, int64_t number, const un
     struct leaf leaf;
     if (traces_is_map(file, number) ||
         !leaf_read(&leaf, page, file->usable, number == 1 ? TRACES_HEADER_BYTES : 0) ||
-        leaf.content - leaf.unused < TRACES_LEAST || !leaf_is_dirty(&leaf))
+        !leaf_is_dirty(&leaf))
         return;
     if (leaf.kind == LEAF_INDEX || traces_can_clean(&leaf))
         fn(arg, number - 1, leaf.kind == LEAF_TABLE, (const char *)page + leaf.unused,
