@@ -10,9 +10,8 @@
 #include "server/conn.h"
 #include "server/exchange.h"
 
-#define INFLOW_PIECE                                                             \
-    ((size_t)1 << 20) /* plain bytes; changing it spoils the receipts of retries \
-                       */
+/* Plain bytes. Changing it spoils the receipts of retries. */
+#define INFLOW_PIECE ((size_t)1 << 20)
 #define INFLOW_READ ((size_t)64 << 10)
 /* Of the rest of a body that is refused so many times max-body are thrown away, so that the client
  * has sent all of it and reads the answer; beyond, the connection is closed in its face. */
