@@ -10,6 +10,7 @@
 #include "contract/csv.h"
 #include "contract/line.h"
 #include "contract/timestamp.h"
+#include "engine/backup_place.h"
 #include "store/store.h"
 
 struct export
@@ -140,13 +141,17 @@ static int export_run(const struct options *options, const struct arguments *arg
         return COMMAND_CONFIG;
     }
     interrupt_watch();
+    const char *file = arguments_value(arguments, "output");
+    if (file != NULL && backup_place_is_own(file, options->database)) {
+        meter_say(&export.meter, "beacond: %s: is the database itself, or belongs to it", file);
+        return COMMAND_FAILED;
+    }
     int status = store_reader_open_file(options->database, &export.reader, &err);
     if (status != STORE_OK) {
         meter_say(&export.meter, "beacond: %s", err.text);
         return status == STORE_UNFIT ? COMMAND_CONFIG : COMMAND_FAILED;
     }
-    status = output_open(&export.output, arguments_value(arguments, "output"),
-                         arguments_value(arguments, "force") != NULL, &err);
+    status = output_open(&export.output, file, arguments_value(arguments, "force") != NULL, &err);
     /* A bar would stand in the middle of the events. */
     export.meter.shown = export.meter.shown && !export.output.terminal;
     if (status == OUTPUT_OK)

@@ -43,20 +43,42 @@ static int place_resolve(struct backup_place *place, const char *file, struct er
     return 0;
 }
 
-/* Whether it is the database, one of the files that belong to it, or another name of it. */
-static bool place_is_own(const struct backup_place *place, const char *database)
+/* The path with the links of its folder followed. False when that can't be. */
+static bool place_name(const char *file, char out[PATH_MAX])
+{
+    char folder[PATH_MAX] = ".", real[PATH_MAX];
+    const char *slash = strrchr(file, '/');
+    const char *name = slash != NULL ? slash + 1 : file;
+    size_t len = (size_t)(name - file);
+    if (len >= sizeof folder)
+        return false;
+    if (len > 0) {
+        memcpy(folder, file, len);
+        folder[len] = '\0';
+    }
+    return realpath(folder, real) != NULL &&
+           (size_t)snprintf(out, PATH_MAX, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name) <
+               PATH_MAX;
+}
+
+bool backup_place_is_own(const char *file, const char *database)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock", ".control"};
-    char real[PATH_MAX], path[PATH_MAX];
+    char real[PATH_MAX], name[PATH_MAX], path[PATH_MAX];
     struct stat own, there;
     if (realpath(database, real) == NULL)
         return false;
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
-        if ((size_t)snprintf(path, sizeof path, "%s%s", real, suffixes[i]) < sizeof path &&
-            strcmp(path, place->file) == 0)
+    bool named = place_name(file, name), exists = stat(file, &there) == 0;
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        if ((size_t)snprintf(path, sizeof path, "%s%s", real, suffixes[i]) >= sizeof path)
+            continue;
+        if (named && strcmp(path, name) == 0)
             return true;
-    return stat(real, &own) == 0 && stat(place->file, &there) == 0 && own.st_dev == there.st_dev &&
-           own.st_ino == there.st_ino;
+        if (exists && stat(path, &own) == 0 && own.st_dev == there.st_dev &&
+            own.st_ino == there.st_ino)
+            return true;
+    }
+    return false;
 }
 
 /* A path beside the file; false when it is too long. */
@@ -90,7 +112,7 @@ static bool place_is_used(const struct backup_place *place)
 static int place_judge(const struct backup_place *place, const char *database, struct error *err)
 {
     struct stat info;
-    if (place_is_own(place, database))
+    if (backup_place_is_own(place->file, database))
         return place_refuse(err, place->file, "is the database itself, or belongs to it");
     bool there = lstat(place->file, &info) == 0;
     if (!there && errno != ENOENT)

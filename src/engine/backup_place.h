@@ -19,6 +19,10 @@ struct backup_place {
     int fd; /* of partial; -1 before it is made */
 };
 
+/* Whether file, a path of any form, is the database, one of the files that belong to it, or another
+ * name of one of them. */
+bool backup_place_is_own(const char *file, const char *database) MUST_CHECK;
+
 /* Whether a copy of the database may be made as file, and makes it, empty, for its owner alone. 0,
  * or -1 with err. backup_place_clear it in any case. */
 int backup_place_make(struct backup_place *place, const char *database, const char *file,

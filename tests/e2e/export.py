@@ -161,6 +161,24 @@ def bad_targets_bounds_and_databases_are_refused_and_nothing_is_left():
 
 
 @case
+def the_database_is_no_target():
+    database = filled([event()])
+    before = open(database, "rb").read()
+    link, other = database + ".link", database + ".other"
+    os.symlink(database, link)
+    os.link(database, other)
+    rows = Rows()
+    for target in (database, database + "-wal", database + ".lock", link, other,
+                   database.replace("/beacond.db", "/./beacond.db")):
+        with rows(os.path.basename(target)):
+            done = run("export", "--database", database, "--output", target, "--force")
+            equal(done.returncode, 1, "%r" % done.stderr)
+            assert b"is the database itself" in done.stderr, done.stderr
+            equal(open(database, "rb").read(), before, "the database")
+    rows.check()
+
+
+@case
 def a_full_disk_leaves_no_half_file():
     database = filled([event(payload='"%s"' % ("x" * 500)) for _ in range(400)])
     folder = directory()
