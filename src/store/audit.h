@@ -17,7 +17,8 @@
 enum store_audit_depth {
     STORE_AUDIT_WHOLE,
     STORE_AUDIT_QUICK, /* SQLite's quick_check: indexes are not compared with their tables */
-    STORE_AUDIT_COPY,  /* pages and tally: what a copy has right, whatever was done to the database */
+    STORE_AUDIT_COPY,  /* pages and tally: what a copy has right, whatever was done to the database
+                        */
     STORE_AUDIT_TALLY, /* the tally alone */
 };
 

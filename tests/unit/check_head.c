@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "server/head.h"
@@ -187,6 +188,36 @@ START_TEST(head_end_is_found_however_the_bytes_come)
 }
 END_TEST
 
+static const struct {
+    const char *lines; /* header lines */
+    bool are;
+} head_types[] = {
+    {"Content-Type: application/x-ndjson\r\n", true},
+    {"content-type:Application/X-NDJSON \r\n", true},
+    {"Content-Type: application/x-ndjson; charset=utf-8\r\n", true},
+    {"Content-Type: application/x-ndjson ;a\r\n", true},
+    {"Content-Type: application/json\r\n", false},
+    {"Content-Type: application/x-ndjson2\r\n", false},
+    {"Content-Type: application/x-ndjson, text/plain\r\n", false},
+    {"Content-Type:\r\n", false},
+    {"Content-Type: application/x-ndjson\r\nContent-Type: application/x-ndjson\r\n", false},
+    {"Content-Type: application/x-ndjson\r\nContent-Type: text/plain\r\n", false},
+    {"X-Content-Type: application/x-ndjson\r\n", false},
+};
+
+START_TEST(head_of_lines_may_have_a_body_of_any_length)
+{
+    char text[300];
+    struct head head;
+    snprintf(text, sizeof text,
+             "POST /e HTTP/1.1\r\n" HOST "%sContent-Length: 1000000000000\r\n\r\n",
+             head_types[_i].lines);
+    head_check(text, strlen(text), MAX_BODY, &head);
+    ck_assert_int_eq(head.lines, head_types[_i].are);
+    ck_assert_int_eq(head.refuse, head_types[_i].are ? 0 : 413);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("head");
@@ -198,6 +229,8 @@ int main(void)
     tcase_add_test(tcase, head_tells_nothing_that_is_ambiguous);
     tcase_add_test(tcase, head_of_a_chunked_body_is_rewritten_with_its_length);
     tcase_add_test(tcase, head_end_is_found_however_the_bytes_come);
+    tcase_add_loop_test(tcase, head_of_lines_may_have_a_body_of_any_length, 0,
+                        (int)(sizeof head_types / sizeof *head_types));
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }

@@ -231,6 +231,74 @@ START_TEST(the_recorded_log_of_the_plugin_is_taken_whole)
 }
 END_TEST
 
+/* A body, its events, its rejects' reasons, and how many lines are objects. */
+static const struct {
+    const char *body;
+    size_t events;
+    const char *reasons;
+    size_t objects;
+} bodies[] = {
+    {"", 0, "", 0},
+    {"\n \r\n", 0, "", 0},
+    {EVENT, 1, "", 1},
+    {EVENT "\r\n" EVENT "\n", 2, "", 2},
+    {"[1]\n" EVENT "\nx\n{}\n5", 1, "not an object,not JSON,no timestamp,not an object,", 2},
+    {"{\n", 0, "not JSON,", 0},
+    {"{" STAMP ",\"a\":\"\xff\"}\n{" STAMP ",\"a\":[[[[]]]]}", 0, "not UTF-8,nested too deep,", 2},
+    {"{0123456789012345678901234567890123456789012345678901234567890123456789"
+     "0123456789012345678901234567890123456789012345678901234567890123456789"
+     "0123456789012345678901234567890123456789012345678901234567890123456789\n" EVENT,
+     1, "over the event limit,", 2},
+};
+
+START_TEST(a_body_of_lines_is_a_batch_with_rejects)
+{
+    struct uuid_source uuids;
+    struct error err = {""};
+    struct bytes reasons;
+    size_t objects = 99;
+    char *copy = strdup(bodies[_i].body);
+    bytes_init(&reasons);
+    uuid_source_init(&uuids);
+    ck_assert_int_eq(lines_body(copy, strlen(copy), &limits, &uuids,
+                                (const unsigned char *)"0123456789abcdef", NOW, &objects, &batch,
+                                &err),
+                     BATCH_OK);
+    free(copy);
+    ck_assert_uint_eq(objects, bodies[_i].objects);
+    ck_assert_uint_eq(batch->event_count, bodies[_i].events);
+    for (size_t i = 0; i < batch->reject_kept; i++)
+        ck_assert_int_eq(
+            bytes_append_format(&reasons, "%s,", batch_reason_text(batch->rejects[i].reason)), 0);
+    ck_assert_uint_eq(reasons.len, strlen(bodies[_i].reasons));
+    ck_assert(reasons.len == 0 || memcmp(reasons.data, bodies[_i].reasons, reasons.len) == 0);
+    /* Each line has its mark, as each element of a JSON body. */
+    ck_assert_uint_eq(batch->marks.count, batch->event_count + batch->reject_count);
+    bytes_clear(&reasons);
+}
+END_TEST
+
+START_TEST(a_body_of_lines_has_the_marks_of_one_that_is_json)
+{
+    static const unsigned char secret[] = "0123456789abcdef";
+    static const char json[] = "{\"events\":[" EVENT ",5,{" STAMP "}]}";
+    static const char text[] = EVENT " \n\n5\r\n{" STAMP "}";
+    struct uuid_source uuids;
+    struct batch *other;
+    size_t objects;
+    uuid_source_init(&uuids);
+    ck_assert_int_eq(
+        lines_body(text, sizeof text - 1, &limits, &uuids, secret, NOW, &objects, &batch, NULL),
+        BATCH_OK);
+    ck_assert_int_eq(batch_read(json, sizeof json - 1, &limits, &uuids, secret, NOW, &other, NULL),
+                     BATCH_OK);
+    ck_assert_uint_eq(batch->marks.count, 3);
+    ck_assert_uint_eq(other->marks.count, 3);
+    ck_assert_mem_eq(batch->marks.running, other->marks.running, 3 * sizeof(uint64_t));
+    batch_free(other);
+}
+END_TEST
+
 START_TEST(a_timestamp_is_found_in_an_event_alone)
 {
     int64_t ts = 0;
@@ -258,6 +326,9 @@ int main(void)
     tcase_add_test(tcase, given_ids_stay_and_cost_nothing);
     tcase_add_test(tcase, what_is_dropped_leaves_the_others_in_order);
     tcase_add_test(tcase, the_recorded_log_of_the_plugin_is_taken_whole);
+    tcase_add_loop_test(tcase, a_body_of_lines_is_a_batch_with_rejects, 0,
+                        (int)(sizeof bodies / sizeof *bodies));
+    tcase_add_test(tcase, a_body_of_lines_has_the_marks_of_one_that_is_json);
     tcase_add_test(tcase, a_timestamp_is_found_in_an_event_alone);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);

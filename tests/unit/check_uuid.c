@@ -83,6 +83,16 @@ START_TEST(uuid_takes_a_clock_before_1970)
 }
 END_TEST
 
+START_TEST(uuid_made_of_numbers_is_always_the_same)
+{
+    char id[UUID_LEN + 1] = "";
+    uuid_of(INT64_C(0x18e41a39be3), UINT64_C(0xfffffffffffffabc), UINT64_C(0xff23456789abcdef), id);
+    ck_assert_str_eq(id, "018e41a3-9be3-8abc-bf23-456789abcdef");
+    uuid_of(-1, 0, 0, id);
+    ck_assert_str_eq(id, "ffffffff-ffff-8000-8000-000000000000");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("uuid");
@@ -92,6 +102,7 @@ int main(void)
     tcase_add_test(tests, uuid_borrows_from_the_future_when_a_millisecond_runs_over);
     tcase_add_test(tests, uuid_sources_do_not_agree);
     tcase_add_test(tests, uuid_takes_a_clock_before_1970);
+    tcase_add_test(tests, uuid_made_of_numbers_is_always_the_same);
     suite_add_tcase(suite, tests);
     return unit_main(suite);
 }
