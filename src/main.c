@@ -9,9 +9,9 @@
 #include "options/options.h"
 
 static const struct command *const main_commands[] = {
-    &command_serve, &command_check_config, &command_backup, &command_check,
-    &command_stats, &command_export,       &command_tail,   &command_rejects,
-    &command_prune, &command_forget,       &command_import,
+    &command_serve,  &command_check_config, &command_import, &command_export,
+    &command_tail,   &command_rejects,      &command_prune,  &command_forget,
+    &command_backup, &command_check,        &command_stats,
 };
 
 enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };
@@ -46,7 +46,7 @@ static void main_help_command(const struct command *command)
     arguments_help(stdout, usage);
     options_help(stdout, usage);
     printf("\n"
-           "See beacond(8).\n");
+           "See beacond(8), COMMANDS.\n");
 }
 
 /* A full disk must not make "beacond --help >file" a success. */
@@ -58,9 +58,11 @@ static int main_flushed(int status)
     return COMMAND_FAILED;
 }
 
-static int main_usage_error(const char *what, const char *which)
+/* command: whose help tells more, NULL for that of the program. */
+static int main_usage_error(const struct command *command, const char *what, const char *which)
 {
-    fprintf(stderr, "beacond: %s%s\nTry: beacond --help\n", what, which);
+    fprintf(stderr, "beacond: %s%s\nTry: beacond%s%s --help\n", what, which,
+            command != NULL ? " " : "", command != NULL ? command->name : "");
     return COMMAND_USAGE;
 }
 
@@ -76,7 +78,7 @@ static int main_run(const struct command *command, int argc, char **argv)
         status = command->run(&options, &arguments);
         break;
     case OPTIONS_USAGE:
-        status = main_usage_error(err.text, "");
+        status = main_usage_error(command, err.text, "");
         break;
     default:
         fprintf(stderr, "beacond: %s\n", err.text);
@@ -104,7 +106,7 @@ int main(int argc, char **argv)
     if (argc > 1 && argv[1][0] != '-') {
         command = main_find(argv[1]);
         if (command == NULL)
-            return main_usage_error("there is no command ", argv[1]);
+            return main_usage_error(NULL, "there is no command ", argv[1]);
         argc--;
         argv++;
     }

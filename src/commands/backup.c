@@ -51,7 +51,7 @@ static int backup_run(const struct options *options, const struct arguments *arg
 }
 
 static const struct arguments_flag backup_flags[] = {
-    {.name = "force", .help = "replace FILE if it exists"},
+    {.name = "force", .help = "replace FILE if there is one"},
     {.name = NULL},
 };
 

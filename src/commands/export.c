@@ -18,6 +18,7 @@ struct export
     bool csv, newest;
     int64_t since, until; /* inclusive */
     struct store_reader *reader;
+    const char *name; /* of the output, for the summary */
     struct output output;
     struct meter meter;
     struct store_survey survey; /* what is there at the start: nothing later is exported */
@@ -87,8 +88,8 @@ static int export_code(struct export *export, int status, const struct error *er
     meter_clear(&export->meter);
     switch (status) {
     case OUTPUT_OK:
-        meter_say(&export->meter, "exported %" PRId64 " events, %.1f MB", export->count,
-                  (double)export->output.written / 1e6);
+        meter_say(&export->meter, "%s: %" PRId64 " events, %" PRId64 " bytes", export->name,
+                  export->count, export->output.written);
         return COMMAND_OK;
     case OUTPUT_CLOSED: /* who reads has enough */
         return COMMAND_OK;
@@ -96,9 +97,6 @@ static int export_code(struct export *export, int status, const struct error *er
         meter_say(&export->meter, "beacond: stopped after %" PRId64 " events%s", export->count,
                   export->output.path[0] != '\0' ? "; no file was made" : "");
         return COMMAND_STOPPED;
-    case OUTPUT_TAKEN:
-        meter_say(&export->meter, "beacond: %s", err->text);
-        return COMMAND_CONFIG;
     default:
         meter_say(&export->meter, "beacond: %s", err->text);
         return COMMAND_FAILED;
@@ -142,6 +140,7 @@ static int export_run(const struct options *options, const struct arguments *arg
     }
     interrupt_watch();
     const char *file = arguments_value(arguments, "output");
+    export.name = file != NULL && strcmp(file, "-") != 0 ? file : "standard output";
     if (file != NULL && backup_place_is_own(file, options->database)) {
         meter_say(&export.meter, "beacond: %s: is the database itself, or belongs to it", file);
         return COMMAND_FAILED;

@@ -9,7 +9,7 @@
 
 static int forget_usage(const char *what)
 {
-    fprintf(stderr, "beacond: forget: %s\nTry: beacond forget --help\n", what);
+    fprintf(stderr, "beacond: %s\nTry: beacond forget --help\n", what);
     return COMMAND_USAGE;
 }
 
@@ -45,8 +45,11 @@ static int forget_run(const struct options *options, const struct arguments *arg
     json_t *result;
     if ((user == NULL) == (session == NULL))
         return forget_usage("give one of --user and --session");
-    if (*id == '\0' || !utf8_add(&utf8, id, strlen(id)) || !utf8_whole(&utf8))
-        return forget_usage("expected an ID of one character or more, in UTF-8");
+    if (*id == '\0' || !utf8_add(&utf8, id, strlen(id)) || !utf8_whole(&utf8)) {
+        fprintf(stderr, "beacond: --%s: expected an ID of one character or more, in UTF-8\n",
+                user != NULL ? "user" : "session");
+        return COMMAND_CONFIG;
+    }
     meter_init(&meter);
     int code =
         work_run(options, &meter,
@@ -75,6 +78,8 @@ static const char *const forget_options[] = {
 const struct command command_forget = {
     .name = "forget",
     .help = "erase all events of one user or session, and every trace of them",
-    .usage = {.flags = forget_flags, .options = forget_options},
+    .usage = {.flags = forget_flags,
+              .options = forget_options,
+              .operands = "--user ID | --session ID"},
     .run = forget_run,
 };

@@ -34,12 +34,12 @@ static int output_look(struct output *output, const char *path, struct error *er
     if (stat(path, &info) != 0)
         return output_fail(path, err);
     if (!S_ISREG(info.st_mode)) {
-        error_set(err, "%s is no regular file", path);
-        return OUTPUT_TAKEN;
+        error_set(err, "%s: is no regular file", path);
+        return OUTPUT_FAILED;
     }
     if (!output->force) {
-        error_set(err, "%s is there already; --force replaces it", path);
-        return OUTPUT_TAKEN;
+        error_set(err, "%s: exists already; --force replaces it", path);
+        return OUTPUT_FAILED;
     }
     if (realpath(path, output->path) == NULL)
         return output_fail(path, err);

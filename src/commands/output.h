@@ -18,9 +18,8 @@
 enum output_status {
     OUTPUT_OK = 0,
     OUTPUT_FAILED = -1,  /* err says why */
-    OUTPUT_TAKEN = -2,   /* open: there is such a file, or what is no file; err says so */
-    OUTPUT_CLOSED = -3,  /* nobody reads standard output any more */
-    OUTPUT_STOPPED = -4, /* interrupted() */
+    OUTPUT_CLOSED = -2,  /* nobody reads standard output any more */
+    OUTPUT_STOPPED = -3, /* interrupted() */
 };
 
 #define OUTPUT_CHUNK (1 << 20) /* worth writing */
@@ -35,8 +34,8 @@ struct output {
     int64_t written;     /* bytes, those still waiting not counted */
 };
 
-/* path NULL or "-": standard output. OUTPUT_OK, OUTPUT_TAKEN or OUTPUT_FAILED; output_close in any
- * case. */
+/* path NULL or "-": standard output. OUTPUT_OK or OUTPUT_FAILED, also when there is such
+ * a file, or what is no file; output_close in any case. */
 int output_open(struct output *output, const char *path, bool force, struct error *err) MUST_CHECK;
 
 /* Writes what waits. OUTPUT_OK, _FAILED, _CLOSED or _STOPPED. */

@@ -7,12 +7,6 @@
 #include "commands/work.h"
 #include "contract/timestamp.h"
 
-static int prune_usage(const char *what)
-{
-    fprintf(stderr, "beacond: prune: %s\nTry: beacond prune --help\n", what);
-    return COMMAND_USAGE;
-}
-
 /* The request, from what the command line says. NULL: *code tells, and so has been told. */
 static json_t *prune_request(const struct arguments *arguments, int *code)
 {
@@ -23,16 +17,28 @@ static json_t *prune_request(const struct arguments *arguments, int *code)
     *code = COMMAND_FAILED;
     if (before == NULL && older == NULL)
         return json_pack("{ss}", "job", "prune");
-    if (before != NULL && older != NULL)
-        *code = prune_usage("--before and --older-than at once");
-    else if (before != NULL && timestamp_parse(before, strlen(before), &ms) != 0)
-        *code = prune_usage("--before: expected a time such as 2024-03-15T10:00:00Z");
-    else if (older != NULL && options_duration(older, &ms, &err) != 0)
-        *code = prune_usage(err.text);
-    else
-        return json_pack("{ss,sI}", "job", "prune", "before",
-                         (json_int_t)(before != NULL ? ms : clock_wall_ms() - ms));
-    return NULL;
+    if (before != NULL && older != NULL) {
+        fputs("beacond: --before and --older-than exclude each other\n"
+              "Try: beacond prune --help\n",
+              stderr);
+        *code = COMMAND_USAGE;
+        return NULL;
+    }
+    if (before != NULL && timestamp_parse(before, strlen(before), &ms) != 0) {
+        fprintf(stderr,
+                "beacond: --before: expected a time such as 2026-03-15 or 2026-03-15T10:00:00Z, "
+                "got \"%s\"\n",
+                before);
+        *code = COMMAND_CONFIG;
+        return NULL;
+    }
+    if (older != NULL && options_duration(older, &ms, &err) != 0) {
+        fprintf(stderr, "beacond: --older-than: %s\n", err.text);
+        *code = COMMAND_CONFIG;
+        return NULL;
+    }
+    return json_pack("{ss,sI}", "job", "prune", "before",
+                     (json_int_t)(before != NULL ? ms : clock_wall_ms() - ms));
 }
 
 static int prune_run(const struct options *options, const struct arguments *arguments)
@@ -48,15 +54,17 @@ static int prune_run(const struct options *options, const struct arguments *argu
     if (code != COMMAND_OK)
         return code;
     bool stopped = json_is_true(json_object_get(result, "stopped"));
-    printf("%sevents erased: %lld\nbytes freed: %lld\n", stopped ? "stopped early\n" : "",
+    printf("%lld events erased, %lld bytes freed\n",
            (long long)json_integer_value(json_object_get(result, "events")),
            (long long)json_integer_value(json_object_get(result, "freed")));
     json_decref(result);
+    if (stopped)
+        meter_say(&meter, "beacond: stopped; the same again does the rest");
     return stopped ? COMMAND_STOPPED : COMMAND_OK;
 }
 
 static const struct arguments_flag prune_flags[] = {
-    {"before", "TIME", "erase events dated before; ISO 8601"},
+    {"before", "TIME", "erase events dated before this time"},
     {"older-than", "DURATION", "erase events dated longer ago, such as 30d"},
     {NULL, NULL, NULL},
 };
@@ -69,6 +77,8 @@ static const char *const prune_options[] = {
 const struct command command_prune = {
     .name = "prune",
     .help = "erase old events; without a flag, those that the retain options name",
-    .usage = {.flags = prune_flags, .options = prune_options},
+    .usage = {.flags = prune_flags,
+              .options = prune_options,
+              .operands = "[--before TIME | --older-than DURATION]"},
     .run = prune_run,
 };

@@ -202,13 +202,13 @@ static int rejects_tell(struct meter *meter, const json_t *result, bool retry)
 {
     int64_t missing = rejects_count(result, "missing");
     if (retry)
-        printf("%" PRId64 " stored, %" PRId64 " had been stored before, %" PRId64 " kept\n",
+        printf("%" PRId64 " stored, %" PRId64 " already there, %" PRId64 " kept\n",
                rejects_count(result, "stored"), rejects_count(result, "duplicate"),
                rejects_count(result, "kept"));
     else
         printf("%" PRId64 " dropped\n", rejects_count(result, "dropped"));
     if (missing > 0)
-        meter_say(meter, "beacond: of %" PRId64 " of these numbers there is no reject", missing);
+        meter_say(meter, "beacond: %" PRId64 " of these numbers not found", missing);
     if (json_is_true(json_object_get(result, "stopped")) && interrupted()) {
         meter_say(meter, "beacond: stopped");
         return COMMAND_STOPPED;
@@ -256,8 +256,10 @@ static int rejects_run(const struct options *options, const struct arguments *ar
     if (strcmp(verb, "list") == 0) {
         if (arguments->operand_count > 1)
             return rejects_usage(&meter, "list takes no numbers");
-        if (limit != NULL && rejects_number(limit, &most) != 0)
-            return rejects_usage(&meter, "--limit: expected a whole number");
+        if (limit != NULL && rejects_number(limit, &most) != 0) {
+            meter_say(&meter, "beacond: --limit: expected a whole number, got \"%s\"", limit);
+            return COMMAND_CONFIG;
+        }
         return rejects_list(options, json, most, &meter);
     }
     if (strcmp(verb, "retry") != 0 && strcmp(verb, "drop") != 0)
@@ -272,7 +274,7 @@ static int rejects_run(const struct options *options, const struct arguments *ar
 
 static const struct arguments_flag rejects_flags[] = {
     {"json", NULL, "list: a JSON object a line, with all that was sent"},
-    {"limit", "N", "list: at most so many, the oldest"},
+    {"limit", "NUMBER", "list: at most so many, the oldest; default: all"},
     {0},
 };
 
@@ -285,7 +287,7 @@ const struct command command_rejects = {
     .help = "list what could not be stored, read it anew, or delete it",
     .usage = {.flags = rejects_flags,
               .options = rejects_options,
-              .operands = "[list | retry N... | retry all | drop N... | drop all]",
+              .operands = "[list | retry NUMBER... | retry all | drop NUMBER... | drop all]",
               .most = REJECTS_MOST},
     .run = rejects_run,
 };

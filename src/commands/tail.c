@@ -205,9 +205,10 @@ static int tail_run(const struct options *options, const struct arguments *argum
     meter_init(&tail.meter);
     int last = tail_number(arguments, "last", &number, &err);
     int since = last != 0 ? 0 : tail_number(arguments, "since-seq", &number, &err);
-    if (last > 0 && arguments_value(arguments, "since-seq") != NULL) {
-        error_set(&err, "--last and --since-seq exclude each other");
-        since = -1;
+    if (last != 0 && arguments_value(arguments, "since-seq") != NULL) {
+        meter_say(&tail.meter, "beacond: --last and --since-seq exclude each other\n"
+                               "Try: beacond tail --help");
+        return COMMAND_USAGE;
     }
     if (last < 0 || since < 0 || tail_format(&tail, arguments, &err) != 0) {
         tail_tell(&tail, &err);
@@ -231,8 +232,9 @@ static int tail_run(const struct options *options, const struct arguments *argum
 }
 
 static const struct arguments_flag tail_flags[] = {
-    {"since-seq", "N", "begin behind the event with this number"},
-    {"last", "N", "begin with the newest N events; default: with what comes from now on"},
+    {"since-seq", "NUMBER", "begin behind the event with this number"},
+    {"last", "NUMBER",
+     "begin with the newest so many events; default: with what comes from now on"},
     {"format", "ndjson|text", "an event a line as it was sent, or a short text; default ndjson"},
     {0},
 };

@@ -24,7 +24,8 @@ int engine_retain(struct engine *engine, const struct progress *progress, struct
     const struct engine_options *options = &engine->options;
     *out = (struct erasure){0};
     if (options->retain_ms == 0 && options->retain_bytes == 0 && options->min_free_bytes == 0) {
-        error_set(err, "no retain option says what is to go");
+        error_set(err, "nothing says what is to go: give --before or --older-than, or set a retain "
+                       "option (those of the daemon count where one runs)");
         return STORE_REFUSED;
     }
     return retention_run(engine->writer, &engine->options, progress, out, NULL, err);

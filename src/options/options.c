@@ -38,7 +38,7 @@ static const struct options_row options_table[] = {
      .help = "what the paths of all routes begin with; repeatable"},
     {.name = "database", .kind = OPTIONS_TEXT, .offset = AT(database), .takes = "FILE",
      .fallback = "beacond.db", .check = options_check_database,
-     .help = "the SQLite database; made when it is missing"},
+     .help = "the SQLite database; serve and import make it when it is missing"},
     {.name = "app-id", .kind = OPTIONS_TEXT, .offset = AT(app_id), .takes = "TEXT",
      .fallback = "", .check = options_check_app_id,
      .help = "appId that ping answers with"},

@@ -244,9 +244,10 @@ def a_reader_that_goes_in_time_is_waited_for():
 def an_id_is_asked_for_as_it_must_be():
     daemon = Daemon()
     daemon.save([of(n) for n in range(5)])
-    for flags in ([], ["--user", ""], ["--user", "a", "--session", "b"], ["--user", "a", "stray"]):
+    for flags, code in (([], 2), (["--user", ""], 78), (["--user", "a", "--session", "b"], 2),
+                        (["--user", "a", "stray"], 2)):
         done = run("forget", "--database", daemon.database, *flags)
-        equal(done.returncode, 2, flags)
+        equal(done.returncode, code, flags)
         assert done.stderr, flags
     for user in ("null", "true", "{}"):
         daemon.save([with_members(event(), userId=user)])
