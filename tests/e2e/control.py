@@ -232,6 +232,20 @@ def another_user_is_turned_away():
 
 
 @case
+def a_lock_that_root_makes_is_the_owner_of_the_databases():
+    if os.geteuid() != 0:
+        raise Skip("only root has databases of others")
+    daemon = Daemon()
+    daemon.save([event()])
+    daemon.stop()
+    lock = daemon.database + ".lock"
+    os.unlink(lock)
+    os.chown(daemon.database, 65534, 65534)
+    done = run("prune", "--database", daemon.database, "--before", "2000-01-01")
+    equal((done.returncode, os.stat(lock).st_uid), (0, 65534), done.stderr)
+
+
+@case
 def what_can_not_be_written_now_is_said():
     daemon = Daemon()
     daemon.save([event()])

@@ -36,11 +36,25 @@ static int fit_lock_path(const char *database, char out[PATH_MAX])
     return (size_t)snprintf(out, PATH_MAX, "%s.lock", real) < PATH_MAX ? 0 : -1;
 }
 
+/* A lock that root has made for another user's database, by a command, is that user's: the daemon
+ * must be able to open it. */
+static void fit_lock_give(int fd, const char *path, const char *database)
+{
+    struct stat lock, owner;
+    if (geteuid() != 0 || fstat(fd, &lock) != 0 || stat(database, &owner) != 0)
+        return;
+    /* Not another file by a second name. */
+    if (lock.st_uid != 0 || lock.st_nlink != 1 || owner.st_uid == 0)
+        return;
+    if (fchown(fd, owner.st_uid, owner.st_gid) != 0)
+        log_warn("%s: can't be given to the owner of the database: %s", path, strerror(errno));
+}
+
 int fit_lock(const char *database, struct error *err)
 {
     char path[PATH_MAX], who[32] = "";
     if (fit_lock_path(database, path) != 0) {
-        error_set(err, "%s: no such folder, or too long a path", database);
+        error_set(err, "%s: no such directory, or too long a path", database);
         return STORE_UNFIT;
     }
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -62,6 +76,7 @@ int fit_lock(const char *database, struct error *err)
         close(fd);
         return held ? STORE_HELD : STORE_UNFIT;
     }
+    fit_lock_give(fd, path, database);
     int len = snprintf(who, sizeof who, "%ld\n", (long)getpid());
     /* The content only helps a person; the lock holds without it, on a full disk too. */
     if (ftruncate(fd, 0) != 0 || pwrite(fd, who, (size_t)len, 0) != len)
