@@ -74,12 +74,26 @@ static int session_step(void *arg, const char *what, int64_t done, int64_t total
     return status;
 }
 
+/* JSON is UTF-8; a name of a file need not be, and a long sentence may have been cut within a
+ * character. */
+static json_t *session_words(const struct error *err)
+{
+    struct error plain = *err;
+    json_t *words = json_string(plain.text);
+    if (words != NULL)
+        return words;
+    for (char *at = plain.text; *at != '\0'; at++)
+        if ((unsigned char)*at >= 0x80)
+            *at = '?';
+    return json_string(plain.text);
+}
+
 static void session_answer(struct session *session, int status, json_t *result,
                            const struct error *err)
 {
     json_t *message = status == STORE_OK
                           ? json_pack("{sO}", "result", result)
-                          : json_pack("{sssi}", "error", err->text, "status", status);
+                          : json_pack("{sosi}", "error", session_words(err), "status", status);
     /* Who has gone does not want to know. */
     if (message == NULL || link_send(&session->link, message, NULL, 0) != 0)
         log_debug("control socket: an answer did not arrive");
@@ -223,7 +237,7 @@ static int control_listen(struct control *control, struct error *err)
 {
     const struct control_path *path = &control->path;
     const char *name = path->socket.sun_path;
-    control->listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    control->listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     /* The lock of the database is held: what is there is left over from a daemon that was killed.
      */
     (void)unlink(path->beside);
@@ -238,9 +252,11 @@ static int control_listen(struct control *control, struct error *err)
         status = listen(control->listening, CONTROL_MOST_SESSIONS);
     if (status == 0 && path->linked)
         status = symlink(name, path->beside);
-    if (status != 0)
-        error_set(err, "control socket %s: %s", name, strerror(errno));
-    return status;
+    if (status == 0)
+        return 0;
+    error_set(err, "control socket %s: %s", name, strerror(errno));
+    (void)unlink(name);
+    return -1;
 }
 
 static void control_unlink(struct control *control)

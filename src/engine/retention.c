@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "base/clock.h"
@@ -48,6 +49,16 @@ static int retention_room(const char *database, int64_t *room, struct error *err
     return 0;
 }
 
+/* What the disk gets back once the WAL can be put back: the WAL, and what the file is too long.
+ * With a reader in the way to erase more helps nobody, and makes the WAL longer. */
+static int64_t retention_owed(const char *database, const struct store_size *size)
+{
+    struct stat file;
+    int64_t bytes = size->pages * size->page_bytes;
+    bool longer = stat(database, &file) == 0 && file.st_size > bytes;
+    return size->wal_bytes + (longer ? file.st_size - bytes : 0);
+}
+
 /* Gives free pages back to the disk, then erases what makes up for the rest. */
 static int retention_disk(struct writer *writer, const struct engine_options *options,
                           const struct progress *progress, struct erasure *out, bool *short_of,
@@ -60,10 +71,16 @@ static int retention_disk(struct writer *writer, const struct engine_options *op
     *short_of = false;
     if (room >= options->min_free_bytes)
         return STORE_OK;
+    slices_tidy(writer);
     int status = slices_size(writer, &size, err);
     if (status != STORE_OK)
         return status;
-    int64_t lacking = options->min_free_bytes - room;
+    if (retention_room(options->store.database, &room, err) != 0)
+        return STORE_BUSY;
+    int64_t owed = retention_owed(options->store.database, &size);
+    int64_t lacking = options->min_free_bytes - room - owed;
+    if (lacking <= 0)
+        return STORE_OK;
     int64_t used = (size.pages - size.free_pages) * size.page_bytes;
     int64_t goal = used + size.free_pages * size.page_bytes - lacking;
     const struct pruning pruning = {.before_ms = clock_wall_ms() - RETENTION_KEEP_MS,

@@ -100,12 +100,15 @@ static void writer_wait(struct writer *writer, int64_t ms)
     (void)condition_wait(&writer->wake, &writer->mutex, &until);
 }
 
-/* Called locked. */
+/* Those that wait now: what several callers ask for again and again must not keep it from its
+ * commits. Called locked. */
 static void writer_run_errands(struct writer *writer)
 {
-    while (writer->errands != NULL) {
-        struct errand *errand = writer->errands;
-        writer->errands = errand->next;
+    struct errand *next = writer->errands;
+    writer->errands = NULL;
+    while (next != NULL) {
+        struct errand *errand = next;
+        next = errand->next; /* once it is done it may be gone */
         pthread_mutex_unlock(&writer->mutex);
         errand->run(errand);
         pthread_mutex_lock(&writer->mutex);
@@ -193,7 +196,7 @@ static void *writer_main(void *arg)
         writer_run_errands(writer);
         if (writer->waiting.first != NULL)
             writer_turn(writer);
-        else if (writer->stopping)
+        else if (writer->stopping && writer->errands == NULL)
             break;
     }
     pthread_mutex_unlock(&writer->mutex);

@@ -273,4 +273,13 @@ def what_was_changed_in_the_shell_just_before_a_job_is_noticed():
         equal(daemon.total(), 0)
 
 
+@case
+def a_sentence_that_is_cut_within_a_character_is_said():
+    daemon = Daemon()
+    for front in "/", "//":
+        answer = ask(daemon, {"job": "backup", "file": front + "/".join(["\u00e9" * 120] * 4)})
+        assert answer is not None and answer["status"] < 0 and answer["error"], answer
+    works(daemon)
+
+
 main()

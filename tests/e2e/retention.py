@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import threading
 import time
@@ -147,6 +148,32 @@ def the_oldest_go_for_the_sake_of_the_disk_but_never_the_newest_day():
         equal(prune(daemon.database)[0], 0)
         daemon.stop()
         equal(sum("newer than 24" in line for line in daemon.log()), 1)
+    finally:
+        gone(disk)
+
+
+@case
+def what_a_reader_keeps_from_the_disk_is_not_erased_for_again():
+    disk, _ = tiny_disk(48 * MIB)
+    try:
+        daemon = Daemon(database=os.path.join(disk, "beacond.db"))
+        fill(daemon, 12000, now_ms() - 40 * DAY, 100)
+        settled(daemon)
+        daemon.stop()
+        reader = sqlite3.connect(daemon.database, isolation_level=None)
+        reader.execute("begin")
+        reader.execute("select count(*) from events").fetchall()
+        room = os.statvfs(disk)
+        room = room.f_bavail * room.f_frsize
+        daemon = Daemon(database=daemon.database, min_free_disk=str(room + 2 * MIB))
+        daemon.wait_log(r"retention: erased \d+ events")
+        left = daemon.total()
+        assert 0 < left < 12000, left
+        for _ in range(2):
+            equal(prune(daemon.database)[0], 0)
+        equal(daemon.total(), left)
+        reader.close()
+        daemon.stop()
     finally:
         gone(disk)
 

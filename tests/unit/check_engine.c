@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -9,6 +10,8 @@
 #include "base/clock.h"
 #include "engine/chores.h"
 #include "engine/erasure.h"
+#include "engine/internal.h"
+#include "engine/writer_parts.h"
 #include "engine_run.h"
 
 static sqlite3 *shell;           /* a person with the sqlite3 shell */
@@ -324,6 +327,49 @@ START_TEST(engine_forgets_receipts_of_what_was_not_committed)
 }
 END_TEST
 
+static atomic_bool errands_enough;
+
+/* Lasts until the next one waits. */
+static void errand_linger(struct errand *errand)
+{
+    struct writer *writer = engine->writer;
+    bool next = errand->next != NULL;
+    while (!next && !atomic_load(&errands_enough)) {
+        (void)poll(NULL, 0, 1);
+        pthread_mutex_lock(&writer->mutex);
+        next = writer->errands != NULL;
+        pthread_mutex_unlock(&writer->mutex);
+    }
+}
+
+static void *errands_main(void *arg)
+{
+    struct errand errand = {.run = errand_linger};
+    (void)arg;
+    while (!atomic_load(&errands_enough))
+        writer_run(engine->writer, &errand);
+    return NULL;
+}
+
+START_TEST(engine_commits_while_errands_never_end)
+{
+    pthread_t threads[2];
+    struct order order;
+    atomic_store(&errands_enough, false);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, errands_main, NULL), 0);
+    for (unsigned i = 1; i <= 20; i++) {
+        order_submit(&order, mailbox, batch_of(i, 1, "a"));
+        order_wait(&order, mailbox);
+        ck_assert(order.submission.stored);
+        batch_free(order.submission.batch);
+    }
+    atomic_store(&errands_enough, true);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+}
+END_TEST
+
 #define OF_ANN(n) "{\"timestamp\":\"2026-11-21T04:00:00.000Z\",\"userId\":\"ann\",\"n\":" n "}"
 
 static const struct forget_who ann = {.id = "ann", .len = 3};
@@ -406,6 +452,7 @@ int main(void)
     tcase_add_test(tcase, engine_tells_equal_bodies_of_one_group_apart);
     tcase_add_test(tcase, engine_stores_bursts_unless_their_answer_was_lost);
     tcase_add_test(tcase, engine_forgets_receipts_of_what_was_not_committed);
+    tcase_add_test(tcase, engine_commits_while_errands_never_end);
     tcase_add_test(tcase, engine_erases_nothing_whose_receipts_were_not_looked_through);
     tcase_add_test(tcase, engine_forgets_a_reject_that_becomes_an_event_meanwhile);
     suite_add_tcase(suite, tcase);
