@@ -106,6 +106,9 @@ static void inflow_fail(struct inflow *inflow, int status, const char *why)
     bytes_clear(&inflow->plain);
     inflow->full = false;
     inflow->plain_at = 0;
+    /* At once: the next one that is looked after may then go on. */
+    if (inflow->exchange->conn != NULL)
+        conn_count(inflow->exchange->conn, 0);
 }
 
 static void inflow_lost(struct inflow *inflow)
@@ -394,6 +397,11 @@ static void inflow_turn(struct inflow *inflow)
         return;
     }
     inflow_account(inflow);
+    /* Not only at the next tick: much comes within one. */
+    struct conn *conn = inflow->exchange->conn;
+    if (!inflow->busy && inflow->crowded_ms == 0 && conn->counted > (int64_t)INFLOW_READ &&
+        conn_too_much(conn))
+        inflow->crowded_ms = clock_mono_ms();
     bool waits = inflow_has_piece(inflow) || inflow->ended;
     if (waits)
         inflow->piece_ms = clock_mono_ms(); /* the client is not to blame */

@@ -376,4 +376,28 @@ def a_body_without_an_end_does_not_get_around_a_limit():
     equal(daemon.sql("select count(*) from events")[0][0], before)
 
 
+@case
+def bodies_that_are_too_much_together_are_bounded_and_not_all_refused():
+    daemon = Daemon(max_receiving="4M", max_body="1M", hold="300ms")
+    before = daemon.rss()
+    body = lines(large(1300))
+    answers, sent = [], threading.Barrier(101)
+
+    def send():
+        wire = daemon.wire().send(head("Content-Length: %d" % len(body)) + body[:900000])
+        sent.wait(PATIENCE)
+        answers.append(wire.send(body[900000:]).response().status)
+    threads = [threading.Thread(target=send) for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    sent.wait(PATIENCE)
+    grown = daemon.peak() - before
+    for thread in threads:
+        thread.join(PATIENCE)
+    if not SLOW:
+        assert grown < 40 << 20, "%d bytes" % grown
+    equal(set(answers) - {200, 503}, set())
+    assert len(answers) == 100 and 200 in answers, answers
+
+
 main()
