@@ -89,11 +89,13 @@ static int log_list_directory(struct log_list *list, const char *operand, struct
 int log_list_add(struct log_list *list, const char *operand, struct error *err)
 {
     struct stat found;
-    if (strcmp(operand, "-") != 0 && stat(operand, &found) != 0) {
+    if (strcmp(operand, "-") == 0)
+        return log_list_append(list, strdup(operand), err);
+    if (stat(operand, &found) != 0) {
         error_set(err, "%s", strerror(errno));
         return -1;
     }
-    if (strcmp(operand, "-") != 0 && S_ISDIR(found.st_mode))
+    if (S_ISDIR(found.st_mode))
         return log_list_directory(list, operand, err);
     return log_list_append(list, strdup(operand), err);
 }

@@ -75,12 +75,25 @@ static int slices_erased(struct slice *slice, int status, struct range_place low
             ring_erase_places(writer->ring, slice->places, slice->count);
         else
             ring_erase(writer->ring, low, high);
+        /* The number first: the tag of an answer is made of both, and that of the old number with
+         * the new erasure would be another answer's later on. */
+        ring_told(writer->ring, state.last_seq, (uint64_t)state.total);
         ring_set_erasures(writer->ring, state.erasures);
         writer->erasures = state.erasures;
     }
     if (status == STORE_OK)
         writer_tell_ring(writer, 0, 0);
     writer_tidy_soon(writer);
+    return status;
+}
+
+/* A transaction that was not of events: it may have been the one that noticed what another program
+ * has changed, which the cache is to hear of. */
+static int slices_written(struct slice *slice, int status)
+{
+    if (status == STORE_OK)
+        writer_tell_ring(slice->writer, 0, 0);
+    writer_tidy_soon(slice->writer);
     return status;
 }
 
@@ -107,8 +120,7 @@ static int slices_do_rejects(struct slice *slice)
 {
     int status = store_erase_rejects(slice->writer->store, slice->numbers, slice->count,
                                      &slice->erased, slice->err);
-    writer_tidy_soon(slice->writer);
-    return status;
+    return slices_written(slice, status);
 }
 
 /* What has become an event goes the way of what is committed. */
@@ -134,8 +146,7 @@ static int slices_do_receipts(struct slice *slice)
     int status = store_replace_receipts(writer->store, slice->rows, slice->count, slice->err);
     for (size_t i = 0; i < slice->key_count && status == STORE_OK; i++)
         receipts_erase(writer->receipts, &slice->keys[i]);
-    writer_tidy_soon(writer);
-    return status;
+    return slices_written(slice, status);
 }
 
 static int slices_do_size(struct slice *slice)
@@ -165,8 +176,7 @@ static int slices_do_scrub(struct slice *slice)
 static int slices_do_clean(struct slice *slice)
 {
     int status = store_clean_traces(slice->writer->store, slice->numbers, slice->count, slice->err);
-    writer_tidy_soon(slice->writer);
-    return status;
+    return slices_written(slice, status);
 }
 
 static int slices_do_rebuild(struct slice *slice)

@@ -14,6 +14,8 @@
 #define TRACES_ROUNDS 3
 /* Of an id that many bytes at its end are looked for; a part of it says nothing. */
 #define TRACES_ID_BYTES 8
+/* One that is shorter stands among the numbers of an index by chance. */
+#define TRACES_WHO_BYTES 6
 
 void traces_clear(struct traces *traces)
 {
@@ -66,7 +68,8 @@ static void traces_see(void *arg, int64_t page, bool table, const char *bytes, s
 {
     struct traces_found *found = arg;
     const struct forget_who *who = found->traces->who;
-    found->id = found->id || memmem(bytes, len, who->id, who->len) != NULL;
+    bool says = table || who->len >= TRACES_WHO_BYTES;
+    found->id = found->id || (says && memmem(bytes, len, who->id, who->len) != NULL);
     if (!table)
         found->index = found->index || traces_holds_id(&found->traces->ids, bytes, len);
     else if (bytes_append(&found->pages, &page, sizeof page) != 0)
@@ -103,10 +106,11 @@ static int traces_empty_wal(struct traces *traces, struct error *err)
     }
     if (traces->stopped)
         return STORE_OK;
-    error_set(err,
-              "all of it is erased, but the WAL may hold traces and can't be emptied (%s): end what "
-              "reads the database, another program or a backup, and forget once more",
-              why.text);
+    error_set(
+        err,
+        "all of it is erased, but the WAL may hold traces and can't be emptied (%s): end what "
+        "reads the database, another program or a backup, and forget once more",
+        why.text);
     return STORE_BUSY;
 }
 

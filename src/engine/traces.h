@@ -6,7 +6,8 @@
  * is read and every page with something in its unused part is cleaned, whosever it was. In the
  * index of ids it is looked for the erased ones alone; when one is found, the index is made anew,
  * and nothing is committed meanwhile. Where an ID is found after all that, the whole file is
- * written anew; likewise.
+ * written anew; likewise. In indexes an ID of a few bytes is not looked for: it stands among their
+ * numbers by chance, and the file would be written anew for nearly every such ID.
  */
 #ifndef BEACOND_ENGINE_TRACES_H
 #define BEACOND_ENGINE_TRACES_H

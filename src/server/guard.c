@@ -177,9 +177,14 @@ static void guard_continue(struct guard *guard)
     (void)send(bufferevent_getfd(guard->bev), text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+bool guard_pour_asked(const struct guard *guard)
+{
+    return guard->expects && evbuffer_get_length(guard->stash) == 0;
+}
+
 void guard_pour_wanted(struct guard *guard)
 {
-    if (guard->expects && evbuffer_get_length(guard->stash) == 0)
+    if (guard_pour_asked(guard))
         guard_continue(guard);
     guard->expects = false;
 }
@@ -292,7 +297,7 @@ int guard_pour(struct guard *guard, size_t most, struct bytes *out, const char *
         (void)evbuffer_drain(guard->stash, used);
         have = evbuffer_get_length(guard->stash);
     }
-    if (status == CHUNKED_BAD)
+    if (status != CHUNKED_NO_MEMORY)
         *why = "malformed chunked body";
     return status == CHUNKED_DONE ? 1 : status == CHUNKED_MORE ? 0 : -1;
 }

@@ -84,9 +84,12 @@ bool guard_idle(const struct guard *guard);
 
 /* In GUARD_POUR: takes about most bytes of the body, at most, from what has come, and appends them
  * to out. 1 when the body has ended, 0 when it has not, -1 when it is malformed or memory ran out:
- * *why.
+ * *why, and it may not be called again: what comes behind is no part of anything.
  */
 int guard_pour(struct guard *guard, size_t most, struct bytes *out, const char **why) MUST_CHECK;
+
+/* In GUARD_POUR: whether the client waits to be told before it sends any of the body. */
+bool guard_pour_asked(const struct guard *guard);
 
 /* In GUARD_POUR: the body is wanted now; whoever waits for that is told. */
 void guard_pour_wanted(struct guard *guard);

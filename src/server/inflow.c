@@ -37,6 +37,7 @@ struct inflow {
     bool ended;  /* and put into text */
     bool begun;  /* a piece has been handed over */
     bool busy;   /* one is in the engine's hands */
+    bool bad;    /* nothing more of the body is looked at: it can't be followed, or never comes */
 
     int status; /* the answer, when it is an error: the rest of the body is dropped */
     const char *why;
@@ -100,6 +101,7 @@ static void inflow_fail(struct inflow *inflow, int status, const char *why)
 {
     inflow->status = status;
     inflow->why = why;
+    inflow->piece_ms = clock_mono_ms(); /* the rest has as long again */
     bytes_clear(&inflow->text);
     bytes_clear(&inflow->plain);
     inflow->full = false;
@@ -121,7 +123,8 @@ static void inflow_answer(struct inflow *inflow)
     struct exchange_extra extra = {.retry_after = inflow->retry_after};
     struct bytes body;
     bytes_init(&body);
-    if (conn == NULL || conn_gone(conn))
+    /* Who gets an error sends all of it again. */
+    if (conn == NULL || conn_gone(conn) || inflow->status != 0)
         inflow_lost(inflow);
     if (inflow->poured && conn != NULL && guard_pour_end(&conn->guard) != 0)
         conn->guard.closing = true;
@@ -248,6 +251,7 @@ static int inflow_pour(struct inflow *inflow, struct bytes *out)
         inflow->poured = status == 1;
         return out->len > before || inflow->poured ? 1 : 0;
     }
+    inflow->bad = true;
     inflow_fail(inflow, strcmp(why, "out of memory") == 0 ? 503 : 400, why);
     return -1;
 }
@@ -298,20 +302,19 @@ static void inflow_drop(struct inflow *inflow)
 {
     uint64_t most = (uint64_t)inflow->exchange->loop->options->max_body * INFLOW_DROP_TIMES;
     const char *why;
-    bool bad = false;
-    while (!inflow->poured && !bad && inflow->dropped <= most) {
+    while (!inflow->poured && !inflow->bad && inflow->dropped <= most) {
         inflow->wire.len = 0;
         int status = guard_pour(&inflow->exchange->conn->guard, INFLOW_READ, &inflow->wire, &why);
         inflow->dropped += inflow->wire.len;
         inflow->poured = status == 1;
-        bad = status < 0;
+        inflow->bad = status < 0;
         if (status == 0 && inflow->wire.len == 0)
             break;
     }
     bytes_clear(&inflow->wire);
     if (inflow->busy)
         inflow_read_on(inflow, false);
-    else if (inflow->poured || bad || inflow->dropped > most)
+    else if (inflow->poured || inflow->bad || inflow->dropped > most)
         inflow_answer(inflow);
     else
         inflow_read_on(inflow, true);
@@ -371,12 +374,13 @@ void inflow_tick(struct inflow *inflow, int64_t now_ms)
         inflow->crowded_ms = 0;
     else if (inflow->crowded_ms == 0)
         inflow->crowded_ms = now_ms;
-    if (inflow->status == 0 && now_ms - inflow->piece_ms > options->body_timeout_ms)
+    bool late = now_ms - inflow->piece_ms > options->body_timeout_ms;
+    if (late) /* nothing more is waited for */
+        inflow->bad = true;
+    if (inflow->status == 0 && late)
         inflow_fail(inflow, 408, "a piece of the request body took too long");
     else if (inflow->status == 0 && crowded && now_ms - inflow->crowded_ms > options->hold_ms)
         inflow_fail(inflow, 503, "too much is being sent at once; send it again");
-    if (inflow->status == 408)
-        inflow->dropped = UINT64_MAX; /* nothing more is waited for */
     inflow_turn(inflow);
 }
 
@@ -403,10 +407,12 @@ void inflow_begin(struct exchange *exchange, bool gzip, int refuse, const char *
     exchange->intake.done = inflow_done;
     inflow_intercept(inflow);
     inflow->retry_after = retry_after;
-    if (refuse != 0)
+    if (refuse != 0) {
         inflow_fail(inflow, refuse, why);
-    else
+        inflow->bad = guard_pour_asked(&exchange->conn->guard); /* it may never come */
+    } else {
         guard_pour_wanted(&exchange->conn->guard);
+    }
     inflow_turn(inflow);
 }
 

@@ -260,4 +260,17 @@ def what_can_not_be_written_now_is_said():
     equal(done.returncode, 0, done.stdout)
 
 
+@case
+def what_was_changed_in_the_shell_just_before_a_job_is_noticed():
+    daemon = Daemon()
+    for n in range(3):
+        daemon.save([event(NOW + n, n)])
+        daemon.post([b'{"no":"timestamp %d"}' % n])
+        equal(len(daemon.get("/_tracker").json()["events"]), 1)
+        shell(daemon.database, "delete from events")
+        equal(ask(daemon, {"job": "drop-rejects", "numbers": [1]})["result"]["dropped"], 1)
+        equal(daemon.get("/_tracker").json()["events"], [], "round %d" % n)
+        equal(daemon.total(), 0)
+
+
 main()

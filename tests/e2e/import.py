@@ -410,6 +410,21 @@ def usage_errors_and_unfit_databases_are_refused():
     equal(os.path.getsize(text), 450)
 
 
+@case
+def a_bar_is_drawn_on_a_terminal_and_nowhere_else():
+    path = written("a.log", b"?\n" + lines([event(id="t%d" % n) for n in range(100)]))
+    master, terminal = os.openpty()
+    done = subprocess.run([BINARY, "import", "--database", new(), path], env=_environment(None), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=terminal, timeout=PATIENCE)
+    os.close(terminal)
+    drawn = os.read(master, 1 << 16).decode()
+    os.close(master)
+    equal(counts(done.stdout)["total"], (101, 100, 0, 1, 0))
+    assert re.search(r"a\.log \[#+\] 100 % .* MB, .*/s", drawn), drawn
+    assert drawn.endswith("\x1b[K"), "the bar is left standing: %r" % drawn
+    equal(imported(new(), path)[1], "%s:1: no JSON: expected a value at byte 0\n" % path)
+
+
 # --- interrupted ------------------------------------------------------------------------------
 
 def many(size, prefix):

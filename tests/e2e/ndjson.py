@@ -308,4 +308,48 @@ def a_client_over_its_limit_waits():
     equal(daemon.total(), 2000)
 
 
+def head(*more):
+    return ("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\n%s\r\n"
+            % (EVENTS, TYPE, "".join(line + "\r\n" for line in more))).encode()
+
+
+@case
+def behind_a_malformed_chunk_nothing_is_a_request():
+    daemon = Daemon()
+    good = lines(large(1500))
+    for front in b"", b"%x\r\n%s\r\n" % (len(good), good):  # with nothing in the engine's hands, and with a piece
+        wire = daemon.wire().send(head("Transfer-Encoding: chunked") + front +
+                                  b"z0\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        equal(wire.response().status, 400)
+        assert wire.at_end()
+
+
+@case
+def a_refused_client_that_asks_before_it_sends_is_answered_at_once():
+    daemon = Daemon()
+    wire = daemon.wire().send(head("Content-Encoding: br", "Content-Length: 100", "Expect: 100-continue"))
+    equal(wire.response().status, 415)
+    assert wire.at_end()
+
+
+@case
+def a_refused_body_is_not_waited_for_without_end():
+    daemon = Daemon(body_timeout="300ms")
+    wire = daemon.wire().send(head("Content-Encoding: br", "Content-Length: 100") + b"x")
+    equal(wire.response().status, 415)
+    assert wire.at_end()
+
+
+@case
+def what_was_stored_of_a_body_that_was_answered_with_an_error_is_known_when_it_comes_again():
+    daemon = Daemon()
+    burst = lines([event(NOW, 1, "", '"%s"' % ("x" * 900))] * 1500)  # as a retry it is ambiguous but for the error
+    wire = daemon.wire().send(head("Transfer-Encoding: chunked") + b"%x\r\n%s\r\nz" % (len(burst), burst))
+    equal(wire.response().status, 400)
+    stored = daemon.sql("select count(*) from events")[0][0]
+    assert stored > 0
+    saved(post(daemon, burst), 1500, 0, stored)
+    equal(daemon.total(), 1500)
+
+
 main()

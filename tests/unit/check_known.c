@@ -59,8 +59,9 @@ static struct batch *assigned(unsigned count, unsigned spread)
             bytes_append_format(&lines, "{\"timestamp\":\"2024-01-01T00:%02u:%02uZ\",\"n\":%u}\n",
                                 i * spread / 60 % 60, i * spread % 60, i),
             0);
-    ck_assert_int_eq(lines_body(lines.data, lines.len, &limits, &uuids, NULL, NOW, &objects, &batch, NULL),
-                     BATCH_OK);
+    ck_assert_int_eq(
+        lines_body(lines.data, lines.len, &limits, &uuids, NULL, NOW, &objects, &batch, NULL),
+        BATCH_OK);
     return batch;
 }
 

@@ -161,7 +161,7 @@ int sqlite_store_erase_rejects(struct store *base, const int64_t *numbers, size_
     *erased = 0;
     int status = sqlite_store_begin(store, err);
     for (size_t i = 0; i < count && status == STORE_OK; i++) {
-        bool gone;
+        bool gone = false;
         status = rejects_erase(&store->rejects, &store->db, numbers[i], &gone, err);
         *erased += gone;
     }
