@@ -27,12 +27,27 @@ struct export
     bool starved; /* out of memory within a page */
 };
 
+/* As it can be shown on a terminal: each control character escaped. */
+static int export_csv_visible(struct bytes *out, const struct store_row *row)
+{
+    struct bytes line;
+    bytes_init(&line);
+    int status =
+        csv_append_event(&line, row->place.seq, row->received, row->place.ts, row->text, row->len);
+    if (status == 0)
+        status = line_append_visible(out, line.data, line.len - 2); /* without CR LF */
+    bytes_clear(&line);
+    return status == 0 ? bytes_append(out, "\n", 1) : -1;
+}
+
 static int export_row(void *arg, const struct store_row *row)
 {
     struct export *export = arg;
     struct bytes *out = &export->output.bytes;
     int status;
-    if (export->csv) {
+    if (export->csv && export->output.terminal) {
+        status = export_csv_visible(out, row);
+    } else if (export->csv) {
         status = csv_append_event(out, row->place.seq, row->received, row->place.ts, row->text,
                                   row->len);
     } else {

@@ -9,6 +9,7 @@
 #include "commands/log_list.h"
 #include "commands/log_reader.h"
 #include "commands/work.h"
+#include "contract/line.h"
 
 /* Malformed lines that are listed for each file. */
 #define IMPORT_LISTED 20
@@ -31,11 +32,13 @@ struct import {
 /* A name as it can be shown: what would move a terminal's cursor is not. */
 static void import_show(char *out, size_t size, const char *path)
 {
-    size_t len = 0;
-    for (const char *at = strcmp(path, "-") == 0 ? "standard input" : path;
-         *at != '\0' && len + 1 < size; at++)
-        out[len++] = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
-    out[len] = '\0';
+    struct bytes shown;
+    bytes_init(&shown);
+    if (strcmp(path, "-") == 0)
+        path = "standard input";
+    int status = line_append_plain(&shown, path, strlen(path), size);
+    snprintf(out, size, "%.*s", status == 0 ? (int)shown.len : 0, shown.data);
+    bytes_clear(&shown);
 }
 
 static int import_step(void *arg, const char *what, int64_t done, int64_t total)

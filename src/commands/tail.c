@@ -24,7 +24,8 @@ struct tail {
     bool text;
     struct store_reader *reader;
     struct stat file; /* which the reader has open */
-    int64_t seq;      /* of the last event written */
+    int64_t seq;      /* of the last event read, */
+    int64_t told;     /* and written: what was stopped half way comes again */
     struct output output;
     struct watch watch;
     struct meter meter;
@@ -78,6 +79,8 @@ static int tail_look(struct tail *tail)
         status = tail->starved ? OUTPUT_FAILED : output_flush(&tail->output, &err);
         if (tail->starved)
             error_set(&err, "out of memory");
+        if (status == OUTPUT_OK)
+            tail->told = tail->seq;
         if (status == OUTPUT_FAILED)
             tail_tell(tail, &err);
     }
@@ -191,7 +194,7 @@ static int tail_end(struct tail *tail, int status)
 {
     if (status == OUTPUT_STOPPED) {
         meter_say(&tail->meter, "beacond: stopped; --since-seq %" PRId64 " goes on from here",
-                  tail->seq);
+                  tail->told);
         return COMMAND_STOPPED;
     }
     return status == OUTPUT_CLOSED ? COMMAND_OK : COMMAND_FAILED;
@@ -221,6 +224,7 @@ static int tail_run(const struct options *options, const struct arguments *argum
     int code = status == STORE_UNFIT ? COMMAND_CONFIG : COMMAND_FAILED;
     if (status == STORE_OK)
         status = tail_begin(&tail, since > 0, last > 0, number, &err);
+    tail.told = tail.seq;
     if (status == STORE_OK && output_open(&tail.output, NULL, false, &err) == OUTPUT_OK)
         code = tail_end(&tail, tail_follow(&tail));
     else

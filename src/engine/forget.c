@@ -52,7 +52,8 @@ static int forget_no_memory(struct forget *forget)
 /* Tells how far it is. Non-zero: to be stopped. */
 static int forget_step(struct forget *forget, const char *what, int64_t done, int64_t total)
 {
-    if (progress_step(forget->progress, what, done, total) == 0)
+    /* Once is for ever: events must not go when the walk over their receipts was cut short. */
+    if (!forget->out->stopped && progress_step(forget->progress, what, done, total) == 0)
         return 0;
     forget->out->stopped = true;
     return 1;
@@ -311,9 +312,10 @@ static int forget_traces(struct forget *forget)
 static int forget_run(struct forget *forget)
 {
     struct store_newest newest;
-    int status = store_newest(forget->reader, &newest, forget->err);
-    if (status == STORE_OK)
-        status = forget_rejects(forget);
+    int status = forget_rejects(forget);
+    /* Looked up only now: a reject that was retried meanwhile has become an event. */
+    if (status == STORE_OK && !forget->out->stopped)
+        status = store_newest(forget->reader, &newest, forget->err);
     if (status == STORE_OK && !forget->out->stopped)
         status = forget_events(forget, newest.max_seq);
     if (status == STORE_OK && !forget->out->stopped)

@@ -9,6 +9,8 @@
 
 /* For each part of work, so many of rest. */
 #define SLICES_REST 3
+/* And no more than this: an index that was made anew takes long, and comes once. */
+#define SLICES_REST_MOST_US 500000
 /* Someone in the sqlite3 shell may hold the lock for a moment: so often it is tried, and waited
  * between two tries. */
 #define SLICES_TRIES 8
@@ -218,6 +220,8 @@ static int slices_call_paced(struct slice *slice)
         status = slices_call(slice);
     }
     int64_t rest_us = slice->quiet ? 0 : slice->took_us * SLICES_REST;
+    if (rest_us > SLICES_REST_MOST_US)
+        rest_us = SLICES_REST_MOST_US;
     struct timespec rest = {(time_t)(rest_us / 1000000), (long)(rest_us % 1000000) * 1000};
     if (rest_us > 0)
         (void)nanosleep(&rest, NULL);

@@ -23,9 +23,9 @@ struct arguments_flag {
 struct arguments_usage {
     const struct arguments_flag *flags; /* ended by one without a name; NULL for none */
     const char *const *options; /* of the table, those that apply, ended by NULL; NULL: all */
-    const char *operands;       /* for the help, what stands behind the options: "FILE..."; or NULL */
-    size_t least, most;         /* operands */
-    bool serves;                /* it needs keys and listening addresses to be in order */
+    const char *operands; /* for the help, what stands behind the options: "FILE..."; or NULL */
+    size_t least, most;   /* operands */
+    bool serves;          /* it needs keys and listening addresses to be in order */
 };
 
 struct arguments {

@@ -229,14 +229,21 @@ static int guard_reject(struct guard *guard, const struct head *head, const char
     return guard_discard(guard);
 }
 
-/* Lines that nobody wants, more than any other body may have. */
+/* Lines that nobody wants, more than any other body may have: who is not let in is told that,
+ * and not that it is too much. */
 static int guard_too_large(struct guard *guard, const struct head *head, const char *text,
                            size_t len)
 {
-    struct head refused = *head;
-    refused.refuse = 413;
-    refused.why = "body over the limit";
-    return guard_reject(guard, &refused, text, len);
+    if (guard_keep_head(guard, text, len) != 0)
+        return -1;
+    guard->unwanted = true;
+    guard->phase = GUARD_DISCARD;
+    guard->discard = head->content_length;
+    if (!head->expects && guard->discard <= (uint64_t)guard->max_body * GUARD_DISCARD_TIMES)
+        return guard_discard(guard);
+    guard->closing = true;
+    (void)evbuffer_drain(guard->stash, evbuffer_get_length(guard->stash));
+    return guard_give_head(guard);
 }
 
 /* Puts text at the end of the input, where evhttp reads it. */

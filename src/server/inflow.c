@@ -219,20 +219,41 @@ static void inflow_submit(struct inflow *inflow)
     intake_submit(intake);
 }
 
+static bool inflow_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* Puts more of a line into the piece, as much as is needed to see that it is too long. White space
+ * around an event does not count. */
+static int inflow_keep(struct inflow *inflow, const char *from, size_t len)
+{
+    size_t most = inflow->exchange->loop->options->limits.event_bytes + 1;
+    for (; inflow->line == 0 && len > 0 && inflow_blank(*from); len--)
+        from++;
+    size_t room = inflow->line < most ? most - inflow->line : 0, kept = len < room ? len : room;
+    if (bytes_append(&inflow->text, from, kept) != 0)
+        return -1;
+    inflow->line += len;
+    /* What is dropped must not leave something that seems whole. */
+    for (size_t i = kept; i < len && inflow_blank(inflow->text.data[inflow->text.len - 1]); i++)
+        inflow->text.data[inflow->text.len - 1] = from[i];
+    return 0;
+}
+
 /* Puts what is plain into the piece, until it is complete. */
 static int inflow_cut(struct inflow *inflow)
 {
-    size_t most = inflow->exchange->loop->options->limits.event_bytes + 1;
     while (inflow->plain_at < inflow->plain.len && !inflow->full) {
         const char *from = inflow->plain.data + inflow->plain_at;
         size_t have = inflow->plain.len - inflow->plain_at;
         const char *end = memchr(from, '\n', have);
         size_t len = end != NULL ? (size_t)(end - from) : have;
-        size_t room = inflow->line < most ? most - inflow->line : 0;
-        if (bytes_append(&inflow->text, from, len < room ? len : room) != 0 ||
+        if (inflow_keep(inflow, from, len) != 0 ||
             (end != NULL && bytes_append(&inflow->text, "\n", 1) != 0))
             return -1;
-        inflow->line = end != NULL ? 0 : inflow->line + len;
+        if (end != NULL)
+            inflow->line = 0;
         inflow->plain_at += len + (end != NULL);
         inflow->full = end != NULL && inflow->text.len >= INFLOW_PIECE;
     }
@@ -333,6 +354,20 @@ static void inflow_account(struct inflow *inflow)
                                inflow->wire.len));
 }
 
+/* A body without an end must not be a way around the limits of its client. */
+static bool inflow_limited(const struct inflow *inflow)
+{
+    struct buckets *buckets = inflow->exchange->loop->shared->buckets;
+    return buckets != NULL && buckets_wait(buckets, inflow->exchange->client, clock_mono_ms()) > 0;
+}
+
+/* Whether the piece may be handed over; else inflow_done or inflow_tick goes on. */
+static bool inflow_may_submit(const struct inflow *inflow)
+{
+    return !inflow->busy && engine_has_room(inflow->exchange->loop->engine) &&
+           !inflow_limited(inflow);
+}
+
 /* Goes on as far as it can. May free the inflow. */
 static void inflow_turn(struct inflow *inflow)
 {
@@ -341,8 +376,8 @@ static void inflow_turn(struct inflow *inflow)
         if (inflow_cut(inflow) != 0) {
             inflow_fail(inflow, 503, "out of memory");
         } else if (inflow_has_piece(inflow)) {
-            if (inflow->busy || !engine_has_room(inflow->exchange->loop->engine))
-                break; /* inflow_done or inflow_tick goes on */
+            if (!inflow_may_submit(inflow))
+                break;
             inflow_submit(inflow);
         } else if (inflow->ended) {
             break;

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import os
+import pty
+import re
 import resource
 import select
 import signal
@@ -250,6 +252,23 @@ def rows_that_someone_has_spoilt_do_not_end_it():
     out = lines(database)
     equal(out[:2], [b"no json,  ", b""])
     equal(len(list(csv.reader(io.StringIO(export(database, "--format", "csv").decode(), newline="")))), 4)
+
+
+@case
+def on_a_terminal_a_table_moves_no_cursor():
+    daemon = Daemon()
+    daemon.save([b'{"timestamp":"%s","appId":"\\u001b[2J\\u009b\\nx"}' % stamp(NOW).encode()])
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([BINARY, "export", "--format", "csv", "--database", daemon.database], stdout=theirs,
+                               env=_environment(None), stderr=subprocess.DEVNULL)
+    os.close(theirs)
+    shown = b""
+    while shown.count(b"\n") < 2:
+        shown += os.read(ours, 4096)
+    equal(process.wait(PATIENCE), 0)
+    os.close(ours)
+    rest = re.sub("\r*\n", "", shown.decode())
+    assert "\\u001b[2J\\u009b" in rest and not re.search("[\x00-\x1f\x7f-\x9f]", rest), shown
 
 
 main()

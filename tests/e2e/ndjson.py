@@ -97,7 +97,7 @@ def the_content_type_decides():
 @case
 def keys_routes_and_codings_are_judged_as_for_other_bodies():
     daemon = Daemon(key=["in:ingest", "out:query"])
-    body = lines(large(5000))
+    body = lines(large(10000))  # more than another body may have
     for target, key, status in ((EVENTS, None, 401), (EVENTS, "wrong", 401), (EVENTS, "out", 403), (EVENTS, "in", 200),
                                 ("/_tracker/k/in/events", None, 200), ("/_tracker/k/out/events", None, 403),
                                 ("/nowhere", "in", 404), ("/_tracker/ping", "in", 405)):
@@ -350,6 +350,30 @@ def what_was_stored_of_a_body_that_was_answered_with_an_error_is_known_when_it_c
     assert stored > 0
     saved(post(daemon, burst), 1500, 0, stored)
     equal(daemon.total(), 1500)
+
+
+@case
+def white_space_around_an_event_is_no_part_of_it():
+    daemon, rows = Daemon(max_event="1K"), Rows()
+    space = b" " * 5000
+    for name, line, expected in (("in front", space + event(id="a"), (1, 0)), ("behind", event(id="b") + space, (1, 0)),
+                                 ("something behind that", event(id="c") + space + event(id="d"), (0, 1))):
+        with rows(name):
+            saved(post(daemon, lines([line, event()])), expected[0] + 1, expected[1])
+    rows.check()
+
+
+@case
+def a_body_without_an_end_does_not_get_around_a_limit():
+    daemon = Daemon(limit_bytes="1K")
+    body = lines(large(4000))
+    wire = daemon.wire().send(head("Content-Length: %d" % (len(body) + 1)) + body[:1500000])
+    poll(lambda: daemon.sql("select count(*) from events")[0][0] > 900, "the first piece")
+    before = daemon.sql("select count(*) from events")[0][0]
+    wire.send(body[1500000:3500000])
+    wire.close()
+    equal(post(daemon, GOOD).status, 429)
+    equal(daemon.sql("select count(*) from events")[0][0], before)
 
 
 main()

@@ -215,7 +215,8 @@ def stopped_in_the_middle_all_is_whole():
     try:
         command = subprocess.Popen([BINARY, "prune", "--database", daemon.database, "--before", stamp(NOW + DAY)],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        poll(lambda: daemon.sql("select min(seq) from events")[0][0] > 1, "the first to go")
+        poll(lambda: command.poll() is not None or daemon.sql("select min(seq) from events")[0][0] > 1,
+             "the first to go")
         daemon.stop()
     finally:
         feeding.set()

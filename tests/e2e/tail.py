@@ -1,12 +1,15 @@
 """`beacond tail`: each event as it is stored, once, whatever happens to the daemon."""
 
+import fcntl
 import json
 import os
 import pty
 import re
 import shutil
 import signal
+import struct
 import subprocess
+import termios
 import threading
 
 from harness import (BINARY, NOW, PATIENCE, Daemon, Rows, _environment, case, directory, equal, event, main,
@@ -192,6 +195,26 @@ def a_database_put_in_its_place_is_followed():
     tail.wait(2)
     tail.stop()
     assert b'"n":77' in tail.out[1], tail.out
+
+
+@case
+def where_it_says_that_it_stopped_nothing_is_missing():
+    daemon = Daemon()
+    daemon.save([event(n=n, payload='"%s"' % ("x" * 900)) for n in range(1000)])
+    reading, writing = os.pipe()
+    tail = Tail(daemon.database, "--since-seq", "0", stdout=writing)
+    os.close(writing)
+    room = fcntl.fcntl(reading, fcntl.F_GETPIPE_SZ)
+    waiting = lambda: struct.unpack("i", fcntl.ioctl(reading, termios.FIONREAD, b"\0" * 4))[0]
+    poll(lambda: waiting() > room - 4096, "a pipe that is full")
+    behind = tail.stop()
+    with os.fdopen(reading, "rb") as out:
+        first = [line[:-1] for line in out if line.endswith(b"\n")]
+    rest = Tail(daemon.database, "--since-seq", behind)
+    whole = int(behind)
+    equal(first[:whole], stored(daemon.database)[:whole])
+    equal(rest.wait(1000 - whole)[:], stored(daemon.database)[whole:])
+    rest.stop()
 
 
 main()

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "engine/chores.h"
+#include "engine/erasure.h"
 #include "engine_run.h"
 
 static sqlite3 *shell;           /* a person with the sqlite3 shell */
@@ -322,6 +324,70 @@ START_TEST(engine_forgets_receipts_of_what_was_not_committed)
 }
 END_TEST
 
+#define OF_ANN(n) "{\"timestamp\":\"2026-11-21T04:00:00.000Z\",\"userId\":\"ann\",\"n\":" n "}"
+
+static const struct forget_who ann = {.id = "ann", .len = 3};
+
+/* Says once that it is to stop, as a client that took too long to listen does. */
+static int stop_at_receipts(void *arg, const char *what, int64_t done, int64_t total)
+{
+    bool *said = arg;
+    (void)done;
+    (void)total;
+    if (*said || strcmp(what, "receipts") != 0)
+        return 0;
+    *said = true;
+    return 1;
+}
+
+START_TEST(engine_erases_nothing_whose_receipts_were_not_looked_through)
+{
+    struct erasure done;
+    struct error err = {""};
+    bool said = false;
+    const struct progress progress = {stop_at_receipts, &said};
+    (void)send_body(BODY(OF_ANN("1")), NULL);
+    ck_assert_int_eq(engine_forget(engine, &ann, &progress, &done, &err), STORE_OK);
+    ck_assert(said && done.stopped && !done.scrubbed);
+    ck_assert_int_eq(done.events, 0);
+    ck_assert_int_eq(engine_forget(engine, &ann, NULL, &done, &err), STORE_OK);
+    ck_assert_int_eq(done.events, 1);
+    ck_assert_int_eq(done.receipts, 1);
+    ck_assert_uint_eq(send_body(BODY(OF_ANN("1")), NULL), 0);
+}
+END_TEST
+
+/* Retries the rejects just before they are looked through. */
+static int retry_first(void *arg, const char *what, int64_t done, int64_t total)
+{
+    int64_t *stored = arg;
+    struct chores_rejects out;
+    struct error err = {""};
+    const struct batch_limits limits = {1 << 20, 512};
+    (void)done;
+    (void)total;
+    if (strcmp(what, "reading rejects") != 0)
+        return 0;
+    ck_assert_int_eq(engine_retry_rejects(engine, NULL, 0, &limits, NULL, &out, &err), STORE_OK);
+    *stored += out.stored;
+    return 0;
+}
+
+START_TEST(engine_forgets_a_reject_that_becomes_an_event_meanwhile)
+{
+    struct erasure done;
+    struct error err = {""};
+    int64_t stored = 0;
+    const struct progress progress = {retry_first, &stored};
+    shell_run("INSERT INTO rejects(received, reason, event) VALUES (1, 'r', CAST('" OF_ANN(
+        "2") "' AS BLOB))");
+    ck_assert_int_eq(engine_forget(engine, &ann, &progress, &done, &err), STORE_OK);
+    ck_assert_int_eq(stored, 1);
+    ck_assert_int_eq(done.events, 1);
+    ck_assert_int_eq(shell_number("SELECT count(*) FROM events"), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("engine");
@@ -340,6 +406,8 @@ int main(void)
     tcase_add_test(tcase, engine_tells_equal_bodies_of_one_group_apart);
     tcase_add_test(tcase, engine_stores_bursts_unless_their_answer_was_lost);
     tcase_add_test(tcase, engine_forgets_receipts_of_what_was_not_committed);
+    tcase_add_test(tcase, engine_erases_nothing_whose_receipts_were_not_looked_through);
+    tcase_add_test(tcase, engine_forgets_a_reject_that_becomes_an_event_meanwhile);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }

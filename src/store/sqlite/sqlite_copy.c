@@ -84,7 +84,9 @@ int sqlite_copy_step(struct store_copy *copy, struct store_copy_state *out, stru
     bool later = code == SQLITE_BUSY || code == SQLITE_LOCKED;
     if (code != SQLITE_OK && code != SQLITE_DONE && !later)
         return copy_failure(code, err);
-    if (done < copy->done && ++copy->restarts > COPY_MOST_RESTARTS) {
+    /* Begun anew, a step ends where the first one did. */
+    bool again = code == SQLITE_OK && done <= copy->done;
+    if (again && ++copy->restarts > COPY_MOST_RESTARTS) {
         error_set(err, "another program keeps changing the database");
         return STORE_BUSY;
     }
