@@ -79,7 +79,7 @@ static void stats_put_member(const struct stats *stats, int n)
 void stats_print_text(const struct stats *stats)
 {
     const struct store_facts *facts = &stats->facts;
-    char oldest[TIMESTAMP_SIZE] = "-", newest[TIMESTAMP_SIZE] = "-", at[TIMESTAMP_SIZE] = "-";
+    char oldest[TIMESTAMP_SIZE] = "-", newest[TIMESTAMP_SIZE] = "-", at[TIMESTAMP_SIZE] = "";
     if (facts->events > 0) {
         timestamp_format(oldest, facts->oldest_ms);
         timestamp_format(newest, facts->newest_ms);
@@ -99,8 +99,8 @@ void stats_print_text(const struct stats *stats)
            facts->pages, facts->page_bytes, facts->free_pages);
     printf("rejects        %" PRId64 " rows, %" PRId64 " bytes\n", facts->rejects,
            facts->rejects_bytes);
-    printf("receipts       %" PRId64 " rows, %" PRId64 " bytes, the oldest of %s\n",
-           facts->receipts, facts->receipts_bytes, at);
+    printf("receipts       %" PRId64 " rows, %" PRId64 " bytes%s%s\n", facts->receipts,
+           facts->receipts_bytes, facts->receipts > 0 ? ", the oldest of " : "", at);
     for (int i = 0; i < STATS_MEMBERS && stats->whole; i++)
         stats_put_member(stats, i);
     printf("\nevents by day\n");

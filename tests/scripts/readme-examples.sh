@@ -1,8 +1,8 @@
 #!/bin/bash
 # The commands and files that README shows do what it says: each is cut out of README and run against
-# the daemon, with nothing changed but the port.
+# the daemon, with nothing changed but the port, and the paths and users that only an installation has.
 . "${srcdir:-.}/tests/scripts/daemon.bash"
-needs curl sqlite3
+needs curl sqlite3 gzip
 
 # example BEGINNING: the indented block of README whose first line begins so, without its indent.
 example()
@@ -14,13 +14,21 @@ example()
     ' "$source_dir/README"
 }
 
-# run BEGINNING: runs that example in the daemon's directory, and leaves what it said in $said.
+# What the examples call, as it is here.
+beacond() { "$beacond" "$@"; }
+install() { command install "${@:5}"; } # without the four words for the owner
+systemctl() { echo "systemctl $*"; }
+
+# run BEGINNING [FILTER]: runs that example in the daemon's directory, its output through the filter,
+# and leaves what it said in $said. Every line of it must succeed.
 run()
 {
     local command
     command=$(example "$1")
     [ -n "$command" ] || return 1
-    said=$(cd "$scratch" && eval "${command//127.0.0.1:4242/$address}" 2>/dev/null)
+    command=${command//127.0.0.1:4242/$address}
+    said=$(cd "$scratch" && (set -e; eval "${command//\/var\/backups/$scratch/backups}") 2>/dev/null | ${2:-cat}
+        exit "${PIPESTATUS[0]}")
     local status=$?
     echo "${said//$'\n'/$'\n'# }" | sed '1s/^/# /'
     return $status
@@ -30,13 +38,84 @@ send() { run 'curl http://127.0.0.1:4242/_tracker/events' && [[ $said == *'"ok":
 read_back() { run "curl 'http://127.0.0.1:4242/_tracker?limit=5'" && [[ $said == *'"payload":{"name":"hello"}'*'"total":2'* ]]; }
 look() { run 'sqlite3 ' && [ "$(grep -c '|custom|info|try|me$' <<<"$said")" = 2 ]; }
 
+# Logs of the plugin, as the examples name them.
+recorded=$source_dir/tests/data/stock-client/shop-2026_11_20.log
+lines=$(wc -l <"$recorded")
+mkdir -p "$scratch/logs/shop" "$scratch/backups"
+cp "$recorded" "$scratch/logs/shop"
+gzip -c "$recorded" >"$scratch/old.log.gz"
+cp "$recorded" "$scratch/events.ndjson"
+
+import()
+{
+    run 'beacond import ' &&
+        [[ $said == *"logs/shop/shop-2026_11_20.log: $lines lines, $lines stored, 0 already there, "* ]] &&
+        [[ $said == *"standard input: $lines lines, 0 stored, $lines already there, "* ]]
+}
+post_lines() { run 'curl -X POST -T' && [[ $said == '{"ok":true,"saved":'"$lines"',"rejected":0,"duplicate":'"$lines"'}' ]]; }
+export_both()
+{
+    run 'beacond export' && (cd "$scratch" && grep -Fqf november.ndjson events.ndjson &&
+        head -n 1 november.csv | grep -q '^seq,received,timestamp,')
+}
+# Its first line alone: it would go on for ever.
+follow()
+{
+    local command
+    command=$(example 'beacond tail' | head -n 1)
+    said=$(cd "$scratch" && eval "$command" 2>/dev/null | head -n 1)
+    [[ $said == 20*' info '* || $said == 20*' warn '* || $said == 20*' error '* ]]
+}
+stream()
+{
+    local command head
+    command=$(example 'beacond tail' | sed -n 's/^curl/exec curl -s/p')
+    exec 4< <(eval "${command//127.0.0.1:4242/$address}")
+    local curl_pid=$!
+    IFS= read -r -t 60 -u 4 head
+    kill "$curl_pid"
+    exec 4<&-
+    [[ $head == retry:* ]]
+}
+rejects() { run 'beacond rejects' && [ "$said" = '0 stored, 0 already there, 0 kept' ]; }
+retain() { example 'retain = ' >"$scratch/retain.conf" && (cd "$scratch" && "$beacond" check-config --config retain.conf >/dev/null); }
+prune() { run 'beacond prune' && [[ $said == *' events erased, '*' bytes freed' ]]; }
+forget()
+{
+    run 'beacond forget' && [[ $said == 'erased: user "user_42", '* ]] &&
+        [ "$(sqlite3 -readonly "$scratch/beacond.db" "select count(*) from event_fields where userId = 'user_42'")" = 0 ]
+}
+backup() { run 'beacond backup' && [[ $said == *'/beacond.db: '*' events, '*' bytes, complete and looked through' ]]; }
+look_again() { run 'beacond stats' && [[ $said == *'events by type'*'ok    tally: right, '* ]]; }
+restored() { run "curl 'http://127.0.0.1:4242/_tracker?limit=5'" && [[ $said == *'"payload":{"name":"hello"}'* ]]; }
+restore()
+{
+    printf 'no database any more' | dd of="$scratch/beacond.db" conv=notrunc 2>/dev/null
+    run 'beacond check --database' && [[ $said == *'systemctl start beacond' ]]
+}
+
 ok 'the daemon starts' daemon_start "$beacond" serve --listen 127.0.0.1:0 --database beacond.db
 ok 'the curl line sends an event' send
 ok 'it can be repeated' send
 ok 'the events come back' read_back
 ok 'sqlite3 shows them while the daemon runs' look
+ok 'log files are imported, and once alone' import
+ok 'lines are sent with curl' post_lines
+ok 'what was stored is exported' export_both
+ok 'it is followed' follow
+ok 'as a stream, too' stream
+ok 'there are no rejects' rejects
+ok 'the retention options are right' retain
+ok 'what is old is erased' prune
+ok 'a user is forgotten' forget
+ok 'a backup is made' backup
+ok 'the database is whole' look_again
 daemon_end
 ok 'and stops in good order' [ "$daemon_status" = 0 ]
+ok 'a damaged database is replaced by the backup' restore
+ok 'with which the daemon starts' daemon_start "$beacond" serve --listen 127.0.0.1:0 --database beacond.db
+ok 'and gives the events back' restored
+daemon_end
 
 (umask 077 && example "# keys:" >"$scratch/keys")
 example 'listen = ' >"$scratch/beacond.conf"
