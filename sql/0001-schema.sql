@@ -63,7 +63,8 @@ CREATE TABLE tally_day    (at INTEGER PRIMARY KEY, events INTEGER NOT NULL) STRI
 
 -- What was sent as an event and could not be stored, oldest dropped first once there are too many.
 CREATE TABLE rejects (
-    n        INTEGER PRIMARY KEY,
+    -- Its number, never used twice: people and commands name it by that.
+    n        INTEGER PRIMARY KEY AUTOINCREMENT,
     received INTEGER NOT NULL,
     -- Why, in words: 'no timestamp', 'over the event limit', …
     reason   TEXT NOT NULL,
