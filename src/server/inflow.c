@@ -1,55 +1,15 @@
-#include "server/inflow.h"
+#include "server/inflow_parts.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
-#include "contract/gunzip.h"
 #include "contract/lines.h"
 #include "contract/reply.h"
 #include "server/conn.h"
-#include "server/exchange.h"
 
-/* Plain bytes. Changing it spoils the receipts of retries. */
-#define INFLOW_PIECE ((size_t)1 << 20)
-#define INFLOW_READ ((size_t)64 << 10)
 /* Of the rest of a body that is refused so many times max-body are thrown away, so that the client
  * has sent all of it and reads the answer; beyond, the connection is closed in its face. */
 #define INFLOW_DROP_TIMES 4
-/* Bursts (contract/marks.h) of one body whose answer may yet prove lost. */
-#define INFLOW_RECEIPTS 64
-
-struct inflow {
-    struct exchange *exchange;
-    bufferevent_data_cb read_cb, write_cb; /* evhttp's, */
-    bufferevent_event_cb event_cb;
-    void *cb_arg; /* while ours are in their place */
-
-    struct gunzip *gunzip; /* NULL: plain */
-    struct bytes wire;     /* compressed: [wire_at, len) is still to be inflated */
-    size_t wire_at;
-    struct bytes plain; /* [plain_at, len) is still to be put into text */
-    size_t plain_at;
-    struct bytes text; /* the piece */
-    size_t line; /* bytes of its last line, which has not ended, that came; not all are kept */
-    bool full;   /* the piece is complete */
-    bool poured; /* the whole body has been taken from the guard, */
-    bool ended;  /* and put into text */
-    bool begun;  /* a piece has been handed over */
-    bool busy;   /* one is in the engine's hands */
-    bool bad;    /* nothing more of the body is looked at: it can't be followed, or never comes */
-
-    int status; /* the answer, when it is an error: the rest of the body is dropped */
-    const char *why;
-    int retry_after;
-    uint64_t dropped;
-
-    size_t saved, rejected, duplicate;
-    uint64_t receipts[INFLOW_RECEIPTS];
-    size_t receipt_count;
-    int64_t piece_ms;   /* when the piece began to come in */
-    int64_t crowded_ms; /* since when all together receive too much; 0: they do not */
-};
 
 static void inflow_turn(struct inflow *inflow);
 
@@ -96,20 +56,6 @@ static void inflow_read_on(struct inflow *inflow, bool on)
 }
 
 /* ---- the answer ---- */
-
-static void inflow_fail(struct inflow *inflow, int status, const char *why)
-{
-    inflow->status = status;
-    inflow->why = why;
-    inflow->piece_ms = clock_mono_ms(); /* the rest has as long again */
-    bytes_clear(&inflow->text);
-    bytes_clear(&inflow->plain);
-    inflow->full = false;
-    inflow->plain_at = 0;
-    /* At once: the next one that is looked after may then go on. */
-    if (inflow->exchange->conn != NULL)
-        conn_count(inflow->exchange->conn, 0);
-}
 
 static void inflow_lost(struct inflow *inflow)
 {
@@ -220,105 +166,6 @@ static void inflow_submit(struct inflow *inflow)
     intake->began_ms = clock_mono_ms();
     inflow->busy = true;
     intake_submit(intake);
-}
-
-static bool inflow_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-/* Puts more of a line into the piece, as much as is needed to see that it is too long. White space
- * around an event does not count. */
-static int inflow_keep(struct inflow *inflow, const char *from, size_t len)
-{
-    size_t most = inflow->exchange->loop->options->limits.event_bytes + 1;
-    for (; inflow->line == 0 && len > 0 && inflow_blank(*from); len--)
-        from++;
-    size_t room = inflow->line < most ? most - inflow->line : 0, kept = len < room ? len : room;
-    if (bytes_append(&inflow->text, from, kept) != 0)
-        return -1;
-    inflow->line += len;
-    /* What is dropped must not leave something that seems whole. */
-    for (size_t i = kept; i < len && inflow_blank(inflow->text.data[inflow->text.len - 1]); i++)
-        inflow->text.data[inflow->text.len - 1] = from[i];
-    return 0;
-}
-
-/* Puts what is plain into the piece, until it is complete. */
-static int inflow_cut(struct inflow *inflow)
-{
-    while (inflow->plain_at < inflow->plain.len && !inflow->full) {
-        const char *from = inflow->plain.data + inflow->plain_at;
-        size_t have = inflow->plain.len - inflow->plain_at;
-        const char *end = memchr(from, '\n', have);
-        size_t len = end != NULL ? (size_t)(end - from) : have;
-        if (inflow_keep(inflow, from, len) != 0 ||
-            (end != NULL && bytes_append(&inflow->text, "\n", 1) != 0))
-            return -1;
-        if (end != NULL)
-            inflow->line = 0;
-        inflow->plain_at += len + (end != NULL);
-        inflow->full = end != NULL && inflow->text.len >= INFLOW_PIECE;
-    }
-    if (inflow->plain_at == inflow->plain.len)
-        inflow->plain.len = inflow->plain_at = 0;
-    return 0;
-}
-
-/* Takes more of the body from the guard. */
-static int inflow_pour(struct inflow *inflow, struct bytes *out)
-{
-    const char *why;
-    size_t before = out->len;
-    int status = guard_pour(&inflow->exchange->conn->guard, INFLOW_READ, out, &why);
-    if (status >= 0) {
-        inflow->poured = status == 1;
-        return out->len > before || inflow->poured ? 1 : 0;
-    }
-    inflow->bad = true;
-    inflow_fail(inflow, strcmp(why, "out of memory") == 0 ? 503 : 400, why);
-    return -1;
-}
-
-static int inflow_inflate(struct inflow *inflow)
-{
-    struct error err;
-    size_t used = 0, got = 0;
-    if (bytes_reserve(&inflow->plain, INFLOW_READ) != 0) {
-        inflow_fail(inflow, 503, "out of memory");
-        return -1;
-    }
-    if (gunzip_read(inflow->gunzip, inflow->wire.data + inflow->wire_at,
-                    inflow->wire.len - inflow->wire_at, &used, inflow->plain.data, INFLOW_READ,
-                    &got, &err) != 0) {
-        inflow_fail(inflow, 400, "body is no gzip, damaged or cut short");
-        return -1;
-    }
-    inflow->plain.len = got;
-    inflow->wire_at += used;
-    if (inflow->wire_at == inflow->wire.len)
-        inflow->wire.len = inflow->wire_at = 0;
-    return used > 0 || got > 0;
-}
-
-/* Gets something plain, or the end of the body. 1; 0 when more must come first; -1: failed. */
-static int inflow_fill(struct inflow *inflow)
-{
-    if (inflow->gunzip == NULL) {
-        int status = inflow->poured ? 1 : inflow_pour(inflow, &inflow->plain);
-        inflow->ended = inflow->poured && inflow->plain.len == 0;
-        return status;
-    }
-    int status = inflow_inflate(inflow);
-    if (status != 0)
-        return status;
-    if (!inflow->poured)
-        return inflow_pour(inflow, &inflow->wire);
-    inflow->ended = true;
-    if (gunzip_whole(inflow->gunzip))
-        return 1;
-    inflow_fail(inflow, 400, "body is no gzip, damaged or cut short");
-    return -1;
 }
 
 /* A refused body: the rest of it is dropped, then it is answered. */

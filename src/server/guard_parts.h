@@ -1,0 +1,18 @@
+/*
+ * guard_parts.h: the inside of the guard, for guard.c and guard_pour.c alone.
+ */
+#ifndef BEACOND_SERVER_GUARD_PARTS_H
+#define BEACOND_SERVER_GUARD_PARTS_H
+
+#include "server/guard.h"
+#include "server/head.h"
+
+/* Tells a client that waits for it to send its body. */
+void guard_continue(struct guard *guard);
+
+/* A head of len bytes at the stash's beginning, whose body is to be poured: gives evhttp the head
+ * alone, as one whose body is empty. 0, or -1 when out of memory. */
+int guard_open(struct guard *guard, const struct head *head, const char *text,
+               size_t len) MUST_CHECK;
+
+#endif
