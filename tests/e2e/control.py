@@ -268,7 +268,7 @@ def what_was_changed_in_the_shell_just_before_a_job_is_noticed():
         daemon.post([b'{"no":"timestamp %d"}' % n])
         equal(len(daemon.get("/_tracker").json()["events"]), 1)
         shell(daemon.database, "delete from events")
-        equal(ask(daemon, {"job": "drop-rejects", "numbers": [1]})["result"]["dropped"], 1)
+        equal(ask(daemon, {"job": "drop-rejects", "numbers": [n + 1]})["result"]["dropped"], 1)
         equal(daemon.get("/_tracker").json()["events"], [], "round %d" % n)
         equal(daemon.total(), 0)
 

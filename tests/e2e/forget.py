@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import threading
 
-from harness import (BINARY, NOW, Daemon, case, equal, event, main, poll, run, scale, sql)
+from harness import (NOW, Daemon, begin, case, equal, event, main, poll, run, scale, sql)
 from tally import check_tally
 
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
@@ -185,9 +185,10 @@ def killed_in_the_middle_and_run_again_it_completes():
         feeder.start()
         try:
             poll(lambda daemon=daemon: daemon.total() > 8000 - (4000 - left), "the first of the others")
-            command = subprocess.Popen([BINARY, "forget", "--database", path, "--user", USER],
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            poll(lambda before=left: marked(path) < before, "the first to go")
+            command = begin("forget", "--database", path, "--user", USER, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE)
+            poll(lambda before=left: command.poll() is not None or marked(path) < before, "the first to go")
+            assert command.poll() is None, command.stderr.read()
             daemon.crash()
         finally:
             over.set()

@@ -206,6 +206,12 @@ def run(*arguments, env=None, cwd=None, patience=None):
                           timeout=patience or PATIENCE)
 
 
+def begin(*arguments, env=None, cwd=None, **more):
+    """Starts the binary, its environment without the tests' own variables. A subprocess.Popen."""
+    return subprocess.Popen([BINARY, *arguments], env=_environment(env), cwd=cwd or directory(),
+                            stdin=subprocess.DEVNULL, **more)
+
+
 class Daemon:
     """A running beacond. Its database is `database`, in a directory of its own unless given.
 

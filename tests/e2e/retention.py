@@ -9,7 +9,7 @@ import threading
 import time
 
 from disks import gone, tiny_disk
-from harness import (BINARY, NOW, Daemon, WriteLock, case, equal, event, main, poll, run, scale, sliced, sql,
+from harness import (NOW, Daemon, WriteLock, begin, case, equal, event, main, poll, run, scale, sliced, sql,
                      stamp)
 from tally import check_tally
 
@@ -240,8 +240,8 @@ def stopped_in_the_middle_all_is_whole():
     feeder = threading.Thread(target=feed)
     feeder.start()
     try:
-        command = subprocess.Popen([BINARY, "prune", "--database", daemon.database, "--before", stamp(NOW + DAY)],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        command = begin("prune", "--database", daemon.database, "--before", stamp(NOW + DAY),
+                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         poll(lambda: command.poll() is not None or daemon.sql("select min(seq) from events")[0][0] > 1,
              "the first to go")
         daemon.stop()
