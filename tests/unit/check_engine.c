@@ -151,7 +151,7 @@ START_TEST(engine_makes_room_by_putting_the_wal_back_while_commits_fail)
         size = wal_size();
         written += size < before ? size : size - before;
     }
-    ck_assert_int_gt(written, FULL_BYTES); /* or there was room for all */
+    ck_assert_int_ge(written, FULL_BYTES); /* or there was room for all */
     ck_assert(engine_healthy(engine));
     ck_assert_int_eq(shell_number("SELECT count(*) FROM events"), FULL_BATCHES * FULL_EVENTS);
 }

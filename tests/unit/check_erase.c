@@ -197,7 +197,9 @@ START_TEST(erase_keeps_tally_total_and_numbers)
             if (erased > 0)
                 ck_assert_mem_eq(places, model, erased * sizeof *places);
             model_count -= erased;
-            memmove(model, model + erased, model_count * sizeof *model);
+            /* No memmove: valgrind takes the fortified one for a memcpy. */
+            for (size_t i = 0; i < model_count; i++)
+                model[i] = model[erased + i];
         } else {
             /* Some of them twice, and some that are not there. */
             size_t count = 0, left = 0;

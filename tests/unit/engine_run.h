@@ -12,7 +12,7 @@
 #include "engine/engine.h"
 #include "folder.h"
 
-#define LONG_MS 30000 /* a test that waits longer has failed */
+#define LONG_MS 120000 /* a test that waits longer has failed */
 
 static struct folder folder;
 static char database[PATH_MAX];
