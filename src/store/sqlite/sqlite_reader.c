@@ -288,29 +288,37 @@ static int reader_rows(struct db *db, sqlite3_stmt *statement, bool with_ts, int
     return status == STORE_OK ? STORE_OK : STORE_BUSY;
 }
 
+bool sqlite_reader_bind_down(sqlite3_stmt *same, sqlite3_stmt *older, int64_t since,
+                             int64_t max_seq, struct range_place place)
+{
+    since = step_clamp(since);
+    place.ts = step_clamp(place.ts);
+    if (place.ts < since)
+        return false;
+    db_bind_int(same, ":ts", place.ts);
+    db_bind_int(same, ":seq", place.seq <= max_seq ? place.seq : max_seq + 1);
+    db_bind_int(older, ":since", since);
+    db_bind_int(older, ":before", place.ts - 1);
+    db_bind_int(older, ":max_seq", max_seq);
+    return true;
+}
+
 int sqlite_reader_page(struct store_reader *base, int64_t since, int64_t max_seq,
                        struct range_place place, store_row_fn *row, void *arg, bool *more,
                        struct error *err)
 {
     struct db *db = &((struct sqlite_reader *)base)->db;
-    *more = false;
-    since = step_clamp(since);
-    place.ts = step_clamp(place.ts);
     sqlite3_stmt *same = db_statement(db, SQL_PAGE_SAME);
     sqlite3_stmt *older = db_statement(db, SQL_PAGE_OLDER);
+    *more = false;
     if (same == NULL || older == NULL) {
         (void)db_failure(db, err);
         return STORE_BUSY;
     }
-    if (place.ts < since)
+    if (!sqlite_reader_bind_down(same, older, since, max_seq, place))
         return STORE_OK;
-    db_bind_int(same, ":ts", place.ts);
-    db_bind_int(same, ":seq", place.seq <= max_seq ? place.seq : max_seq + 1);
-    int status = reader_rows(db, same, false, place.ts, row, arg, more, err);
+    int status = reader_rows(db, same, false, step_clamp(place.ts), row, arg, more, err);
     if (status != STORE_OK || *more)
         return status;
-    db_bind_int(older, ":since", since);
-    db_bind_int(older, ":before", place.ts - 1);
-    db_bind_int(older, ":max_seq", max_seq);
     return reader_rows(db, older, true, 0, row, arg, more, err);
 }

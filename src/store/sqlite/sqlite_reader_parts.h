@@ -13,4 +13,9 @@ struct sqlite_reader {
     bool notes; /* sqlite_known.c has made its table */
 };
 
+/* Binds the two statements of a page downwards (sql/statements.sql), of place's millisecond and of
+ * what is older. False: there is nothing in [since, place]. */
+bool sqlite_reader_bind_down(sqlite3_stmt *same, sqlite3_stmt *older, int64_t since,
+                             int64_t max_seq, struct range_place place) MUST_CHECK;
+
 #endif

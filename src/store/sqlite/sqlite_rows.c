@@ -80,19 +80,12 @@ int sqlite_reader_page_down(struct store_reader *base, int64_t since, int64_t ma
     sqlite3_stmt *same = db_statement(db, SQL_ROWS_SAME_DOWN);
     sqlite3_stmt *down = db_statement(db, SQL_ROWS_DOWN);
     *more = false;
-    since = step_clamp(since);
-    place.ts = step_clamp(place.ts);
     if (same == NULL || down == NULL) {
         (void)db_failure(db, err);
         return STORE_BUSY;
     }
-    if (place.ts < since)
+    if (!sqlite_reader_bind_down(same, down, since, max_seq, place))
         return STORE_OK;
-    db_bind_int(same, ":ts", place.ts);
-    db_bind_int(same, ":seq", place.seq <= max_seq ? place.seq : max_seq + 1);
-    db_bind_int(down, ":since", since);
-    db_bind_int(down, ":before", place.ts - 1);
-    db_bind_int(down, ":max_seq", max_seq);
     return rows_two(db, same, down, row, arg, more, err);
 }
 
