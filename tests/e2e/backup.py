@@ -1,31 +1,17 @@
 """beacond backup: a copy that is whole, or none."""
 
-import ctypes
 import glob
 import os
 import resource
 import signal
 import sqlite3
 import stat
-import subprocess
 import threading
 
-from harness import (BINARY, Daemon, NOW, Rows, Skip, _environment, case, directory, equal, event, main, poll, run,
-                     shell, sql)
+from disks import gone, tiny_disk
+from harness import NOW, Daemon, Rows, begin, case, directory, equal, event, finish, main, poll, run, shell, sql
 
 BIG = 16  # MB: at 32 MB a second, while commits are made, long enough to be interrupted
-
-
-def begin(*arguments, cwd=None, preexec=None):
-    """The binary, running."""
-    return subprocess.Popen([BINARY, *arguments], env=_environment(None), cwd=cwd or directory(),
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            preexec_fn=preexec)
-
-
-def finish(process):
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err.decode()
 
 
 def backed_up(database, file, *more, **how):
@@ -215,7 +201,7 @@ def interrupted_it_leaves_nothing_behind():
             command.send_signal(number)
             code, out, err = finish(command)
             equal(code, -9 if number == signal.SIGKILL else 130, "exit code: " + err)
-            equal(out, b"")
+            equal(out, "")
             poll(lambda: not os.listdir(here), "nothing left")
     with rows("the name is taken meanwhile"):
         command = begin("backup", "copy.db", "--database", daemon.database, cwd=here)
@@ -245,14 +231,20 @@ def interrupted_it_leaves_nothing_behind():
     sound(daemon.database)
 
 
-@case
-def a_daemon_that_ends_meanwhile_ends_it():
+def under_way():
+    """A backup in the middle of its copying, beside ingest."""
     daemon, here = Daemon(), directory()
     fill(daemon, BIG)
     ingest = Ingest(daemon)
     poll(lambda: len(ingest.acknowledged) > 5, "ingest")
     command = begin("backup", "copy.db", "--database", daemon.database, cwd=here)
     poll(lambda: partials(here), "a partial file")
+    return daemon, here, ingest, command
+
+
+@case
+def a_daemon_that_ends_meanwhile_ends_it():
+    daemon, here, ingest, command = under_way()
     ingest.end()
     daemon.stop()
     code, out, err = finish(command)
@@ -264,12 +256,7 @@ def a_daemon_that_ends_meanwhile_ends_it():
 
 @case
 def a_daemon_that_is_killed_meanwhile_loses_nothing():
-    daemon, here = Daemon(), directory()
-    fill(daemon, BIG)
-    ingest = Ingest(daemon)
-    poll(lambda: len(ingest.acknowledged) > 5, "ingest")
-    command = begin("backup", "copy.db", "--database", daemon.database, cwd=here)
-    poll(lambda: partials(here), "a partial file")
+    daemon, here, ingest, command = under_way()
     before = ingest.ids()
     daemon.crash()
     ingest.end()
@@ -284,27 +271,16 @@ def a_daemon_that_is_killed_meanwhile_loses_nothing():
     sound(daemon.database)
 
 
-def small_disk(size):
-    """A folder on a disk of its own, seen by this test and what it starts."""
-    libc, folder = ctypes.CDLL(None, use_errno=True), directory()
-    if os.geteuid() != 0 or libc.unshare(0x00020000) != 0:
-        raise Skip("only root can mount a small disk")
-    for flags, source, target, kind, data in (((1 << 18) | 16384, b"none", b"/", None, None),
-                                              (0, b"tmpfs", folder.encode(), b"tmpfs", size)):
-        if libc.mount(source, target, kind, flags, data) != 0:
-            raise Skip("can't mount a small disk here")
-    return folder
-
-
 @case
 def a_full_disk_is_said_and_nothing_is_left_on_it():
-    small = small_disk(b"size=2m")
+    small, _ = tiny_disk(2 << 20)
     daemon = Daemon()
     fill(daemon, 8)
     done = run("backup", os.path.join(small, "copy.db"), "--database", daemon.database)
     equal(done.returncode, 1)
     assert b"no space" in done.stderr, done.stderr
     equal(os.listdir(small), [])
+    gone(small)
     daemon.save([event()])
     daemon.stop()
 
@@ -312,7 +288,7 @@ def a_full_disk_is_said_and_nothing_is_left_on_it():
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 
     here = directory()
-    code, out, err = finish(begin("backup", "copy.db", "--database", daemon.database, cwd=here, preexec=limit))
+    code, out, err = finish(begin("backup", "copy.db", "--database", daemon.database, cwd=here, preexec_fn=limit))
     equal((code, os.listdir(here)), (1, []), err)
     sound(daemon.database)
 

@@ -1,15 +1,12 @@
 """beacond check: what is wrong is found and named, what is right is not complained about."""
 
 import os
-import pty
 import shutil
 import signal
 import sqlite3
-import subprocess
 import threading
 
-from harness import (BINARY, Daemon, NOW, Rows, _environment, case, directory, equal, event, main, poll, run, shell,
-                     sql)
+from harness import NOW, Daemon, Rows, begin, case, directory, equal, event, main, on_terminal, poll, run, shell, sql
 
 EVENTS = 600
 
@@ -224,8 +221,7 @@ def a_tally_is_repaired_and_nothing_else_is_touched():
 def interrupted_it_changes_nothing():
     database = made()
     before = sql(database, "select * from tally_second")
-    process = subprocess.Popen([BINARY, "check", "--database", database], env=_environment(None),
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = begin("check", "--database", database)
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
     process.communicate()
@@ -237,18 +233,8 @@ def interrupted_it_changes_nothing():
 @case
 def a_terminal_sees_how_far_it_is():
     database = made()
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen([BINARY, "check", "--database", database], env=_environment(None),
-                               stdout=subprocess.PIPE, stderr=theirs)
-    out = process.communicate()[0]
-    os.close(theirs)
-    equal(process.returncode, 0)
-    seen = b""
-    try:
-        while True:
-            seen += os.read(ours, 65536)
-    except OSError:  # how a terminal says that nobody writes to it any more
-        os.close(ours)
+    code, out, seen = on_terminal("check", "--database", database)
+    equal(code, 0)
     assert b"checking pages [" in seen and seen.endswith(b"\r\x1b[K"), seen
     assert b"\x1b" not in out
 

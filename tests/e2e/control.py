@@ -7,20 +7,10 @@ import socket
 import stat
 import subprocess
 
-from harness import (BINARY, PATIENCE, Daemon, NOW, Rows, Skip, WriteLock, _environment, case, directory, equal, event,
-                     main, poll, run, shell)
+from harness import (NOW, PATIENCE, Daemon, Rows, Skip, WriteLock, begin, case, directory, equal, event, finish, main,
+                     poll, run, shell)
 
 SESSIONS = 16  # that the daemon has at a time
-
-
-def begin(*arguments, env=None):
-    return subprocess.Popen([BINARY, *arguments], env=_environment(env), cwd=directory(), stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def finish(process):
-    out, err = process.communicate(timeout=PATIENCE)
-    return process.returncode, out.decode(), err.decode()
 
 
 def connect(daemon, path=None):

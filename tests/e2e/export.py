@@ -11,7 +11,7 @@ import select
 import signal
 import subprocess
 
-from harness import (BINARY, NOW, PATIENCE, Daemon, Rows, _environment, case, directory, equal, event, main,
+from harness import (BINARY, NOW, PATIENCE, Daemon, Rows, _environment, begin, case, directory, equal, event, main,
                      poll, run, shell, sql, stamp)
 
 AWKWARD = [
@@ -100,8 +100,7 @@ def what_comes_in_meanwhile_is_not_exported_and_the_wal_is_not_held():
     for _ in range(8):
         daemon.save([event(NOW + i, payload=body) for i in range(500)])
     reading, writing = os.pipe()
-    process = subprocess.Popen([BINARY, "export", "--database", daemon.database], env=_environment(None),
-                               stdout=writing, stderr=subprocess.PIPE)
+    process = begin("export", "--database", daemon.database, stdout=writing)
     os.close(writing)
     select.select([reading], [], [], PATIENCE)  # it has begun, and waits for the pipe
     daemon.save([event(NOW) for _ in range(10)])
@@ -203,8 +202,7 @@ def a_full_disk_leaves_no_half_file():
 def a_reader_that_goes_away_ends_it_quietly():
     database = filled([event(payload='"%s"' % ("x" * 2000)) for _ in range(1000)])
     reading, writing = os.pipe()
-    process = subprocess.Popen([BINARY, "export", "--database", database], env=_environment(None), stdout=writing,
-                               stderr=subprocess.PIPE)
+    process = begin("export", "--database", database, stdout=writing)
     os.close(writing)
     os.read(reading, 100)
     os.close(reading)
@@ -217,8 +215,7 @@ def sigint_ends_it_with_130_and_no_half_file():
     database = filled(*[[event(payload='"%s"' % ("x" * 2000)) for _ in range(1000)] for _ in range(5)])
     # Blocked by a pipe.
     reading, writing = os.pipe()
-    process = subprocess.Popen([BINARY, "export", "--database", database], env=_environment(None), stdout=writing,
-                               stderr=subprocess.PIPE)
+    process = begin("export", "--database", database, stdout=writing)
     os.close(writing)
     select.select([reading], [], [], PATIENCE)
     process.send_signal(signal.SIGINT)
@@ -230,8 +227,7 @@ def sigint_ends_it_with_130_and_no_half_file():
     folder = directory()
     for number in range(20):
         path = os.path.join(folder, "out%d" % number)
-        process = subprocess.Popen([BINARY, "export", "--database", database, "--output", path],
-                                   env=_environment(None), stderr=subprocess.DEVNULL)
+        process = begin("export", "--database", database, "--output", path, stderr=subprocess.DEVNULL)
         poll(lambda: os.listdir(folder), "a file under way")
         process.send_signal(signal.SIGINT)
         code = process.wait(PATIENCE)
@@ -259,8 +255,8 @@ def on_a_terminal_a_table_moves_no_cursor():
     daemon = Daemon()
     daemon.save([b'{"timestamp":"%s","appId":"\\u001b[2J\\u009b\\nx"}' % stamp(NOW).encode()])
     ours, theirs = pty.openpty()
-    process = subprocess.Popen([BINARY, "export", "--format", "csv", "--database", daemon.database], stdout=theirs,
-                               env=_environment(None), stderr=subprocess.DEVNULL)
+    process = begin("export", "--format", "csv", "--database", daemon.database, stdout=theirs,
+                    stderr=subprocess.DEVNULL)
     os.close(theirs)
     shown = b""
     while shown.count(b"\n") < 2:

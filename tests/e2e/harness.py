@@ -206,10 +206,33 @@ def run(*arguments, env=None, cwd=None, patience=None):
                           timeout=patience or PATIENCE)
 
 
-def begin(*arguments, env=None, cwd=None, **more):
+def begin(*arguments, env=None, cwd=None, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+          stderr=subprocess.PIPE, **more):
     """Starts the binary, its environment without the tests' own variables. A subprocess.Popen."""
-    return subprocess.Popen([BINARY, *arguments], env=_environment(env), cwd=cwd or directory(),
-                            stdin=subprocess.DEVNULL, **more)
+    return subprocess.Popen([BINARY, *arguments], env=_environment(env), cwd=cwd or directory(), stdin=stdin,
+                            stdout=stdout, stderr=stderr, **more)
+
+
+def finish(process):
+    """Waits for its end. Returns exit code, standard output and standard error (str)."""
+    out, err = process.communicate(timeout=PATIENCE)
+    return process.returncode, out.decode(), err.decode()
+
+
+def on_terminal(*arguments):
+    """Runs the binary with a terminal as its standard error. Returns exit code, standard output and
+    what the terminal got (bytes)."""
+    ours, theirs = os.openpty()
+    process = begin(*arguments, stderr=theirs)
+    out = process.communicate(timeout=PATIENCE)[0]
+    os.close(theirs)
+    seen = b""
+    try:
+        while True:
+            seen += os.read(ours, 65536)
+    except OSError:  # how a terminal says that nobody writes to it any more
+        os.close(ours)
+    return process.returncode, out, seen
 
 
 class Daemon:

@@ -15,8 +15,8 @@ import sqlite3
 import subprocess
 import threading
 
-from harness import (BINARY, DATA, NOW, PATIENCE, SANITIZERS, SLOW, Daemon, Rows, Skip, WriteLock, _environment, case,
-                     directory, equal, event, main, poll, run, scale, sql, stamp)
+from harness import (BINARY, DATA, NOW, PATIENCE, SANITIZERS, SLOW, Daemon, Rows, Skip, WriteLock, _environment,
+                     begin, case, directory, equal, event, main, poll, run, scale, sql, stamp)
 from tally import check_tally
 
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
@@ -76,9 +76,7 @@ class Command:
     """An import under way whose standard input is the test's."""
 
     def __init__(self, database, *files):
-        self.process = subprocess.Popen(
-            [BINARY, "import", "--database", database, *files], env=_environment(None), cwd=directory(),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.process = begin("import", "--database", database, *files, stdin=subprocess.PIPE)
         # Whatever it waits for, no test waits longer.
         self.watch = threading.Timer(PATIENCE, self.process.kill)
         self.watch.daemon = True

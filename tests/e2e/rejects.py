@@ -7,8 +7,8 @@ import re
 import signal
 import subprocess
 
-from harness import (BINARY, NOW, PATIENCE, Daemon, Rows, _environment, case, directory, equal, event, main, poll, run,
-                     shell, sql, stamp, UUID7)
+from harness import (NOW, PATIENCE, UUID7, Daemon, Rows, begin, case, directory, equal, event, main, poll, run, shell,
+                     sql, stamp)
 
 LARGE = event(NOW + 5, n=1, payload='"%s"' % ("x" * 2000))
 DEEP = b'{"timestamp":"%s","payload":%s}' % (stamp(NOW + 6).encode(), b"[" * 20 + b"]" * 20)
@@ -93,8 +93,7 @@ def with_a_daemon_its_limits_count_and_all_who_read_see_it_at_once():
     daemon = Daemon(database=first.database, max_event="1K", max_depth=50)
     equal(daemon.total(), 1)  # the cache is warm, and a tag is known
     tag = daemon.get("/_tracker").header("ETag")
-    tail = subprocess.Popen([BINARY, "tail", "--database", daemon.database, "--since-seq", "1"], env=_environment(None),
-                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    tail = begin("tail", "--database", daemon.database, "--since-seq", "1", stderr=subprocess.DEVNULL)
     equal(rejects(daemon.database, "retry", "2", "1", "2"), "1 stored, 0 already there, 1 kept\n")
     equal(json.loads(tail.stdout.readline())["payload"], json.loads(DEEP)["payload"])
     tail.send_signal(signal.SIGINT)
@@ -167,8 +166,8 @@ def killed_at_any_moment_nothing_is_lost_or_doubled():
         daemon = Daemon(database=daemon.database)
         before = len(listed(daemon.database)) + daemon.total()
         equal(before, whole)
-        process = subprocess.Popen([BINARY, "rejects", "retry", "all", "--database", daemon.database],
-                                   env=_environment(None), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = begin("rejects", "retry", "all", "--database", daemon.database, stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL)
         poll(lambda: daemon.total() > 0, "the first of them")
         daemon.crash()
         assert process.wait(PATIENCE) in (0, 1)
@@ -187,8 +186,7 @@ def sigint_stops_between_two_transactions():
     daemon.stop()
     path = daemon.database
     for _ in range(20):
-        process = subprocess.Popen([BINARY, "rejects", "retry", "all", "--database", path], env=_environment(None),
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = begin("rejects", "retry", "all", "--database", path)
         poll(lambda: process.poll() is not None or fact(path, "select count(*) from events")[0][0], "the first of them")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)

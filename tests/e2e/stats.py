@@ -2,10 +2,8 @@
 
 import json
 import os
-import pty
-import subprocess
 
-from harness import BINARY, Daemon, NOW, _environment, case, directory, equal, event, main, run, shell, sql, stamp
+from harness import NOW, Daemon, case, directory, equal, event, main, on_terminal, run, shell, sql, stamp
 
 
 def stats(database, *flags):
@@ -116,18 +114,8 @@ def what_it_can_not_read_is_said():
 def a_terminal_sees_how_far_it_is():
     daemon = Daemon()
     daemon.save([typed("click")])
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen([BINARY, "stats", "--database", daemon.database], env=_environment(None),
-                               stdout=subprocess.PIPE, stderr=theirs)
-    out = process.communicate()[0]
-    os.close(theirs)
-    equal(process.returncode, 0)
-    seen = b""
-    try:
-        while True:
-            seen += os.read(ours, 65536)
-    except OSError:  # how a terminal says that nobody writes to it any more
-        os.close(ours)
+    code, out, seen = on_terminal("stats", "--database", daemon.database)
+    equal(code, 0)
     assert b"reading events [" in seen and seen.endswith(b"\r\x1b[K"), seen
     assert b"\x1b" not in out
 

@@ -12,16 +12,14 @@ import subprocess
 import termios
 import threading
 
-from harness import (BINARY, NOW, PATIENCE, Daemon, Rows, _environment, case, directory, equal, event, main,
-                     poll, run, shell, sql)
+from harness import NOW, PATIENCE, Daemon, Rows, begin, case, directory, equal, event, main, poll, run, shell, sql
 
 
 class Tail:
     """`beacond tail` under way: its lines as they come."""
 
     def __init__(self, database, *arguments, stdout=subprocess.PIPE):
-        self.process = subprocess.Popen([BINARY, "tail", "--database", database, *arguments], env=_environment(None),
-                                        stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE)
+        self.process = begin("tail", "--database", database, *arguments, stdout=stdout)
         self.out, self.err = [], []
         for stream, lines in ((self.process.stdout, self.out), (self.process.stderr, self.err)):
             if stream is not None:
