@@ -9,64 +9,31 @@
 #include "cache/place.h"
 #include "contract/timestamp.h"
 #include "dice.h"
-#include "folder.h"
 #include "store/sqlite/leaf.h"
 #include "store/step.h"
-#include "store/store.h"
+#include "store_run.h"
 
 #define MOST 4000
 #define MARK "planted-mark-of-"
 
-static struct folder folder;
-static char database[PATH_MAX];
-static struct store_options options;
-static struct store *store;
-static struct uuid_source uuids;
 static struct dice dice;
-static const struct store_receipts no_receipts;
 
 /* What must be stored. */
 static struct range_place model[MOST];
 static size_t model_count;
 static int64_t model_last_seq;
 
-static void store_up(void)
-{
-    struct error err = {""};
-    int status = store_open(&store, &options, &err);
-    ck_assert_msg(status == STORE_OK, "%s", err.text);
-}
-
 static void setup(void)
 {
-    folder_make(&folder);
-    folder_file(&folder, database, "t.db");
-    options = (struct store_options){.database = database,
-                                     .synchronous = STORE_SYNC_OFF,
-                                     .max_rejects = 100,
-                                     .max_rejects_bytes = 1 << 20};
-    uuid_source_init(&uuids);
     dice = dice_new();
     model_count = 0;
     model_last_seq = 0;
-    store_up();
+    store_run_begin("t.db", 100, 1 << 20);
 }
 
 static void teardown(void)
 {
-    store_close(store);
-    store = NULL;
-    folder_remove(&folder);
-}
-
-static struct batch *batch_of(const char *text, size_t len)
-{
-    struct batch *batch = NULL;
-    struct error err = {""};
-    const struct batch_limits limits = {1 << 20, 512};
-    int status = batch_read(text, len, &limits, &uuids, NULL, 12345, &batch, &err);
-    ck_assert_msg(status == BATCH_OK, "%s", err.text);
-    return batch;
+    store_run_end();
 }
 
 /* Stores a body and notes its events. */

@@ -6,57 +6,23 @@
 #include "base/bytes.h"
 #include "contract/timestamp.h"
 #include "dice.h"
-#include "folder.h"
 #include "store/step.h"
-#include "store/store.h"
-
-static struct folder folder;
-static char database[PATH_MAX];
-static struct store_options options;
-static struct store *store;
-static struct uuid_source uuids;
-static const struct store_receipts no_receipts;
-
-static void store_up(void)
-{
-    struct error err = {""};
-    int status = store_open(&store, &options, &err);
-    ck_assert_msg(status == STORE_OK, "%s", err.text);
-}
+#include "store_run.h"
 
 static void setup(void)
 {
-    folder_make(&folder);
-    folder_file(&folder, database, "t.db");
-    options = (struct store_options){.database = database,
-                                     .synchronous = STORE_SYNC_OFF,
-                                     .max_rejects = 10,
-                                     .max_rejects_bytes = 1000};
-    uuid_source_init(&uuids);
-    store_up();
+    store_run_begin("t.db", 10, 1000);
 }
 
 static void teardown(void)
 {
-    store_close(store);
-    store = NULL;
-    folder_remove(&folder);
-}
-
-static struct batch *batch_of(const char *text)
-{
-    struct batch *batch = NULL;
-    struct error err = {""};
-    const struct batch_limits limits = {1 << 20, 512};
-    int status = batch_read(text, strlen(text), &limits, &uuids, NULL, 12345, &batch, &err);
-    ck_assert_msg(status == BATCH_OK, "%s", err.text);
-    return batch;
+    store_run_end();
 }
 
 static struct store_item append_text(const char *text)
 {
     struct error err = {""};
-    struct store_item item = {.batch = batch_of(text)};
+    struct store_item item = {.batch = batch_of(text, strlen(text))};
     int status = store_append(store, &item, 1, &no_receipts, &err);
     ck_assert_msg(status == STORE_OK, "%s", err.text);
     batch_free(item.batch);
@@ -183,9 +149,11 @@ START_TEST(store_puts_a_refused_event_aside_and_keeps_its_neighbours)
                 "BEGIN SELECT RAISE(ABORT, 'picky'); END");
     struct error err = {""};
     struct store_item item = {
-        .batch =
-            batch_of("{\"events\":[{\"timestamp\":\"2024-01-01\"},{\"timestamp\":\"2024-01-02\","
-                     "\"wicked\":1},{\"timestamp\":\"2024-01-03\"}]}")};
+        .batch = batch_of(
+            "{\"events\":[{\"timestamp\":\"2024-01-01\"},{\"timestamp\":\"2024-01-02\","
+            "\"wicked\":1},{\"timestamp\":\"2024-01-03\"}]}",
+            strlen("{\"events\":[{\"timestamp\":\"2024-01-01\"},{\"timestamp\":\"2024-01-02\","
+                   "\"wicked\":1},{\"timestamp\":\"2024-01-03\"}]}"))};
     ck_assert_int_eq(store_append(store, &item, 1, &no_receipts, &err), STORE_REFUSED);
     ck_assert_int_eq(total_of(INT64_MIN, INT64_MAX), 0);
     ck_assert_int_eq(store_append_apart(store, &item, &no_receipts, &err), STORE_OK);
@@ -204,7 +172,9 @@ START_TEST(store_says_busy_while_another_writes_and_loses_nothing)
 {
     sqlite3 *handle;
     struct error err = {""};
-    struct store_item item = {.batch = batch_of("{\"events\":[{\"timestamp\":\"2024-01-01\"}]}")};
+    struct store_item item = {
+        .batch = batch_of("{\"events\":[{\"timestamp\":\"2024-01-01\"}]}",
+                          strlen("{\"events\":[{\"timestamp\":\"2024-01-01\"}]}"))};
     ck_assert_int_eq(sqlite3_open(database, &handle), SQLITE_OK);
     ck_assert_int_eq(sqlite3_exec(handle, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     ck_assert_int_eq(store_append(store, &item, 1, &no_receipts, &err), STORE_BUSY);
@@ -239,8 +209,9 @@ START_TEST(store_keeps_rows_of_receipts_until_they_are_not_needed)
     struct loaded loaded = {0};
     struct error err = {""};
     for (int i = 0; i < 3; i++) {
-        struct store_item item = {.batch =
-                                      batch_of("{\"events\":[{\"timestamp\":\"2024-01-01\"}]}")};
+        struct store_item item = {
+            .batch = batch_of("{\"events\":[{\"timestamp\":\"2024-01-01\"}]}",
+                              strlen("{\"events\":[{\"timestamp\":\"2024-01-01\"}]}"))};
         struct store_receipts receipts = {.row = i + 5,
                                           .at_ms = 105 + i,
                                           .data = texts[i],

@@ -8,8 +8,7 @@
 
 #include "contract/timestamp.h"
 #include "dice.h"
-#include "folder.h"
-#include "store/store.h"
+#include "store_run.h"
 
 enum { EVENTS = 700, TIMES = 40 };
 
@@ -17,47 +16,27 @@ struct known {
     int64_t ts, seq;
 };
 
-static struct folder folder;
-static char database[PATH_MAX];
-static struct store_options options;
-static struct store *store;
 static struct store_reader *reader;
-static struct uuid_source uuids;
 static struct known known[EVENTS]; /* in the order of seq */
 
 static void append(const char *text)
 {
-    struct batch *batch = NULL;
     struct error err = {""};
-    const struct batch_limits limits = {1 << 20, 512};
-    const struct store_receipts none = {0};
-    ck_assert_int_eq(batch_read(text, strlen(text), &limits, &uuids, NULL, 777, &batch, &err),
-                     BATCH_OK);
-    struct store_item item = {.batch = batch};
-    ck_assert_msg(store_append(store, &item, 1, &none, &err) == STORE_OK, "%s", err.text);
-    batch_free(batch);
+    struct store_item item = {.batch = batch_of(text, strlen(text))};
+    ck_assert_msg(store_append(store, &item, 1, &no_receipts, &err) == STORE_OK, "%s", err.text);
+    batch_free(item.batch);
 }
 
 static void setup(void)
 {
-    folder_make(&folder);
-    folder_file(&folder, database, "a b%?#.db");
-    options = (struct store_options){.database = database,
-                                     .synchronous = STORE_SYNC_OFF,
-                                     .max_rejects = 100,
-                                     .max_rejects_bytes = 100000};
-    uuid_source_init(&uuids);
-    struct error err = {""};
-    ck_assert_msg(store_open(&store, &options, &err) == STORE_OK, "%s", err.text);
+    store_run_begin("a b%?#.db", 100, 100000);
 }
 
 static void teardown(void)
 {
     store_reader_close(reader);
-    store_close(store);
     reader = NULL;
-    store = NULL;
-    folder_remove(&folder);
+    store_run_end();
 }
 
 /* Events of few times, some before 1970, in one commit each. */
@@ -123,7 +102,7 @@ static int walk_row(void *arg, const struct store_row *row)
     ck_assert(walk->next >= known && walk->next < known + EVENTS);
     ck_assert_int_eq(row->place.seq, walk->next->seq);
     ck_assert_int_eq(row->place.ts, walk->next->ts);
-    ck_assert_int_eq(row->received, 777);
+    ck_assert_int_eq(row->received, STORE_RUN_RECEIVED);
     ck_assert_uint_eq(row->len, strlen(row->text));
     walk->at = *walk->next;
     walk->next += walk->step;
@@ -222,7 +201,7 @@ static int reject_row(void *arg, const struct store_reject *reject)
 {
     int64_t *last = arg;
     ck_assert_int_eq(reject->n, *last + 1);
-    ck_assert_int_eq(reject->received, 777);
+    ck_assert_int_eq(reject->received, STORE_RUN_RECEIVED);
     ck_assert_str_eq(reject->reason, "not an object");
     ck_assert_uint_eq(reject->len, 2);
     ck_assert(reject->text[0] == '1' && reject->text[1] == '0' + reject->n);
@@ -249,8 +228,9 @@ static struct batch *one_event(const char *text)
 {
     struct batch *batch = NULL;
     const struct batch_limits limits = {1 << 20, 512};
-    ck_assert_int_eq(batch_read(text, strlen(text), &limits, &uuids, NULL, 777, &batch, NULL),
-                     BATCH_OK);
+    ck_assert_int_eq(
+        batch_read(text, strlen(text), &limits, &uuids, NULL, STORE_RUN_RECEIVED, &batch, NULL),
+        BATCH_OK);
     return batch;
 }
 
@@ -259,11 +239,11 @@ START_TEST(store_retries_a_reject_only_while_it_is_the_same)
     static const char event[] = "{\"events\":[{\"timestamp\":\"2024-01-01\"}]}";
     append("{\"events\":[11,12,13,14]}");
     struct store_retry retries[] = {
-        {.n = 1, .received = 777, .text = "11", .len = 2, .batch = one_event(event)},
-        {.n = 2, .received = 777, .text = "1x", .len = 2, .batch = one_event(event)},
+        {.n = 1, .received = STORE_RUN_RECEIVED, .text = "11", .len = 2, .batch = one_event(event)},
+        {.n = 2, .received = STORE_RUN_RECEIVED, .text = "1x", .len = 2, .batch = one_event(event)},
         {.n = 3, .received = 778, .text = "13", .len = 2, .batch = one_event(event)},
-        {.n = 4, .received = 777, .text = "14", .len = 2, .reason = "another"},
-        {.n = 5, .received = 777, .text = "15", .len = 2, .reason = "none"},
+        {.n = 4, .received = STORE_RUN_RECEIVED, .text = "14", .len = 2, .reason = "another"},
+        {.n = 5, .received = STORE_RUN_RECEIVED, .text = "15", .len = 2, .reason = "none"},
     };
     static const enum store_retried outcomes[] = {
         STORE_RETRY_STORED, STORE_RETRY_GONE, STORE_RETRY_GONE, STORE_RETRY_KEPT, STORE_RETRY_GONE};
