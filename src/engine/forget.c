@@ -20,6 +20,7 @@
 #define FORGET_PAGE_ROWS 4096
 /* Rows of receipts that are replaced at once. */
 #define FORGET_RECEIPT_ROWS 32
+
 struct forget {
     struct engine *engine;
     const struct forget_who *who;
