@@ -1,7 +1,6 @@
 #include "commands/commands.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "commands/interrupt.h"

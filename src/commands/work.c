@@ -1,12 +1,10 @@
 #include "commands/work.h"
 
 #include <poll.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "commands/interrupt.h"
 #include "control/dial.h"
 #include "control/job.h"

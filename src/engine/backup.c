@@ -7,7 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "engine/backup_place.h"
 #include "engine/internal.h"
 #include "engine/receipt_rows.h"

@@ -8,7 +8,6 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/condition.h"
-#include "engine/internal.h"
 #include "engine/receipts.h"
 #include "engine/writer_parts.h"
 
