@@ -180,7 +180,7 @@ static void writer_turn(struct writer *writer)
     /* Woken early by what is submitted meanwhile: wait the time out all the same. */
     if (!writer->stopping) {
         pthread_mutex_unlock(&writer->mutex);
-        (void)nanosleep(&(struct timespec){0, WRITER_RETRY_MS * 1000000L}, NULL);
+        clock_sleep_us(WRITER_RETRY_MS * 1000);
         pthread_mutex_lock(&writer->mutex);
     }
 }
