@@ -1,7 +1,6 @@
 #include "cache/fill.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "cache/ring_parts.h"
 

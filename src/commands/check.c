@@ -1,6 +1,7 @@
 #include "commands/commands.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "commands/interrupt.h"
 #include "commands/meter.h"
@@ -26,7 +27,7 @@ static void check_say(void *arg, bool ok, const char *text)
 static int check_step(void *arg, const char *what, int64_t done, int64_t total)
 {
     struct check *check = arg;
-    bool pages = total > 0 && what[0] == 'c' && what[1] == 'h';
+    bool pages = strcmp(what, STORE_AUDIT_PAGES) == 0;
     meter_step(&check->meter, what, done, total, pages ? "bytes" : "events");
     return interrupted() ? -1 : 0;
 }

@@ -45,11 +45,13 @@ extern const struct command command_export;
 
 /* Writes each event as it is committed. */
 extern const struct command command_tail;
+
 /* Erases old events. */
 extern const struct command command_prune;
 
 /* Erases one user or session. */
 extern const struct command command_forget;
+
 /* Stores the events of log files. */
 extern const struct command command_import;
 

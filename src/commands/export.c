@@ -1,15 +1,14 @@
 #include "commands/commands.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "commands/flags.h"
 #include "commands/interrupt.h"
 #include "commands/meter.h"
 #include "commands/output.h"
 #include "contract/csv.h"
 #include "contract/line.h"
-#include "contract/timestamp.h"
 #include "engine/backup_place.h"
 #include "store/store.h"
 
@@ -118,38 +117,15 @@ static int export_code(struct export *export, int status, const struct error *er
     }
 }
 
-static int export_time(const struct arguments *arguments, const char *name, int64_t *ms,
-                       struct error *err)
-{
-    const char *text = arguments_value(arguments, name);
-    if (text == NULL || timestamp_parse(text, strlen(text), ms) == 0)
-        return 0;
-    error_set(err, "--%s: expected a time such as 2026-03-15 or 2026-03-15T10:00:00Z, got \"%s\"",
-              name, text);
-    return -1;
-}
-
-/* One of two words; the first is the default. */
-static int export_word(const struct arguments *arguments, const char *name, const char *first,
-                       const char *second, bool *is_second, struct error *err)
-{
-    const char *text = arguments_value(arguments, name);
-    *is_second = text != NULL && strcmp(text, second) == 0;
-    if (text == NULL || *is_second || strcmp(text, first) == 0)
-        return 0;
-    error_set(err, "--%s: expected %s or %s, got \"%s\"", name, first, second, text);
-    return -1;
-}
-
 static int export_run(const struct options *options, const struct arguments *arguments)
 {
     struct error err = {""};
     struct export export = {.since = INT64_MIN, .until = INT64_MAX};
     meter_init(&export.meter);
-    if (export_time(arguments, "since", &export.since, &err) != 0 ||
-        export_time(arguments, "until", &export.until, &err) != 0 ||
-        export_word(arguments, "format", "ndjson", "csv", &export.csv, &err) != 0 ||
-        export_word(arguments, "order", "oldest", "newest", &export.newest, &err) != 0) {
+    if (flags_time(arguments, "since", &export.since, &err) != 0 ||
+        flags_time(arguments, "until", &export.until, &err) != 0 ||
+        flags_word(arguments, "format", "ndjson", "csv", &export.csv, &err) != 0 ||
+        flags_word(arguments, "order", "oldest", "newest", &export.newest, &err) != 0) {
         meter_say(&export.meter, "beacond: %s", err.text);
         return COMMAND_CONFIG;
     }

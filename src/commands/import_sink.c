@@ -7,6 +7,9 @@
 #define IMPORT_SINK_AHEAD 2
 #define IMPORT_SINK_LOOK_MS 100
 
+static const char import_sink_gone[] =
+    "the daemon has gone; run it again, what is stored will be skipped";
+
 /* ---- the daemon ---- */
 
 static int import_sink_send(struct import_sink *sink, json_t *message, const void *bytes,
@@ -16,7 +19,7 @@ static int import_sink_send(struct import_sink *sink, json_t *message, const voi
     json_decref(message);
     if (status == 0)
         return STORE_OK;
-    error_set(err, "the daemon has gone; run it again, what is stored will be skipped");
+    error_set(err, "%s", import_sink_gone);
     return STORE_BUSY;
 }
 
@@ -82,7 +85,7 @@ static int import_sink_hear(struct import_sink *sink, struct error *err)
     if (status != STORE_OK)
         return status;
     if (link_receive(&sink->work->link, &message, NULL, err) != 0) {
-        error_set(err, "the daemon has gone; run it again, what is stored will be skipped");
+        error_set(err, "%s", import_sink_gone);
         return STORE_BUSY;
     }
     const char *step = json_string_value(json_object_get(message, "step"));

@@ -5,7 +5,6 @@
 #define BEACOND_COMMANDS_LOG_LIST_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/error.h"
 

@@ -1,11 +1,10 @@
 #include "commands/commands.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
+#include "commands/flags.h"
 #include "commands/work.h"
-#include "contract/timestamp.h"
 
 /* The request, from what the command line says. NULL: *code tells, and so has been told. */
 static json_t *prune_request(const struct arguments *arguments, int *code)
@@ -24,11 +23,8 @@ static json_t *prune_request(const struct arguments *arguments, int *code)
         *code = COMMAND_USAGE;
         return NULL;
     }
-    if (before != NULL && timestamp_parse(before, strlen(before), &ms) != 0) {
-        fprintf(stderr,
-                "beacond: --before: expected a time such as 2026-03-15 or 2026-03-15T10:00:00Z, "
-                "got \"%s\"\n",
-                before);
+    if (flags_time(arguments, "before", &ms, &err) != 0) {
+        fprintf(stderr, "beacond: %s\n", err.text);
         *code = COMMAND_CONFIG;
         return NULL;
     }

@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -6,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "commands/flags.h"
 #include "commands/interrupt.h"
 #include "commands/output.h"
 #include "commands/work.h"
@@ -154,13 +154,6 @@ static int rejects_list(const struct options *options, bool json, int64_t limit,
 
 /* ---- retry, drop ---- */
 
-static int rejects_number(const char *text, int64_t *number)
-{
-    errno = 0;
-    *number = strtoll(text, NULL, 10);
-    return errno == 0 && text[0] != '\0' && text[strspn(text, "0123456789")] == '\0' ? 0 : -1;
-}
-
 static int rejects_compare(const void *a, const void *b)
 {
     const int64_t *x = a, *y = b;
@@ -176,7 +169,7 @@ static int rejects_numbers(json_t *request, char *const *texts, size_t count, st
     if (status != 0)
         error_set(err, "out of memory");
     for (size_t i = 0; i < count && status == 0; i++) {
-        if (rejects_number(texts[i], &numbers[i]) == 0 && numbers[i] > 0)
+        if (flags_read_number(texts[i], &numbers[i]) == 0 && numbers[i] > 0)
             continue;
         error_set(err, "expected the number of a reject, or all, got \"%s\"", texts[i]);
         status = -1;
@@ -248,7 +241,7 @@ static int rejects_usage(struct meter *meter, const char *text)
 static int rejects_run(const struct options *options, const struct arguments *arguments)
 {
     struct meter meter;
-    const char *limit = arguments_value(arguments, "limit");
+    struct error err;
     bool json = arguments_value(arguments, "json") != NULL;
     const char *verb = arguments->operand_count > 0 ? arguments->operands[0] : "list";
     int64_t most = INT64_MAX;
@@ -256,15 +249,15 @@ static int rejects_run(const struct options *options, const struct arguments *ar
     if (strcmp(verb, "list") == 0) {
         if (arguments->operand_count > 1)
             return rejects_usage(&meter, "list takes no numbers");
-        if (limit != NULL && rejects_number(limit, &most) != 0) {
-            meter_say(&meter, "beacond: --limit: expected a whole number, got \"%s\"", limit);
+        if (flags_number(arguments, "limit", &most, &err) < 0) {
+            meter_say(&meter, "beacond: %s", err.text);
             return COMMAND_CONFIG;
         }
         return rejects_list(options, json, most, &meter);
     }
     if (strcmp(verb, "retry") != 0 && strcmp(verb, "drop") != 0)
         return rejects_usage(&meter, "expected list, retry or drop");
-    if (limit != NULL || json)
+    if (arguments_value(arguments, "limit") != NULL || json)
         return rejects_usage(&meter, "--limit and --json belong to list");
     if (arguments->operand_count < 2)
         return rejects_usage(&meter, "which ones? numbers from the list, or all");

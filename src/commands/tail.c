@@ -1,11 +1,10 @@
 #include "commands/commands.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "commands/flags.h"
 #include "commands/interrupt.h"
 #include "commands/meter.h"
 #include "commands/output.h"
@@ -151,31 +150,6 @@ static int tail_follow(struct tail *tail)
     return status;
 }
 
-/* A whole number of 0 or more; 1 when it was given, 0 when not, -1 with err. */
-static int tail_number(const struct arguments *arguments, const char *name, int64_t *number,
-                       struct error *err)
-{
-    const char *text = arguments_value(arguments, name);
-    if (text == NULL)
-        return 0;
-    errno = 0;
-    *number = strtoll(text, NULL, 10);
-    if (errno == 0 && text[0] != '\0' && text[strspn(text, "0123456789")] == '\0')
-        return 1;
-    error_set(err, "--%s: expected a whole number, got \"%s\"", name, text);
-    return -1;
-}
-
-static int tail_format(struct tail *tail, const struct arguments *arguments, struct error *err)
-{
-    const char *format = arguments_value(arguments, "format");
-    tail->text = format != NULL && strcmp(format, "text") == 0;
-    if (format == NULL || tail->text || strcmp(format, "ndjson") == 0)
-        return 0;
-    error_set(err, "--format: expected ndjson or text, got \"%s\"", format);
-    return -1;
-}
-
 /* Where to begin. A store_status. */
 static int tail_begin(struct tail *tail, bool since, bool last, int64_t number, struct error *err)
 {
@@ -206,14 +180,15 @@ static int tail_run(const struct options *options, const struct arguments *argum
     struct error err = {""};
     int64_t number = 0;
     meter_init(&tail.meter);
-    int last = tail_number(arguments, "last", &number, &err);
-    int since = last != 0 ? 0 : tail_number(arguments, "since-seq", &number, &err);
+    int last = flags_number(arguments, "last", &number, &err);
+    int since = last != 0 ? 0 : flags_number(arguments, "since-seq", &number, &err);
     if (last != 0 && arguments_value(arguments, "since-seq") != NULL) {
         meter_say(&tail.meter, "beacond: --last and --since-seq exclude each other\n"
                                "Try: beacond tail --help");
         return COMMAND_USAGE;
     }
-    if (last < 0 || since < 0 || tail_format(&tail, arguments, &err) != 0) {
+    if (last < 0 || since < 0 ||
+        flags_word(arguments, "format", "ndjson", "text", &tail.text, &err) != 0) {
         tail_tell(&tail, &err);
         return COMMAND_CONFIG;
     }

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -66,7 +65,6 @@ static bool watch_take(struct watch *watch)
 bool watch_wait(struct watch *watch, int out, bool *idle)
 {
     struct pollfd ready[2] = {{.fd = out}, {.fd = watch->fd, .events = POLLIN}};
-    struct timespec pause = {0, WATCH_LEAST_MS * 1000000L};
     int count = poll(ready, 2, watch->wait_ms);
     int64_t now_ms = clock_mono_ms();
     *idle = now_ms - watch->quiet_ms >= WATCH_MOST_MS;
@@ -79,7 +77,7 @@ bool watch_wait(struct watch *watch, int out, bool *idle)
     if (count > 0) {
         if (watch_take(watch))
             watch->wait_ms = WATCH_LEAST_MS;
-        (void)nanosleep(&pause, NULL);
+        clock_sleep_us(WATCH_LEAST_MS * 1000);
         return true;
     }
     watch->wait_ms = watch->wait_ms * 2 < WATCH_MOST_MS ? watch->wait_ms * 2 : WATCH_MOST_MS;

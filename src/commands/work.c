@@ -1,12 +1,10 @@
 #include "commands/work.h"
 
 #include <poll.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "commands/interrupt.h"
 #include "control/dial.h"
 #include "control/job.h"
@@ -81,8 +79,9 @@ static int work_find(struct work *work, struct error *err)
     return interrupted() ? COMMAND_STOPPED : COMMAND_CONFIG;
 }
 
-static int work_begin(struct work *work, const struct options *options, struct meter *meter,
-                      bool create)
+/* create: a database that is not there is made. */
+static int work_open(struct work *work, const struct options *options, struct meter *meter,
+                     bool create)
 {
     struct error err = {""};
     *work = (struct work){.options = options, .meter = meter};
@@ -101,14 +100,9 @@ static int work_begin(struct work *work, const struct options *options, struct m
     return code;
 }
 
-int work_open(struct work *work, const struct options *options, struct meter *meter)
-{
-    return work_begin(work, options, meter, false);
-}
-
 int work_create(struct work *work, const struct options *options, struct meter *meter)
 {
-    return work_begin(work, options, meter, true);
+    return work_open(work, options, meter, true);
 }
 
 void work_close(struct work *work)
@@ -142,7 +136,7 @@ static int work_there(struct work *work, json_t *request, const struct progress 
     return STORE_BUSY;
 }
 
-int work_do(struct work *work, json_t *request, json_t **result)
+static int work_do(struct work *work, json_t *request, json_t **result)
 {
     struct error err = {""};
     struct progress progress = meter_progress(work->meter);
@@ -168,7 +162,7 @@ int work_run(const struct options *options, struct meter *meter, json_t *request
 {
     struct work work;
     *result = NULL;
-    int code = work_open(&work, options, meter);
+    int code = work_open(&work, options, meter, false);
     if (code == COMMAND_OK)
         code = work_do(&work, request, result);
     else

@@ -20,22 +20,17 @@ struct work {
     struct link link;
 };
 
-/* Finds out who does it. COMMAND_OK, or another exit code, the error told. work_close in any case.
- * The database must exist. interrupt_watch is called. */
-int work_open(struct work *work, const struct options *options, struct meter *meter) MUST_CHECK;
-
-/* The same; a database that is not there is made. */
-int work_create(struct work *work, const struct options *options, struct meter *meter) MUST_CHECK;
-
-void work_close(struct work *work);
-
-/* Has one job done, whose request the callee takes over, and tells errors. COMMAND_OK and *result
- * (json_decref it), or another exit code. */
-int work_do(struct work *work, json_t *request, json_t **result) MUST_CHECK;
-
-/* All three: open, do, close. */
+/* Has one job done, whose request the callee takes over (NULL: for want of memory), and tells
+ * errors. The database must exist. COMMAND_OK and *result (json_decref it), or another exit code.
+ * interrupt_watch is called. */
 int work_run(const struct options *options, struct meter *meter, json_t *request,
              json_t **result) MUST_CHECK;
+
+/* For a job that is more than one request and one result: finds out who does it. A database that is
+ * not there is made. COMMAND_OK, or another exit code, the error told. work_close in any case.
+ * interrupt_watch is called. */
+int work_create(struct work *work, const struct options *options, struct meter *meter) MUST_CHECK;
+void work_close(struct work *work);
 
 /* Tells an error on standard error, as "beacond: …". */
 void work_tell(struct work *work, const struct error *err);

@@ -59,7 +59,7 @@ struct batch_reject {
     const char *text; /* the raw element */
     size_t text_len;
     enum batch_reason reason;
-    size_t position; /* as an event\'s */
+    size_t position; /* as an event's */
 };
 
 struct batch {
@@ -79,8 +79,8 @@ struct batch {
 #define BATCH_REJECTS_KEPT 1000
 
 /* Reads text[0..len), received at now_ms. secret: the key of the marks; NULL for a body that needs
- * none. BATCH_OK and *out (batch_free it), or a negative enum
- * batch_status with *out NULL and err set. The uuid source is the calling thread's. */
+ * none. BATCH_OK and *out (batch_free it), or a negative enum batch_status with *out NULL and err
+ * set. The uuid source is the calling thread's. */
 int batch_read(const char *text, size_t len, const struct batch_limits *limits,
                struct uuid_source *uuids, const unsigned char *secret, int64_t now_ms,
                struct batch **out, struct error *err) MUST_CHECK;

@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -34,19 +33,12 @@ struct backup_errand {
     struct store_copy_state state;
     struct store_state seen; /* by the last step */
     bool busy;               /* something was committed since */
-    int64_t took_ns;
+    int64_t took_us;
     int status;
     struct error err;
 };
 
 /* ---- on the writer's thread ---- */
-
-static int64_t backup_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
 
 static void backup_run_begin(struct errand *errand)
 {
@@ -58,14 +50,14 @@ static void backup_run_step(struct errand *errand)
 {
     struct backup_errand *run = (struct backup_errand *)errand;
     struct store_state state;
-    int64_t begun_ns = backup_now_ns();
+    int64_t begun_us = clock_mono_us();
     /* What a person has changed is to be counted in the copy as well. */
     (void)writer_notice(run->writer);
     store_look(run->writer->store, &state);
     run->busy = state.last_seq != run->seen.last_seq;
     run->seen = state;
     run->status = store_copy_step(run->copy, &run->state, &run->err);
-    run->took_ns = backup_now_ns() - begun_ns;
+    run->took_us = clock_mono_us() - begun_us;
 }
 
 static void backup_run_end(struct errand *errand)
@@ -83,21 +75,15 @@ static void backup_have(struct backup_errand *run, void (*what)(struct errand *e
     writer_run(run->writer, &run->errand);
 }
 
-static void backup_sleep_ns(int64_t ns)
-{
-    struct timespec time = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
-    (void)nanosleep(&time, NULL);
-}
-
 /* Leaves the writer to its commits for a while, if it makes any. */
 static void backup_pause(const struct backup_errand *run, int64_t bytes)
 {
-    int64_t share_ns = run->took_ns * (BACKUP_SHARE - 1);
-    int64_t rate_ns = bytes * 1000000000 / BACKUP_BYTES_S - run->took_ns;
+    int64_t share_us = run->took_us * (BACKUP_SHARE - 1);
+    int64_t rate_us = bytes * 1000000 / BACKUP_BYTES_S - run->took_us;
     if (bytes <= 0 && !run->state.complete)
-        backup_sleep_ns(BACKUP_AGAIN_MS * INT64_C(1000000));
+        clock_sleep_us(BACKUP_AGAIN_MS * 1000);
     else if (run->busy)
-        backup_sleep_ns(share_ns > rate_ns ? share_ns : rate_ns);
+        clock_sleep_us(share_us > rate_us ? share_us : rate_us);
 }
 
 /* Has the disk begin to take what was written, and waits for what it was given a while ago: what is

@@ -21,9 +21,8 @@ int engine_prune(struct engine *engine, int64_t before_ms, const struct progress
 int engine_retain(struct engine *engine, const struct progress *progress, struct erasure *out,
                   struct error *err)
 {
-    const struct engine_options *options = &engine->options;
     *out = (struct erasure){0};
-    if (options->retain_ms == 0 && options->retain_bytes == 0 && options->min_free_bytes == 0) {
+    if (!retention_wanted(&engine->options)) {
         error_set(err, "nothing says what is to go: give --before or --older-than, or set a retain "
                        "option (those of the daemon count where one runs)");
         return STORE_REFUSED;

@@ -20,6 +20,7 @@
 #define FORGET_PAGE_ROWS 4096
 /* Rows of receipts that are replaced at once. */
 #define FORGET_RECEIPT_ROWS 32
+
 struct forget {
     struct engine *engine;
     const struct forget_who *who;
@@ -162,28 +163,13 @@ static int forget_receipts(struct forget *forget)
 
 /* --- rejects ---------------------------------------------------------------------------------- */
 
-struct forget_match {
-    const struct forget *forget;
-    const char *text;
-    bool found;
-};
-
-static int forget_member(void *arg, size_t name, const struct scan_field *field)
-{
-    struct forget_match *match = arg;
-    const struct forget_who *who = match->forget->who;
-    (void)name;
-    match->found = members_equal(match->text, field, who->id, who->len);
-    return match->found;
-}
-
 /* What is no JSON object may be anything: it goes when the ID stands in it. */
 static bool forget_concerns_reject(const struct forget *forget, const char *text, size_t len)
 {
-    struct forget_match match = {forget, text, false};
-    if (members_walk(text, len, &forget->name, 1, forget_member, &match) == 0)
-        return match.found;
-    return len > 0 && memmem(text, len, forget->who->id, forget->who->len) != NULL;
+    const struct forget_who *who = forget->who;
+    return members_any(text, len, &forget->name, who->id, who->len) ||
+           (len > 0 && memmem(text, len, who->id, who->len) != NULL &&
+            members_read(text, len, NULL, 0, NULL) != 0);
 }
 
 static int forget_reject(void *arg, const struct store_reject *reject)

@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "base/condition.h"
-#include "base/log.h"
 #include "cache/sealing.h"
 #include "engine/filler.h"
 #include "store/store.h"

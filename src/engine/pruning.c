@@ -70,8 +70,9 @@ int pruning_run(struct writer *writer, const struct pruning *pruning,
         status = pruning_erase(writer, pruning, progress, out, err);
     if (status == STORE_OK && !out->stopped)
         status = pruning_shrink(writer, pruning, progress, out, err);
-    if (slices_size(writer, &after, NULL) != STORE_OK)
-        return status == STORE_OK ? STORE_BUSY : status;
+    int sized = slices_size(writer, &after, status == STORE_OK ? err : NULL);
+    if (sized != STORE_OK)
+        return status == STORE_OK ? sized : status;
     if (after.pages < before.pages) {
         out->freed_bytes += (before.pages - after.pages) * before.page_bytes;
         slices_tidy(writer);

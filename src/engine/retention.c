@@ -35,6 +35,11 @@ struct retention {
     bool told_short;
 };
 
+bool retention_wanted(const struct engine_options *options)
+{
+    return options->retain_ms > 0 || options->retain_bytes > 0 || options->min_free_bytes > 0;
+}
+
 /* --- one look --------------------------------------------------------------------------------- */
 
 /* The bytes that are free for us on the database's disk. 0, or -1 with err. */
@@ -81,8 +86,7 @@ static int retention_disk(struct writer *writer, const struct engine_options *op
     int64_t lacking = options->min_free_bytes - room - owed;
     if (lacking <= 0)
         return STORE_OK;
-    int64_t used = (size.pages - size.free_pages) * size.page_bytes;
-    int64_t goal = used + size.free_pages * size.page_bytes - lacking;
+    int64_t goal = size.pages * size.page_bytes - lacking;
     const struct pruning pruning = {.before_ms = clock_wall_ms() - RETENTION_KEEP_MS,
                                     .used_bytes = goal < 1 ? 1 : goal};
     status = pruning_run(writer, &pruning, progress, out, err);
@@ -197,7 +201,7 @@ int retention_start(struct retention **out, struct writer *writer,
                     const struct engine_options *options, struct error *err)
 {
     *out = NULL;
-    if (options->retain_ms <= 0 && options->retain_bytes <= 0 && options->min_free_bytes <= 0)
+    if (!retention_wanted(options))
         return STORE_OK;
     struct retention *retention = calloc(1, sizeof *retention);
     if (retention == NULL) {

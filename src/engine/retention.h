@@ -14,6 +14,9 @@
 struct retention;
 struct writer;
 
+/* Whether one of the three options is set. */
+bool retention_wanted(const struct engine_options *options);
+
 /* NULL when none of the three options is set (*out), which is fine; else the thread runs. A
  * store_status. options: copied, but for the path of the database. */
 int retention_start(struct retention **out, struct writer *writer,

@@ -1,6 +1,5 @@
 #include "engine/sequel.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/log.h"

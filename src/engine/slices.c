@@ -1,7 +1,5 @@
 #include "engine/slices.h"
 
-#include <time.h>
-
 #include "base/clock.h"
 #include "cache/ring.h"
 #include "engine/internal.h"
@@ -40,13 +38,6 @@ struct slice {
     int64_t took_us;
 };
 
-static int64_t slices_now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* --- on the writer's thread ------------------------------------------------------------------- */
 
 static bool slices_is_quiet(struct writer *writer)
@@ -57,10 +48,10 @@ static bool slices_is_quiet(struct writer *writer)
 static void slices_run(struct errand *errand)
 {
     struct slice *slice = (struct slice *)errand;
-    int64_t began_us = slices_now_us();
+    int64_t began_us = clock_mono_us();
     slice->quiet = slices_is_quiet(slice->writer);
     slice->status = slice->work(slice);
-    slice->took_us = slices_now_us() - began_us;
+    slice->took_us = clock_mono_us() - began_us;
 }
 
 /* What was erased has been committed: the cache first, then the WAL. */
@@ -216,15 +207,11 @@ static int slices_call_paced(struct slice *slice)
 {
     int status = slices_call(slice);
     for (int i = 1; i < SLICES_TRIES && status == STORE_BUSY; i++) {
-        (void)nanosleep(&(struct timespec){0, SLICES_AGAIN_MS * 1000000L}, NULL);
+        clock_sleep_us(SLICES_AGAIN_MS * 1000);
         status = slices_call(slice);
     }
     int64_t rest_us = slice->quiet ? 0 : slice->took_us * SLICES_REST;
-    if (rest_us > SLICES_REST_MOST_US)
-        rest_us = SLICES_REST_MOST_US;
-    struct timespec rest = {(time_t)(rest_us / 1000000), (long)(rest_us % 1000000) * 1000};
-    if (rest_us > 0)
-        (void)nanosleep(&rest, NULL);
+    clock_sleep_us(rest_us < SLICES_REST_MOST_US ? rest_us : SLICES_REST_MOST_US);
     return status;
 }
 

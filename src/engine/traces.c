@@ -1,9 +1,9 @@
 #include "engine/traces.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "engine/slices.h"
 
@@ -102,7 +102,7 @@ static int traces_empty_wal(struct traces *traces, struct error *err)
     for (int i = 0; i < TRACES_TRIES && traces_step(traces, "emptying the WAL"); i++) {
         if (slices_scrub(traces->writer, &why) == STORE_OK)
             return STORE_OK;
-        (void)nanosleep(&(struct timespec){0, TRACES_AGAIN_MS * 1000000L}, NULL);
+        clock_sleep_us(TRACES_AGAIN_MS * 1000);
     }
     if (traces->stopped)
         return STORE_OK;

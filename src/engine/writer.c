@@ -8,7 +8,6 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/condition.h"
-#include "engine/internal.h"
 #include "engine/receipts.h"
 #include "engine/writer_parts.h"
 
@@ -181,7 +180,7 @@ static void writer_turn(struct writer *writer)
     /* Woken early by what is submitted meanwhile: wait the time out all the same. */
     if (!writer->stopping) {
         pthread_mutex_unlock(&writer->mutex);
-        (void)nanosleep(&(struct timespec){0, WRITER_RETRY_MS * 1000000L}, NULL);
+        clock_sleep_us(WRITER_RETRY_MS * 1000);
         pthread_mutex_lock(&writer->mutex);
     }
 }

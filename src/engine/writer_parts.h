@@ -1,5 +1,6 @@
 /*
- * writer_parts.h: the inside of the writer, for writer.c, writer_commit.c and slices.c alone.
+ * writer_parts.h: the inside of the writer: for writer.c and writer_commit.c, and for what has it
+ * do errands that reach inside: slices.c, chores.c, backup.c.
  */
 #ifndef BEACOND_ENGINE_WRITER_PARTS_H
 #define BEACOND_ENGINE_WRITER_PARTS_H

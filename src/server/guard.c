@@ -1,8 +1,6 @@
 #include "server/guard_parts.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 
 #include <event2/buffer.h>
 

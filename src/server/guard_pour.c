@@ -1,6 +1,5 @@
 /* Bodies of lines: evhttp gets the head alone, and who answers takes the body as it comes. */
 
-#include <string.h>
 #include <sys/socket.h>
 
 #include <event2/buffer.h>

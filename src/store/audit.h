@@ -22,14 +22,17 @@ enum store_audit_depth {
     STORE_AUDIT_TALLY, /* the tally alone */
 };
 
+/* What step hears while SQLite's own check runs; done and total are bytes then. */
+#define STORE_AUDIT_PAGES "checking pages"
+
 /* Who hears of it. All calls come on the auditing thread. */
 struct store_audit_ear {
     /* One line, printable ASCII: what is as it must be (ok), or what is wrong. */
     void (*say)(void *arg, bool ok, const char *text);
-    /* Whether a row of receipts can be read, see engine/receipts.h. */
+    /* Whether a row of receipts can be read, see engine/receipt_rows.h. */
     bool (*receipts)(const void *data, size_t len);
-    /* As progress.step (engine/progress.h), done and total in bytes read or, behind the pages, in
-     * events; often. Non-zero: stop. */
+    /* As progress.step (engine/progress.h), done and total in bytes read with STORE_AUDIT_PAGES,
+     * then in rows; often. Non-zero: stop. */
     int (*step)(void *arg, const char *what, int64_t done, int64_t total);
     void *arg;
     int64_t max_rejects, max_rejects_bytes; /* what they are bounded by; 0: nobody knows */

@@ -2,8 +2,9 @@
  * store.h: where events are kept, whatever keeps them.
  *
  * A store has one writing side and any number of readers. The writing side (everything that takes
- * a struct store) belongs to one thread, the engine's writer; store_open and store_close run before
- * it starts and after it has ended. Each reader belongs to one thread. All calls block.
+ * a struct store, but where "any thread" is said, and store_reader_open) belongs to one thread, the
+ * engine's writer; store_open and store_close run before it starts and after it has ended. Each
+ * reader belongs to one thread. All calls block.
  *
  * Order: events are kept in the order (ts, seq). seq numbers the commits' events, ascending, and no
  * number is used twice in a database's life, so "seq <= max_seq" is what was there at one moment.
@@ -79,7 +80,7 @@ int store_append_apart(struct store *store, struct store_item *item,
                        const struct store_receipts *receipts, struct error *err) MUST_CHECK;
 
 /* Hands out the rows of receipts, oldest first; data is valid during the call, non-zero ends it.
- * Before the first append. STORE_OK, also when row ended it, or STORE_BUSY. */
+ * Before the first append. STORE_OK, also when fn ended it, or STORE_BUSY. */
 typedef int store_receipts_fn(void *arg, int64_t row, int64_t at_ms, const void *data, size_t len);
 int store_load_receipts(struct store *store, store_receipts_fn *fn, void *arg,
                         struct error *err) MUST_CHECK;
@@ -173,7 +174,7 @@ int store_rewrite(struct store *store, struct error *err) MUST_CHECK;
  * there is more to do once idle. */
 bool store_tend(struct store *store, bool idle);
 
-/* What is committed, after store_open and after an append. */
+/* What is committed, after store_open and after each call that writes. */
 struct store_state {
     int64_t last_seq; /* the newest number in use, or ever used */
     int64_t total;    /* events stored */
@@ -284,6 +285,7 @@ int store_page_rejects(struct store_reader *reader, int64_t after_n, store_rejec
 /* The same for the rows of receipts (store_load_receipts). */
 int store_page_receipts(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
                         void *arg, bool *more, struct error *err) MUST_CHECK;
+
 /* Which of the batch's events (known[i] for events[i]) are stored already, whoever has chosen their
  * ids: for batches read from files, which may hold what this database gave out. Linear in the
  * events asked for, also where many share a timestamp: for that the reader keeps something, outside

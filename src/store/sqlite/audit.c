@@ -92,7 +92,7 @@ static int audit_heard(void *arg, int64_t bytes)
 {
     struct audit *audit = arg;
     int64_t total = audit->reads_total;
-    return audit_step(audit, "checking pages", bytes < total ? bytes : total, total);
+    return audit_step(audit, STORE_AUDIT_PAGES, bytes < total ? bytes : total, total);
 }
 
 static void audit_pages(struct audit *audit, enum store_audit_depth depth)

@@ -4,8 +4,8 @@
 
 #include "store/sqlite/sqlite_store_parts.h"
 
-/* Whether it is still there, and still the same: a number may be given again once the highest is
- * gone. */
+/* Whether it is still there, and still the same: another program may have changed it since it was
+ * read. */
 static int retry_is_there(struct sqlite_store *store, const struct store_retry *retry, bool *there,
                           struct error *err)
 {
