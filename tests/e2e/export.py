@@ -71,6 +71,8 @@ def bounds_are_inclusive_on_both_sides():
                 bounds += [name, stamp(NOW + value)]
         equal([json.loads(text)["timestamp"] for text in lines(database, *bounds)],
               [stamp(NOW + i) for i in wanted], repr(bounds))
+        equal([json.loads(text)["timestamp"] for text in lines(database, "--order", "newest", *bounds)],
+              [stamp(NOW + i) for i in reversed(wanted)], "newest first, %r" % bounds)
     equal(len(lines(database, "--since", "2026-11-21", "--until", "2026-11-21T05:00:00+01:00")), 1)
 
 
@@ -269,6 +271,28 @@ def on_a_terminal_a_table_moves_no_cursor():
     os.close(ours)
     rest = re.sub("\r*\n", "", shown.decode())
     assert "\\u001b[2J\\u009b" in rest and not re.search("[\x00-\x1f\x7f-\x9f]", rest), shown
+
+
+@case
+def a_terminal_sees_how_far_it_is():
+    database = filled([event(NOW + i) for i in range(100)])
+    whole = export(database)
+    for arguments in [], ["--order", "newest", "--since", stamp(NOW + 50)]:
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([BINARY, "export", "--database", database, *arguments], stdout=subprocess.PIPE,
+                                   env=_environment(None), stderr=theirs)
+        os.close(theirs)
+        out, shown = process.communicate()[0], b""
+        try:
+            while True:
+                shown += os.read(ours, 4096)
+        except OSError:  # how a terminal says that nobody writes to it any more
+            os.close(ours)
+        equal((process.returncode, len(out.splitlines())), (0, 50 if arguments else 100))
+        assert arguments or out == whole
+        assert re.search(rb"\[[#.]+\] +\d+ % ", shown), shown
+        # The bar is taken away, and a line says what there was.
+        assert re.search(rb"\r\x1b\[Kstandard output: %d events, [^\x1b]*\n$" % len(out.splitlines()), shown), shown
 
 
 main()
