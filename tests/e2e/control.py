@@ -77,6 +77,26 @@ def one_that_a_killed_daemon_left_is_replaced():
 
 
 @case
+def one_that_was_left_is_removed_by_nobody_without_the_lock():
+    daemon = Daemon()
+    path, served = daemon.database + ".control", ("--listen", "127.0.0.1:0", "--database", daemon.database)
+    # That of a daemon that runs.
+    before = os.lstat(path)
+    assert run(*served).returncode in (1, 78)
+    equal(os.lstat(path), before)
+    works(daemon)
+    # One that is stale, while somebody else has the lock.
+    daemon.crash()
+    with open(daemon.database + ".lock", "r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for arguments in served, ("prune", "--before", "2000-01-01", "--database", daemon.database):
+            assert run(*arguments).returncode in (1, 78)
+            equal(os.lstat(path), before, arguments[0])
+    works(Daemon(database=daemon.database))
+    assert os.lstat(path) != before
+
+
+@case
 def a_path_too_long_for_a_socket_is_no_matter():
     deep, runtime = os.path.join(directory(), "d" * 120), directory()
     os.mkdir(deep)

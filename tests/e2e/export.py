@@ -4,15 +4,14 @@ import csv
 import io
 import json
 import os
-import pty
 import re
 import resource
 import select
 import signal
 import subprocess
 
-from harness import (BINARY, NOW, PATIENCE, Daemon, Rows, _environment, begin, case, directory, equal, event, main,
-                     poll, run, shell, sql, stamp)
+from harness import (NOW, PATIENCE, Daemon, Rows, begin, case, directory, equal, event, finish, main, on_terminal, poll,
+                     run, shell, sql, stamp)
 
 AWKWARD = [
     b'{"timestamp":"%s","n":19.90,"n":1e21,"t":"\\u0000\\ud800\xc2\x9b,\\"\\n"}' % stamp(NOW).encode(),
@@ -71,6 +70,8 @@ def bounds_are_inclusive_on_both_sides():
                 bounds += [name, stamp(NOW + value)]
         equal([json.loads(text)["timestamp"] for text in lines(database, *bounds)],
               [stamp(NOW + i) for i in wanted], repr(bounds))
+        equal([json.loads(text)["timestamp"] for text in lines(database, "--order", "newest", *bounds)],
+              [stamp(NOW + i) for i in reversed(wanted)], "newest first, %r" % bounds)
     equal(len(lines(database, "--since", "2026-11-21", "--until", "2026-11-21T05:00:00+01:00")), 1)
 
 
@@ -254,7 +255,7 @@ def rows_that_someone_has_spoilt_do_not_end_it():
 def on_a_terminal_a_table_moves_no_cursor():
     daemon = Daemon()
     daemon.save([b'{"timestamp":"%s","appId":"\\u001b[2J\\u009b\\nx"}' % stamp(NOW).encode()])
-    ours, theirs = pty.openpty()
+    ours, theirs = os.openpty()
     process = begin("export", "--format", "csv", "--database", daemon.database, stdout=theirs,
                     stderr=subprocess.DEVNULL)
     os.close(theirs)
@@ -265,6 +266,19 @@ def on_a_terminal_a_table_moves_no_cursor():
     os.close(ours)
     rest = re.sub("\r*\n", "", shown.decode())
     assert "\\u001b[2J\\u009b" in rest and not re.search("[\x00-\x1f\x7f-\x9f]", rest), shown
+
+
+@case
+def a_terminal_sees_how_far_it_is():
+    database = filled([event(NOW + i) for i in range(100)])
+    whole = export(database)
+    for arguments in [], ["--order", "newest", "--since", stamp(NOW + 50)]:
+        code, out, shown = on_terminal("export", "--database", database, *arguments)
+        equal((code, len(out.splitlines())), (0, 50 if arguments else 100))
+        assert arguments or out == whole
+        assert re.search(rb"\[[#.]+\] +\d+ % ", shown), shown
+        # The bar is taken away, and a line says what there was.
+        assert re.search(rb"\r\x1b\[Kstandard output: %d events, [^\x1b]*\n$" % len(out.splitlines()), shown), shown
 
 
 main()

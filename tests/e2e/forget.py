@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -200,6 +201,61 @@ def killed_in_the_middle_and_run_again_it_completes():
     forget(path, "--user", USER)
     equal(sum(MARK in text for text in texts(path)), 0)
     equal(sum(b'"n":10000,' not in text for text in texts(path)), 4000)
+    check_gone(path, MARK)
+    check_tally(path)
+
+
+@case
+def interrupted_it_says_so_and_run_again_it_completes():
+    daemon, over = Daemon(), threading.Event()
+    path = daemon.database
+    for start in range(0, 8000, 500):
+        daemon.save([of(n) if n % 2 else other(n) for n in range(start, start + 500)])
+
+    def feed():
+        while not over.is_set():
+            daemon.post([other(10000)])
+
+    def interrupted():
+        """How many are left; None when it had ended before."""
+        before = marked(path)
+        command = begin("forget", "--database", path, "--user", USER, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        poll(lambda: command.poll() is not None or marked(path) < before, "the first to go")
+        command.send_signal(signal.SIGINT)
+        out, err = command.communicate()
+        if command.returncode == 0:
+            return None
+        left = marked(path)
+        equal(command.returncode, 130, err)
+        assert out.startswith(b"stopped early, only a part is erased: ") and b"nothing left" not in out, out
+        assert left > 0, "what is left of them?"
+        assert b"  events                  %d\n" % (before - left) in out, out
+        return left
+
+    feeder = threading.Thread(target=feed)  # while events come in it takes its time
+    feeder.start()
+    try:
+        left = interrupted()
+    finally:
+        over.set()
+        feeder.join()
+    assert left, "it was not interrupted"
+    check_tally(path)
+    equal(forget(daemon, "--user", USER)["events"], left)
+    check_gone(path, MARK)
+    daemon.stop()
+
+    def without_a_daemon():  # nothing holds it up here: it may be faster
+        daemon = Daemon(database=path)
+        for start in range(0, 8000, 500):
+            daemon.save([of(n) for n in range(start, start + 500)])
+        daemon.stop()
+        left = interrupted()
+        check_tally(path)
+        return left
+
+    left = poll(without_a_daemon, "one that was interrupted")
+    equal(forget(path, "--user", USER)["events"], left)
     check_gone(path, MARK)
     check_tally(path)
 

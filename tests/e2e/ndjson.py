@@ -274,6 +274,49 @@ def a_database_that_cannot_be_written_stops_the_reading_and_the_rest_comes_behin
     equal(daemon.total(), len(texts))
 
 
+def of_60_kb(count, first=0):
+    return lines(event(NOW + n, n, payload='"%s"' % ("y" * 60000)) for n in range(first, first + count))
+
+
+@case
+def a_body_of_any_size_takes_little_memory():
+    if SLOW:
+        raise Skip("resident memory is not judged here")
+    daemon = Daemon(cache_events=0)
+    saved(post(daemon, of_60_kb(1500)), 1500)  # SQLite has its 64 MB of pages from here on
+    for first, packed in (2000, False), (4000, True):
+        body = of_60_kb(1500, first)  # 90 MB
+        headers = {"Content_Encoding": "gzip"} if packed else {}
+        daemon.reset_peak()
+        before = daemon.rss()
+        saved(post(daemon, gzip.compress(body, 1) if packed else body, **headers), 1500)
+        grown = daemon.peak() - before
+        assert grown < 16 << 20, "%d bytes, %r" % (grown, headers)
+    check_tally(daemon.database)
+
+
+@case
+def what_waits_for_the_database_waits_in_the_network():
+    if SLOW:
+        raise Skip("resident memory is not judged here")
+    daemon, answers = Daemon(cache_events=0, hold="100ms"), []
+    body = of_60_kb(1500)
+    saved(post(daemon, of_60_kb(100, 2000)), 100)
+    daemon.reset_peak()
+    before = daemon.rss()
+    with WriteLock(daemon.database) as lock:
+        sender = threading.Thread(target=lambda: answers.append(post(daemon, body)))
+        sender.start()
+        daemon.wait_log("can't commit")
+        unread = [-1, 0]
+        poll(lambda: unread.append(daemon.unread()) or unread[-1] == unread[-2] > 0, "nothing more to be read")
+        grown = daemon.peak() - before
+        lock.release()
+    sender.join(PATIENCE)
+    saved(answers[0], 1500)
+    assert grown < 16 << 20, "%d bytes" % grown
+
+
 @case
 def a_shutdown_with_bodies_half_sent_ends_in_time():
     for locked in False, True:

@@ -1,16 +1,19 @@
 """Retention and beacond prune: the oldest goes, the file becomes smaller, nothing else changes."""
 
+import itertools
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import threading
 import time
 
 from disks import gone, tiny_disk
-from harness import (NOW, Daemon, WriteLock, begin, case, equal, event, main, poll, run, scale, sliced, sql,
+from harness import (NOW, Daemon, Wire, WriteLock, begin, case, equal, event, main, poll, run, scale, sliced, sql,
                      stamp)
+from sockets import Socket, narrow
 from tally import check_tally
 
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
@@ -274,6 +277,100 @@ def an_answer_under_way_comes_to_its_end():
         assert daemon.total() <= len(shown["events"]) <= shown["total"], (len(shown["events"]), shown["total"])
         wire.close()
     check_tally(daemon.database)
+
+
+@case
+def readers_in_mid_answer_end_cleanly_while_all_of_it_goes():
+    payload = '"%s"' % os.urandom(1500).hex()  # gzip makes it half as large, and no smaller
+
+    def check(erase, **options):
+        daemon = Daemon(timeout="1h", **options)
+        for start in range(0, 4000, 500):
+            daemon.save([event(NOW + n, n, payload=payload[:-9] + '%08x"' % n)[:-1] + b',"userId":"u"}'
+                         for n in range(start, start + 500)])
+        wires = []
+        for coding in b"identity", b"gzip":
+            wires.append(Wire(narrow(daemon, 4096)).send(
+                b"GET /_tracker HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: %s\r\n\r\n" % coding))
+            wires[-1]._more()  # its first bytes
+        sockets = [Socket(daemon, room=4096, offer=offer) for offer in (None, True)]
+        for socket in sockets:
+            socket.query("slow")
+            poll(lambda: not socket.wire.silent(), "the answer to begin")
+        equal(erase(daemon).returncode, 0)
+        equal(daemon.sql("select count(*) from events"), [(0,)])
+        shown = [json.loads(wire.response().plain()) for wire in wires]
+        shown += [json.loads(socket.response("slow")) for socket in sockets]
+        for one in shown:
+            # What had been read of it, newest first, and then a proper end.
+            equal([e["n"] for e in one["events"]], list(range(3999, 3999 - len(one["events"]), -1)))
+            assert 0 < len(one["events"]) <= one["total"] == 4000, (len(one["events"]), one["total"])
+        for wire in wires:  # and the connection is one still
+            wire.send(b"GET /_tracker HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            equal(wire.response().json()["total"], 0)
+        for socket in sockets:
+            equal(socket.ask()["total"], 0)
+        check_tally(daemon.database)
+        return min(len(one["events"]) for one in shown)
+
+    for erase in (lambda daemon: run("prune", "--database", daemon.database, "--before", "9999-12-31"),
+                  lambda daemon: run("forget", "--database", daemon.database, "--user", "u")):
+        check(erase)
+        assert check(erase, cache_events=0) < 4000, "all had been read before anything went"
+
+
+def interrupted(database):
+    """Begins to prune all up to a day behind NOW, sends SIGINT once the first have gone. Returns how
+    many are left; None when it had ended before."""
+    before, rest = stamp(NOW + DAY), "select count(*), min(seq) from events where ts < ?"
+    count, least = sql(database, rest, NOW + DAY)[0]
+    command = begin("prune", "--database", database, "--before", before, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    poll(lambda: command.poll() is not None or sql(database, rest, NOW + DAY)[0][1] != least, "the first to go")
+    command.send_signal(signal.SIGINT)
+    out, err = command.communicate()
+    left = sql(database, rest, NOW + DAY)[0][0]
+    equal(int(out.split()[0]), count - left, "what it says has gone")
+    if command.returncode == 0:
+        return None
+    equal(command.returncode, 130, err)
+    assert b"stopped" in err, err
+    assert 0 < left < count, (left, count)
+    return left
+
+
+@case
+def an_interrupted_prune_is_whole_and_goes_on():
+    daemon, over, count = Daemon(), threading.Event(), scale(10000, 4000)
+    database, shift = daemon.database, itertools.count(1)
+
+    def feed():
+        while not over.is_set():
+            daemon.post([event(NOW + DAY)])
+
+    fill(daemon, count, NOW, 10)
+    feeder = threading.Thread(target=feed)  # while events come in it takes its time
+    feeder.start()
+    try:
+        left = interrupted(database)
+    finally:
+        over.set()
+        feeder.join()
+    assert left, "it was not interrupted"
+    check_tally(database)
+    equal(prune(database, "--before", stamp(NOW + DAY))[0], left)
+    daemon.stop()
+
+    def without_a_daemon():  # nothing holds it up here: it may be faster
+        daemon = Daemon(database=database)
+        fill(daemon, count, NOW + next(shift), 10)  # others, or they would be retries
+        daemon.stop()
+        left = interrupted(database)
+        check_tally(database)
+        return left
+
+    left = poll(without_a_daemon, "one that was interrupted")
+    equal(prune(database, "--before", stamp(NOW + DAY))[0], left)
+    check_tally(database)
 
 
 main()

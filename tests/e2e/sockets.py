@@ -137,7 +137,7 @@ class Socket:
         headers = list(headers.items() if isinstance(headers, dict) else headers or [])
         if offer:
             headers.append(("Sec-WebSocket-Extensions", offer if isinstance(offer, str) else BROWSER_OFFER))
-        self.wire = wire or (Wire(_narrow(daemon, room)) if room else daemon.wire(address))
+        self.wire = wire or (Wire(narrow(daemon, room)) if room else daemon.wire(address))
         nonce = base64.b64encode(os.urandom(16)).decode()
         self.wire.send(upgrade(target, daemon.host(address), nonce, headers) + behind)
         self.answer = self.wire.response()
@@ -393,7 +393,8 @@ class Socket:
             return True
 
 
-def _narrow(daemon, room):
+def narrow(daemon, room):
+    """A connection that takes so many bytes before its client reads."""
     kind, place = parse_address(daemon.address)
     sock = socket.socket(kind, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)

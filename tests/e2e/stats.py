@@ -2,8 +2,9 @@
 
 import json
 import os
+import signal
 
-from harness import NOW, Daemon, case, directory, equal, event, main, on_terminal, run, shell, sql, stamp
+from harness import NOW, Daemon, begin, case, directory, equal, event, main, on_terminal, run, shell, sql, stamp
 
 
 def stats(database, *flags):
@@ -118,6 +119,35 @@ def a_terminal_sees_how_far_it_is():
     equal(code, 0)
     assert b"reading events [" in seen and seen.endswith(b"\r\x1b[K"), seen
     assert b"\x1b" not in out
+
+
+@case
+def interrupted_it_says_nothing_and_changes_nothing():
+    daemon = Daemon()
+    daemon.save([typed("click")])
+    daemon.stop()
+    shell(daemon.database, "with recursive n(n) as (select 2 union all select n + 1 from n where n < 150000)"
+                           "insert into events select n, ts, received, 0, 'e' || n, event from events, n")
+    before = sql(daemon.database, "select count(*), sum(seq) from events")
+    for _ in range(20):
+        ours, theirs = os.openpty()
+        process = begin("stats", "--json", "--database", daemon.database, stderr=theirs)
+        os.close(theirs)
+        seen = os.read(ours, 65536)  # it has begun to read
+        process.send_signal(signal.SIGINT)
+        out = process.communicate()[0]
+        try:
+            while True:
+                seen += os.read(ours, 65536)
+        except OSError:
+            os.close(ours)
+        equal(sql(daemon.database, "select count(*), sum(seq) from events"), before)
+        if process.returncode == 130:
+            equal(out, b"")
+            assert b"reading events [" in seen and seen.endswith(b"\r\x1b[Kbeacond: stopped\r\n"), seen
+            return
+        equal((process.returncode, json.loads(out)["events"]), (0, before[0][0]))
+    raise AssertionError("never in time")
 
 
 main()
