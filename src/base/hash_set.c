@@ -3,12 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
+
 #define HASH_SET_FIRST 64
 
 void hash_set_clear(struct hash_set *set)
 {
     free(set->places);
-    *set = (struct hash_set){NULL, 0, 0};
+    *set = (struct hash_set){0};
 }
 
 void hash_set_reset(struct hash_set *set)
@@ -18,10 +20,17 @@ void hash_set_reset(struct hash_set *set)
     set->count = 0;
 }
 
+uint64_t hash_set_key(void)
+{
+    uint64_t key;
+    random_fill(&key, sizeof key);
+    return key | 1;
+}
+
 /* Where the hash is, or belongs. */
 static uint64_t *hash_set_place(const struct hash_set *set, uint64_t hash)
 {
-    size_t at = (size_t)hash & (set->size - 1);
+    size_t at = hash_set_spot(set->key, hash, set->size);
     while (set->places[at] != 0 && set->places[at] != hash)
         at = (at + 1) & (set->size - 1);
     return &set->places[at];
@@ -29,7 +38,8 @@ static uint64_t *hash_set_place(const struct hash_set *set, uint64_t hash)
 
 static int hash_set_grow(struct hash_set *set)
 {
-    struct hash_set larger = {.size = set->size == 0 ? HASH_SET_FIRST : set->size * 2};
+    struct hash_set larger = {.size = set->size == 0 ? HASH_SET_FIRST : set->size * 2,
+                              .key = set->size == 0 ? hash_set_key() : set->key};
     larger.places = calloc(larger.size, sizeof *larger.places);
     if (larger.places == NULL)
         return -1;

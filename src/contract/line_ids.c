@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash_set.h"
 #include "base/sha1.h"
 
 #define LINE_IDS_FIRST 1024 /* places of a table, a power of two */
@@ -33,18 +34,18 @@ static uint64_t line_ids_number(const unsigned char *bytes)
 }
 
 /* Where the hash is, or the free place where it belongs. */
-static uint64_t *line_ids_place(uint64_t *seen, size_t size, uint64_t hash)
+static uint64_t *line_ids_place(uint64_t key, uint64_t *seen, size_t size, uint64_t hash)
 {
-    size_t at = (size_t)hash & (size - 1);
+    size_t at = hash_set_spot(key, hash, size);
     while (seen[at] != 0 && seen[at] != hash)
         at = (at + 1) & (size - 1);
     return &seen[at];
 }
 
-static struct line_ids_again *line_ids_again_place(struct line_ids_again *again, size_t size,
-                                                   uint64_t hash)
+static struct line_ids_again *line_ids_again_place(uint64_t key, struct line_ids_again *again,
+                                                   size_t size, uint64_t hash)
 {
-    size_t at = (size_t)hash & (size - 1);
+    size_t at = hash_set_spot(key, hash, size);
     while (again[at].hash != 0 && again[at].hash != hash)
         at = (at + 1) & (size - 1);
     return &again[at];
@@ -61,7 +62,7 @@ static int line_ids_grow(struct line_ids *ids)
         return -1;
     for (size_t i = 0; i < ids->seen_size; i++)
         if (ids->seen[i] != 0)
-            *line_ids_place(seen, size, ids->seen[i]) = ids->seen[i];
+            *line_ids_place(ids->key, seen, size, ids->seen[i]) = ids->seen[i];
     free(ids->seen);
     ids->seen = seen;
     ids->seen_size = size;
@@ -78,7 +79,7 @@ static int line_ids_grow_again(struct line_ids *ids)
         return -1;
     for (size_t i = 0; i < ids->again_size; i++)
         if (ids->again[i].hash != 0)
-            *line_ids_again_place(again, size, ids->again[i].hash) = ids->again[i];
+            *line_ids_again_place(ids->key, again, size, ids->again[i].hash) = ids->again[i];
     free(ids->again);
     ids->again = again;
     ids->again_size = size;
@@ -88,16 +89,19 @@ static int line_ids_grow_again(struct line_ids *ids)
 /* How often the hash was seen, this time included. */
 static int line_ids_count(struct line_ids *ids, uint64_t hash, uint64_t *count)
 {
+    if (ids->key == 0)
+        ids->key = hash_set_key(); /* lines are a stranger's choice */
     if (line_ids_grow(ids) != 0 || line_ids_grow_again(ids) != 0)
         return -1;
-    uint64_t *seen = line_ids_place(ids->seen, ids->seen_size, hash);
+    uint64_t *seen = line_ids_place(ids->key, ids->seen, ids->seen_size, hash);
     *count = 1;
     if (*seen == 0) {
         *seen = hash;
         ids->seen_count++;
         return 0;
     }
-    struct line_ids_again *again = line_ids_again_place(ids->again, ids->again_size, hash);
+    struct line_ids_again *again =
+        line_ids_again_place(ids->key, ids->again, ids->again_size, hash);
     if (again->hash == 0) {
         *again = (struct line_ids_again){.hash = hash, .count = 1};
         ids->again_count++;

@@ -20,6 +20,7 @@ struct line_ids {
     size_t seen_count, seen_size;
     struct line_ids_again *again; /* those seen twice and more */
     size_t again_count, again_size;
+    uint64_t key; /* of the tables: hash_set_key; 0 at first */
 };
 
 void line_ids_init(struct line_ids *ids);

@@ -138,6 +138,25 @@ START_TEST(resent_holds_what_was_sent)
 }
 END_TEST
 
+/* Such hashes cost next to nothing to make where the hash is known; in one row of places each new
+ * one would be compared with all the others. */
+START_TEST(hash_set_scatters_hashes_that_are_alike)
+{
+    for (unsigned shift = 16; shift <= 48; shift += 16) {
+        uint64_t key = hash_set_key();
+        bool taken[4096] = {false};
+        size_t places = 0;
+        for (uint64_t i = 0; i < 1000; i++) {
+            size_t at = hash_set_spot(key, i * UINT64_C(0x9e3779b97f4a7c15) << shift | 5, 4096);
+            ck_assert_uint_lt(at, 4096);
+            places += !taken[at];
+            taken[at] = true;
+        }
+        ck_assert_uint_gt(places, 100);
+    }
+}
+END_TEST
+
 START_TEST(hash_set_has_what_was_added)
 {
     struct hash_set set = {0};
@@ -166,6 +185,7 @@ int main(void)
     tcase_add_test(tests, members_find_the_wanted_value_however_it_is_written);
     tcase_add_test(tests, members_read_the_last_of_each);
     tcase_add_test(tests, resent_holds_what_was_sent);
+    tcase_add_test(tests, hash_set_scatters_hashes_that_are_alike);
     tcase_add_test(tests, hash_set_has_what_was_added);
     suite_add_tcase(suite, tests);
     return unit_main(suite);
