@@ -143,8 +143,7 @@ static void inflow_submit(struct inflow *inflow)
         lines_body(inflow->text.data, inflow->text.len, &loop->options->limits, &loop->uuids,
                    engine_secret(loop->engine), clock_wall_ms(), &objects, &batch, &err);
     size_t lines = status == BATCH_OK ? batch->event_count + batch->reject_count : 0;
-    bool nothing =
-        status == BATCH_OK && objects == 0 && !inflow->begun && (lines > 0 || inflow->ended);
+    bool nothing = status == BATCH_OK && objects == 0 && !inflow->begun;
     if (loop->shared->buckets != NULL && status == BATCH_OK)
         buckets_charge(loop->shared->buckets, exchange->client, clock_mono_ms(), (int64_t)lines,
                        (int64_t)inflow->text.len);
@@ -157,11 +156,7 @@ static void inflow_submit(struct inflow *inflow)
                     nothing ? "no line of the body is a JSON object" : "out of memory");
         return;
     }
-    inflow->begun = inflow->begun || lines > 0;
-    if (lines == 0) {
-        batch_free(batch); /* empty lines */
-        return;
-    }
+    inflow->begun = true;
     intake->submission = (struct submission){.batch = batch};
     intake->began_ms = clock_mono_ms();
     inflow->busy = true;

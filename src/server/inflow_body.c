@@ -28,13 +28,22 @@ static bool inflow_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
+/* Empty lines, and white space in front of an event, never get into a piece: gzip makes a thousand
+ * of them of one byte, and a piece of nothing else would be as good as one that came in time. */
+static void inflow_skip_blank(struct inflow *inflow)
+{
+    const char *at = inflow->plain.data + inflow->plain_at;
+    const char *end = inflow->plain.data + inflow->plain.len;
+    while (at < end && (*at == '\n' || inflow_blank(*at)))
+        at++;
+    inflow->plain_at = (size_t)(at - inflow->plain.data);
+}
+
 /* Puts more of a line into the piece, as much as is needed to see that it is too long. White space
- * around an event does not count. */
+ * behind an event does not count. */
 static int inflow_keep(struct inflow *inflow, const char *from, size_t len)
 {
     size_t most = inflow->exchange->loop->options->limits.event_bytes + 1;
-    for (; inflow->line == 0 && len > 0 && inflow_blank(*from); len--)
-        from++;
     size_t room = inflow->line < most ? most - inflow->line : 0, kept = len < room ? len : room;
     if (bytes_append(&inflow->text, from, kept) != 0)
         return -1;
@@ -48,6 +57,10 @@ static int inflow_keep(struct inflow *inflow, const char *from, size_t len)
 int inflow_cut(struct inflow *inflow)
 {
     while (inflow->plain_at < inflow->plain.len && !inflow->full) {
+        if (inflow->line == 0)
+            inflow_skip_blank(inflow);
+        if (inflow->plain_at == inflow->plain.len)
+            break;
         const char *from = inflow->plain.data + inflow->plain_at;
         size_t have = inflow->plain.len - inflow->plain_at;
         const char *end = memchr(from, '\n', have);

@@ -188,15 +188,15 @@ def a_full_disk_leaves_no_half_file():
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
 
-    done = subprocess.run([BINARY, "export", "--database", database, "--output", os.path.join(folder, "out")],
-                          env=_environment(None), preexec_fn=limit, capture_output=True, timeout=PATIENCE)
-    equal((done.returncode, os.listdir(folder)), (1, []), "%r" % done.stderr)
-    assert b"out: File too large" in done.stderr, done.stderr
+    code, _, error = finish(begin("export", "--database", database, "--output", os.path.join(folder, "out"),
+                                  preexec_fn=limit))
+    equal((code, os.listdir(folder)), (1, []), error)
+    assert "out: File too large" in error, error
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([BINARY, "export", "--database", database], env=_environment(None), stdout=full,
-                              stderr=subprocess.PIPE, timeout=PATIENCE)
-    equal(done.returncode, 1, "%r" % done.stderr)
-    assert b"standard output: No space left" in done.stderr, done.stderr
+        process = begin("export", "--database", database, stdout=full)
+        error = process.communicate(timeout=PATIENCE)[1]
+    equal(process.returncode, 1, "%r" % error)
+    assert b"standard output: No space left" in error, error
 
 
 @case

@@ -531,6 +531,26 @@ def a_generated_gigabyte_comes_in_and_adds_nothing_the_second_time():
         equal(imported(database, where, patience=3600)[0]["total"], expected)
         check_tally(database)
     shutil.rmtree(where)
+    # And out again, and in, where it is the same; checked, backed up, and half of it erased.
+    copy, out = new(), os.path.join(directory(), "out.ndjson")
+    for arguments in ("check", "--database", database), ("export", "--output", out, "--database", database), \
+            ("import", out, "--database", copy), ("backup", copy + ".copy", "--database", copy), \
+            ("check", "--database", copy + ".copy"):
+        done = run(*arguments, patience=3600)
+        equal(done.returncode, 0, "%s: %r" % (arguments[0], done.stderr[-600:]))
+    difference = "select count(*) from (select %s from events except select %s from there.events)"
+    for one, other in (database, copy), (copy, copy + ".copy"):
+        check_tally(other)
+        equal(sql(other, "select count(*) from events"), [(size,)])
+        connection = sqlite3.connect(one)
+        connection.execute("attach ? as there", (other,))
+        # Both were numbered in the order of time.
+        equal(connection.execute(difference.replace("%s", "seq, ts, id, event")).fetchall(), [(0,)])
+        connection.close()
+    done = run("prune", "--database", copy, "--before", stamp(NOW + size // 10), patience=3600)
+    equal((done.returncode, done.stdout.split()[0]), (0, b"%d" % (size // 10 * 5)), done.stderr)
+    check_tally(copy)
+    equal(sql(copy, "select count(*) from events"), [(size - size // 10 * 5,)])
 
 
 main()

@@ -256,6 +256,31 @@ def a_piece_that_comes_too_slowly_is_408():
 
 
 @case
+def empty_lines_are_no_piece_however_many():
+    daemon = Daemon(body_timeout="300ms")
+    wire = daemon.wire().send(
+        b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s\n"
+        % (EVENTS.encode(), TYPE.encode(), 1 << 50, GOOD))
+    answered, blank = threading.Event(), b" \n" * (1 << 17)
+
+    def send():
+        try:
+            while not answered.is_set():
+                wire.send(blank)
+        except OSError:
+            pass # it is closed behind the answer
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        equal(wire.response().status, 408)
+    finally:
+        answered.set()
+        sender.join()
+    equal(daemon.total(), 0)
+
+
+@case
 def a_database_that_cannot_be_written_stops_the_reading_and_the_rest_comes_behind():
     daemon = Daemon(hold="100ms")
     texts = large(scale(30000, 8000))
