@@ -8,6 +8,7 @@ Ended, Cut, Refused.
 """
 
 import base64
+import fcntl
 import hashlib
 import itertools
 import json
@@ -16,6 +17,7 @@ import re
 import select
 import socket
 import struct
+import termios
 import zlib
 
 from harness import PATIENCE, Wire, batch, equal, parse_address, short, sliced
@@ -376,6 +378,10 @@ class Socket:
         except Ended as end:
             self.finish()
             return end.code
+
+    def unsent(self):
+        """Bytes that have not come to the daemon's system yet."""
+        return struct.unpack("i", fcntl.ioctl(self.wire.sock, termios.TIOCOUTQ, b"\0" * 4))[0]
 
     def reset(self):
         """The end as of a machine that has lost the connection."""
