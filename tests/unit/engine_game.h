@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "contract/etag.h"
@@ -63,21 +64,32 @@ static struct {
 
 /* --- the clock, in place of base/clock.c's ---------------------------------------------------- */
 
-static inline int64_t clock_read(clockid_t which)
+static inline int64_t clock_read_us(clockid_t which)
 {
     struct timespec now;
     clock_gettime(which, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 int64_t clock_wall_ms(void)
 {
-    return clock_read(CLOCK_REALTIME) + atomic_load(&drift_ms);
+    return clock_read_us(CLOCK_REALTIME) / 1000 + atomic_load(&drift_ms);
 }
 
 int64_t clock_mono_ms(void)
 {
-    return clock_read(CLOCK_MONOTONIC);
+    return clock_read_us(CLOCK_MONOTONIC) / 1000;
+}
+
+int64_t clock_mono_us(void)
+{
+    return clock_read_us(CLOCK_MONOTONIC);
+}
+
+void clock_sleep_us(int64_t us)
+{
+    if (us > 0)
+        (void)usleep((useconds_t)us);
 }
 
 static inline int64_t below(int64_t most)
