@@ -39,9 +39,10 @@ struct options {
     char *config; /* path, NULL for none */
 
     struct options_list listen; /* "HOST:PORT", "[v6]:PORT", "unix:PATH"; default 127.0.0.1:4242 */
-    struct options_list prefix; /* "/_tracker": begins with '/', does not end with one */
-    char *database;             /* path, default beacond.db */
-    char *app_id;               /* told by ping, default "" */
+    struct options_list admin_listen; /* likewise, for probes and metrics without a key */
+    struct options_list prefix;       /* "/_tracker": begins with '/', does not end with one */
+    char *database;                   /* path, default beacond.db */
+    char *app_id;                     /* told by ping, default "" */
 
     struct options_list key;           /* KEY[:SCOPES], those of key-file included */
     char *key_file;                    /* path, NULL for none */

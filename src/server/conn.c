@@ -12,6 +12,7 @@
 #include <event2/bufferevent_struct.h>
 
 #include "base/clock.h"
+#include "server/dispatch.h"
 #include "server/exchange.h"
 #include "server/inflow.h"
 #include "server/websocket.h"
@@ -222,7 +223,8 @@ static void conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info 
 
 struct bufferevent *conn_accept(struct event_base *base, void *arg)
 {
-    struct loop *loop = arg;
+    struct door *door = arg;
+    struct loop *loop = door->loop;
     struct conn *conn = calloc(1, sizeof *conn);
     /* evhttp makes a bufferevent itself when it gets none; requests on it are refused (conn_of). */
     if (conn == NULL)
@@ -240,9 +242,10 @@ struct bufferevent *conn_accept(struct event_base *base, void *arg)
     /* libevent's 16 KiB would make two thousand turns of the loop of a large answer. */
     (void)bufferevent_set_max_single_write(bev, CONN_WRITE_BYTES);
     guard_init(&conn->guard, bev, loop->options->max_header, loop->options->max_body);
-    conn->guard.wants = exchange_wants;
-    conn->guard.wants_arg = loop;
+    conn->guard.wants = dispatch_wants;
+    conn->guard.wants_arg = conn;
     conn->loop = loop;
+    conn->door = door;
     conn->fd = -1;
     conn->fresh = true;
     conn->since_ms = clock_mono_ms();

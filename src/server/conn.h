@@ -23,6 +23,7 @@ struct websocket;
 struct conn {
     struct list node; /* in loop->conns */
     struct loop *loop;
+    const struct door *door;         /* it came in by */
     struct bufferevent *bev;         /* our reference */
     struct evhttp_connection *evcon; /* NULL until the first byte came */
     int fd;                          /* -1 until then */
@@ -42,7 +43,7 @@ struct conn {
     struct websocket *websocket; /* what it has become, NULL while it is HTTP */
 };
 
-/* evhttp_set_bevcb's callback: a bufferevent for what was just accepted. arg is the loop. */
+/* evhttp_set_bevcb's callback: a bufferevent for what was just accepted. arg is the door. */
 struct bufferevent *conn_accept(struct event_base *base, void *arg);
 
 /* The conn of a request, NULL when its connection has gone. */

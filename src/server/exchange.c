@@ -9,20 +9,17 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "contract/range.h"
 #include "contract/reply.h"
 #include "server/conn.h"
 #include "server/feed.h"
 #include "server/inflow.h"
-#include "server/ingest.h"
 #include "server/pour.h"
 #include "server/query.h"
-#include "server/upgrade.h"
 
 /* A browser repeats a preflight after this; Chromium takes no more than 7200. */
 #define EXCHANGE_MAX_AGE "7200"
 
-static const char *exchange_header(const struct exchange *exchange, const char *name)
+const char *exchange_header(const struct exchange *exchange, const char *name)
 {
     return evhttp_find_header(evhttp_request_get_input_headers(exchange->request), name);
 }
@@ -33,22 +30,6 @@ bool exchange_keeps(const struct exchange *exchange)
         return false;
     const char *connection = exchange_header(exchange, "Connection");
     return connection == NULL || strcasestr(connection, "close") == NULL;
-}
-
-static enum route_method exchange_method(struct evhttp_request *request)
-{
-    switch (evhttp_request_get_command(request)) {
-    case EVHTTP_REQ_GET:
-        return METHOD_GET;
-    case EVHTTP_REQ_HEAD:
-        return METHOD_HEAD;
-    case EVHTTP_REQ_POST:
-        return METHOD_POST;
-    case EVHTTP_REQ_OPTIONS:
-        return METHOD_OPTIONS;
-    default:
-        return METHOD_OTHER;
-    }
 }
 
 /* Whether pages may send cookies along: cross-origin beacons do, and are dropped otherwise. */
@@ -93,9 +74,9 @@ void exchange_headers(struct exchange *exchange, int status, const struct exchan
     evhttp_add_header(out, "Vary", extra->vary_encoding ? "Origin, Accept-Encoding" : "Origin");
     if (status != 204 && status != 304)
         evhttp_add_header(out, "Content-Type",
-                          extra->events ? "text/event-stream" : "application/json");
-    if (extra->events)
-        evhttp_add_header(out, "X-Accel-Buffering", "no"); /* nginx's and others' */
+                          extra->type != NULL ? extra->type : "application/json");
+    for (size_t i = 0; i < EXCHANGE_MORE && extra->more[i].name != NULL; i++)
+        evhttp_add_header(out, extra->more[i].name, extra->more[i].value);
     evhttp_add_header(out, "X-Content-Type-Options", "nosniff");
     evhttp_add_header(out, "Cache-Control", extra->cacheable ? "private, no-cache" : "no-store");
     if (extra->etag != NULL)
@@ -124,18 +105,6 @@ void exchange_headers(struct exchange *exchange, int status, const struct exchan
         log_debug("%s %s: %d after %" PRId64 " ms", exchange->head ? "HEAD" : "request", target,
                   status, clock_mono_ms() - exchange->began_ms);
     }
-}
-
-/* The answer is on its way to the kernel: evhttp goes on to the next request of the connection. */
-static void exchange_on_complete(struct evhttp_request *request, void *arg)
-{
-    struct conn *conn = conn_of(arg, request);
-    if (conn == NULL)
-        return;
-    /* A streamed answer: its exchange has nothing left to do. */
-    if (conn->exchange != NULL)
-        exchange_free(conn->exchange);
-    conn_next(conn);
 }
 
 void exchange_free(struct exchange *exchange)
@@ -232,176 +201,4 @@ void exchange_error(struct exchange *exchange, int status, const char *text,
     if (reply_error(&body, text) != 0)
         body.len = 0;
     exchange_reply(exchange, status, &body, extra);
-}
-
-static void exchange_ping(struct exchange *exchange)
-{
-    struct bytes body;
-    bytes_init(&body);
-    if (reply_ping(&body, exchange->loop->options->app_id, exchange->loop->options->version) != 0) {
-        bytes_clear(&body);
-        exchange_error(exchange, 503, "out of memory", NULL);
-        return;
-    }
-    exchange_reply(exchange, 200, &body, NULL);
-}
-
-/* 401 or 403 sent; or ACCESS_OK. */
-static enum access_verdict exchange_access(struct exchange *exchange)
-{
-    struct access_request facts = {
-        .header_key = exchange_header(exchange, "X-Tracker-Key"),
-        .origin = exchange_header(exchange, "Origin"),
-        .host = exchange_header(exchange, "Host"),
-    };
-    if (exchange->action == ROUTE_INGEST)
-        facts.need = ACCESS_INGEST;
-    else if (exchange->action == ROUTE_READ || exchange->action == ROUTE_FOLLOW)
-        facts.need = ACCESS_QUERY;
-    if (exchange->place == ROUTE_KEYED)
-        facts.path_key = exchange->key;
-    else if (range_parameter(exchange->query, "key", exchange->key, sizeof exchange->key) != 0)
-        facts.query_key = exchange->key;
-    enum access_verdict verdict = access_check(exchange->loop->access, &facts);
-    if (verdict != ACCESS_OK) {
-        int status = verdict == ACCESS_NO_KEY || verdict == ACCESS_WRONG_KEY ? 401 : 403;
-        if (verdict == ACCESS_BAD_ORIGIN || verdict == ACCESS_BAD_HOST)
-            exchange->origin_allowed = false;
-        exchange_error(exchange, status, access_verdict_text(verdict), NULL);
-    }
-    return verdict;
-}
-
-/* What the route does, access being granted. */
-static void exchange_act(struct exchange *exchange)
-{
-    switch (exchange->action) {
-    case ROUTE_INGEST:
-        ingest_begin(exchange);
-        break;
-    case ROUTE_READ:
-        query_begin(exchange);
-        break;
-    case ROUTE_UPGRADE:
-        upgrade_begin(exchange);
-        break;
-    case ROUTE_FOLLOW:
-        feed_begin(exchange);
-        break;
-    default:
-        exchange_ping(exchange);
-        break;
-    }
-}
-
-/* What the guard found wrong. A method that nobody takes is told as one that is not taken here. */
-static void exchange_refuse(struct exchange *exchange)
-{
-    const struct guard *guard = &exchange->conn->guard;
-    struct exchange_extra extra = {.close = true};
-    if (guard->refuse != 405) {
-        exchange_error(exchange, guard->refuse, guard->why, &extra);
-    } else if (exchange->place == ROUTE_NOWHERE) {
-        exchange_error(exchange, 404, "nothing here", &extra);
-    } else {
-        extra.allow = route_methods(exchange->place);
-        exchange_error(exchange, 405, guard->why, &extra);
-    }
-}
-
-static void exchange_dispatch(struct exchange *exchange)
-{
-    struct exchange_extra extra = {.allow = route_methods(exchange->place)};
-    const struct access *access = exchange->loop->access;
-    const char *host = exchange_header(exchange, "Host");
-    bool refused = exchange->conn->guard.refuse != 0;
-    /* A refused head may have been too bad to tell its Host. */
-    if (!access_host_allowed(access, host) && !(refused && host == NULL)) {
-        exchange->origin_allowed = false;
-        extra = (struct exchange_extra){.close = refused};
-        exchange_error(exchange, 403, access_verdict_text(ACCESS_BAD_HOST), &extra);
-    } else if (refused) {
-        exchange_refuse(exchange);
-    } else if (exchange->place == ROUTE_NOWHERE) {
-        exchange_error(exchange, 404, "nothing here", NULL);
-    } else if (exchange->action == ROUTE_REFUSED) {
-        exchange_error(exchange, 405, "method not allowed", &extra);
-    } else if (exchange->action == ROUTE_OPTIONS) {
-        exchange_reply(exchange, 204, NULL, &extra);
-    } else if (exchange->action == ROUTE_UPGRADE && !exchange->origin_allowed) {
-        /* There is no CORS for a WebSocket: the browser leaves it to us. */
-        exchange_error(exchange, 403, access_verdict_text(ACCESS_BAD_ORIGIN), NULL);
-    } else if (exchange_access(exchange) == ACCESS_OK) {
-        exchange_act(exchange);
-    }
-}
-
-/* A slice as a text of its own, in a buffer; NULL for none. False: it does not fit. */
-static bool exchange_text(struct head_slice slice, char *buffer, size_t size, const char **text)
-{
-    *text = NULL;
-    if (slice.at == NULL)
-        return true;
-    if (slice.len >= size)
-        return false;
-    memcpy(buffer, slice.at, slice.len);
-    buffer[slice.len] = '\0';
-    *text = buffer;
-    return true;
-}
-
-bool exchange_wants(void *arg, const struct head *head)
-{
-    const struct loop *loop = arg;
-    char key[EXCHANGE_KEY_SIZE], path_key[EXCHANGE_KEY_SIZE], query_key[EXCHANGE_KEY_SIZE];
-    char origin[512], host[512], query[2048];
-    struct access_request facts = {.need = ACCESS_INGEST};
-    const char *mark = memchr(head->target.at, '?', head->target.len), *query_text;
-    size_t path = mark != NULL ? (size_t)(mark - head->target.at) : head->target.len;
-    struct head_slice behind = {mark != NULL ? mark + 1 : NULL, head->target.len - path - 1};
-    enum route_place place = route_find(head->target.at, path, loop->options->prefixes,
-                                        loop->options->prefix_count, path_key, sizeof path_key);
-    bool post = head->method.len == 4 && memcmp(head->method.at, "POST", 4) == 0;
-    if (route_action(place, post ? METHOD_POST : METHOD_OTHER) != ROUTE_INGEST)
-        return false;
-    /* What is too long to be looked at here is judged with the whole request. */
-    if (!exchange_text(head->key, key, sizeof key, &facts.header_key) ||
-        !exchange_text(head->origin, origin, sizeof origin, &facts.origin) ||
-        !exchange_text(head->host, host, sizeof host, &facts.host) ||
-        !exchange_text(behind, query, sizeof query, &query_text))
-        return true;
-    if (place == ROUTE_KEYED)
-        facts.path_key = path_key;
-    else if (range_parameter(query_text, "key", query_key, sizeof query_key) != 0)
-        facts.query_key = query_key;
-    return access_check(loop->access, &facts) == ACCESS_OK;
-}
-
-void exchange_begin(struct evhttp_request *request, void *arg)
-{
-    struct loop *loop = arg;
-    struct conn *conn = conn_of(loop, request);
-    struct exchange *exchange = conn == NULL ? NULL : calloc(1, sizeof *exchange);
-    if (exchange == NULL) {
-        evhttp_send_error(request, 503, NULL);
-        return;
-    }
-    const char *target = evhttp_request_get_uri(request);
-    size_t path = strcspn(target, "?");
-    enum route_method method = exchange_method(request);
-    exchange->loop = exchange->intake.loop = loop;
-    exchange->request = request;
-    exchange->conn = conn;
-    exchange->query = target[path] == '?' ? target + path + 1 : NULL;
-    exchange->place = route_find(target, path, loop->options->prefixes, loop->options->prefix_count,
-                                 exchange->key, sizeof exchange->key);
-    exchange->action = route_action(exchange->place, method);
-    exchange->head = method == METHOD_HEAD;
-    exchange->began_ms = clock_mono_ms();
-    exchange->origin_allowed =
-        access_origin_allowed(loop->access, exchange_header(exchange, "Origin"));
-    list_init(&exchange->intake.node);
-    conn->exchange = exchange;
-    evhttp_request_set_on_complete_cb(request, exchange_on_complete, loop);
-    exchange_dispatch(exchange);
 }

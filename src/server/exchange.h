@@ -15,7 +15,6 @@
 #include "base/bytes.h"
 #include "engine/rope.h"
 #include "contract/address.h"
-#include "server/head.h"
 #include "server/intake.h"
 #include "server/loop.h"
 #include "server/route.h"
@@ -41,25 +40,26 @@ struct exchange {
     struct feed *feed;         /* Server-Sent Events: feed.c's */
 };
 
-/* evhttp_set_gencb's callback: every request comes in here. arg is the loop. */
-void exchange_begin(struct evhttp_request *request, void *arg);
+/* A header of the request; NULL when it has none of that name. */
+const char *exchange_header(const struct exchange *exchange, const char *name);
 
-/* guard.h's question: false for a head that exchange_begin will refuse without looking at the body
- * (no such route or method, no access). arg is the loop. */
-bool exchange_wants(void *arg, const struct head *head);
+#define EXCHANGE_MORE 4
 
 /* Headers beside those of every answer; NULL or 0 for none. */
 struct exchange_extra {
-    const char *allow;   /* Allow, with 405 */
-    int retry_after;     /* seconds; 503 says 1 when nothing is set */
-    bool close;          /* close the connection behind the answer */
-    bool cacheable;      /* Cache-Control: private, no-cache; else no-store */
-    const char *etag;    /* ETag */
-    bool gzip;           /* Content-Encoding: gzip */
-    bool vary_encoding;  /* Vary names Accept-Encoding */
-    bool upgrade;        /* say what to upgrade to, with 426 */
-    bool events;         /* Content-Type: text/event-stream, which proxies are not to hold back */
-    bool length_unknown; /* a HEAD whose GET would be streamed: no Content-Length */
+    const char *allow;  /* Allow, with 405 */
+    int retry_after;    /* seconds; 503 says 1 when nothing is set */
+    bool close;         /* close the connection behind the answer */
+    bool cacheable;     /* Cache-Control: private, no-cache; else no-store */
+    const char *etag;   /* ETag */
+    bool gzip;          /* Content-Encoding: gzip */
+    bool vary_encoding; /* Vary names Accept-Encoding */
+    bool upgrade;       /* say what to upgrade to, with 426 */
+    const char *type;   /* Content-Type, application/json when NULL */
+    struct {
+        const char *name, *value;
+    } more[EXCHANGE_MORE]; /* others, the first without a name ends them */
+    bool length_unknown;   /* a HEAD whose GET would be streamed: no Content-Length */
 };
 
 /* Answers with a JSON body (taken over and emptied; NULL for none) and ends the exchange, which is

@@ -120,7 +120,8 @@ static struct exchange_extra feed_extra(const struct exchange *exchange)
 {
     /* No chunks in HTTP/1.0: see query.c. */
     return (struct exchange_extra){
-        .events = true,
+        .type = "text/event-stream",
+        .more = {{"X-Accel-Buffering", "no"}}, /* nginx's and others' */
         .length_unknown = true,
         .close = exchange->request != NULL && exchange->request->minor == 0,
     };

@@ -6,10 +6,18 @@
 
 #include "base/error.h"
 
+/* What comes in by a socket. */
+enum door_kind {
+    DOOR_MAIN,
+    DOOR_ADMIN, /* admin-listen: probes and metrics alone, without a key */
+    DOOR_KINDS,
+};
+
 struct listen_socket {
     int fd;         /* listening, non-blocking, close-on-exec; -1 when closed */
     char name[128]; /* "127.0.0.1:4242", "[::1]:4242", "unix:/run/x": as bound, port 0 resolved */
     char *path;     /* of a Unix socket, to be removed at the end; NULL otherwise */
+    enum door_kind door;
 };
 
 /* Binds "HOST:PORT" (a numeric address or localhost), "[v6]:PORT" or "unix:PATH". A Unix socket

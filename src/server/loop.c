@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/conn.h"
-#include "server/exchange.h"
+#include "server/dispatch.h"
 #include "server/feed.h"
 #include "server/ingest.h"
 #include "server/intake.h"
@@ -90,7 +90,7 @@ static void loop_stop_listening(struct loop *loop)
 {
     for (size_t i = 0; i < loop->socket_count; i++) {
         if (loop->bound[i] != NULL)
-            evhttp_del_accept_socket(loop->http, loop->bound[i]);
+            evhttp_del_accept_socket(loop->doors[loop->sockets[i].door].http, loop->bound[i]);
         loop->bound[i] = NULL;
     }
 }
@@ -177,7 +177,7 @@ static int loop_listen(struct loop *loop, size_t n, struct error *err)
                                     LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
     if (listener != NULL) {
         evconnlistener_set_error_cb(listener, loop_on_accept_error);
-        loop->bound[n] = evhttp_bind_listener(loop->http, listener);
+        loop->bound[n] = evhttp_bind_listener(loop->doors[loop->sockets[n].door].http, listener);
         if (loop->bound[n] != NULL)
             return 0;
         evconnlistener_free(listener);
@@ -200,21 +200,37 @@ static struct event_base *loop_base(void)
     return base;
 }
 
-static void loop_limits(struct loop *loop)
+static void loop_limits(struct door *door)
 {
-    const struct server_options *options = loop->options;
+    const struct server_options *options = door->loop->options;
     const struct timeval timeout = {options->timeout_ms / 1000,
                                     (options->timeout_ms % 1000) * 1000};
     /* The guard keeps both within our own limits; these only stand behind it. */
-    evhttp_set_max_headers_size(loop->http, (ev_ssize_t)options->max_header + 1024);
-    evhttp_set_max_body_size(loop->http, (ev_ssize_t)options->max_body);
-    evhttp_set_timeout_tv(loop->http, &timeout);
-    evhttp_set_allowed_methods(loop->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
+    evhttp_set_max_headers_size(door->http, (ev_ssize_t)options->max_header + 1024);
+    evhttp_set_max_body_size(door->http, (ev_ssize_t)options->max_body);
+    evhttp_set_timeout_tv(door->http, &timeout);
+    evhttp_set_allowed_methods(door->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
                                                EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
                                                EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
-    evhttp_set_default_content_type(loop->http, NULL);
-    evhttp_set_bevcb(loop->http, conn_accept, loop);
-    evhttp_set_gencb(loop->http, exchange_begin, loop);
+    evhttp_set_default_content_type(door->http, NULL);
+    evhttp_set_bevcb(door->http, conn_accept, door);
+    evhttp_set_gencb(door->http, dispatch_begin, door);
+}
+
+static int loop_open_doors(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->socket_count; i++) {
+        struct door *door = &loop->doors[loop->sockets[i].door];
+        if (door->http != NULL)
+            continue;
+        door->loop = loop;
+        door->kind = loop->sockets[i].door;
+        door->http = evhttp_new(loop->base);
+        if (door->http == NULL)
+            return -1;
+        loop_limits(door);
+    }
+    return 0;
 }
 
 int loop_init(struct loop *loop, struct listen_socket *sockets, size_t count, struct error *err)
@@ -232,15 +248,14 @@ int loop_init(struct loop *loop, struct listen_socket *sockets, size_t count, st
     loop->bound = calloc(count, sizeof(struct evhttp_bound_socket *));
     loop->mailbox = mailbox_new();
     loop->base = loop_base();
-    loop->http = loop->base == NULL ? NULL : evhttp_new(loop->base);
-    if (loop->bound == NULL || loop->mailbox == NULL || loop->http == NULL)
+    if (loop->bound == NULL || loop->mailbox == NULL || loop->base == NULL ||
+        loop_open_doors(loop) != 0)
         goto memory;
     loop->mail =
         event_new(loop->base, mailbox_fd(loop->mailbox), EV_READ | EV_PERSIST, loop_on_mail, loop);
     loop->tick = event_new(loop->base, -1, 0, loop_on_tick, loop);
     if (loop->mail == NULL || loop->tick == NULL || event_add(loop->mail, NULL) != 0)
         goto memory;
-    loop_limits(loop);
     for (size_t i = 0; i < count; i++)
         if (loop_listen(loop, i, err) != 0)
             return -1;
@@ -280,8 +295,9 @@ void loop_clear(struct loop *loop)
         event_free(loop->mail);
     if (loop->tick != NULL)
         event_free(loop->tick);
-    if (loop->http != NULL)
-        evhttp_free(loop->http);
+    for (size_t i = 0; i < DOOR_KINDS; i++)
+        if (loop->doors[i].http != NULL)
+            evhttp_free(loop->doors[i].http);
     if (loop->base != NULL)
         event_base_free(loop->base);
     if (loop->mailbox != NULL)

@@ -23,6 +23,13 @@
 struct conn;
 struct follower;
 
+/* An evhttp for all sockets of one kind: it does not tell by which of its own one came in. */
+struct door {
+    struct loop *loop;
+    enum door_kind kind;
+    struct evhttp *http; /* NULL when no socket is of that kind */
+};
+
 struct loop {
     const struct server_options *options;
     const struct access *access;
@@ -30,7 +37,7 @@ struct loop {
 
     pthread_t thread;
     struct event_base *base;
-    struct evhttp *http;
+    struct door doors[DOOR_KINDS];
     struct mailbox *mailbox; /* answers of the engine, and the order to drain */
     struct event *mail;      /* its descriptor */
     struct event *tick;      /* armed while there are connections, or draining */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "contract/access.h"
+
 static bool route_key_char(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
@@ -25,68 +27,126 @@ static enum route_place route_keyed(const char *rest, size_t len, char *key, siz
     return ROUTE_KEYED;
 }
 
-static enum route_place route_under(const char *rest, size_t len, char *key, size_t key_size)
+struct route_path {
+    const char *path;
+    enum route_place place;
+};
+
+static const struct route_path route_under_prefix[] = {
+    {"", ROUTE_ROOT},          {"/", ROUTE_ROOT},       {"/events", ROUTE_EVENTS},
+    {"/ingest", ROUTE_EVENTS}, {"/ping", ROUTE_PING},   {"/ws", ROUTE_SOCKET},
+    {"/tail", ROUTE_FEED},     {"/stats", ROUTE_STATS}, {"/rejects", ROUTE_REJECTS},
+};
+
+static const struct route_path route_fixed[] = {
+    {"/", ROUTE_PAGE},         {"/health", ROUTE_PING},     {"/livez", ROUTE_LIVEZ},
+    {"/readyz", ROUTE_READYZ}, {"/metrics", ROUTE_METRICS},
+};
+
+static enum route_place route_among(const struct route_path *paths, size_t count, const char *text,
+                                    size_t len)
 {
-    if (len == 0 || route_is(rest, len, "/"))
-        return ROUTE_ROOT;
-    if (route_is(rest, len, "/events") || route_is(rest, len, "/ingest"))
-        return ROUTE_EVENTS;
-    if (route_is(rest, len, "/ping"))
-        return ROUTE_PING;
-    if (route_is(rest, len, "/ws"))
-        return ROUTE_SOCKET;
-    if (route_is(rest, len, "/tail"))
-        return ROUTE_FEED;
-    if (len > 3 && memcmp(rest, "/k/", 3) == 0)
-        return route_keyed(rest + 3, len - 3, key, key_size);
+    for (size_t i = 0; i < count; i++)
+        if (route_is(text, len, paths[i].path))
+            return paths[i].place;
     return ROUTE_NOWHERE;
 }
 
-enum route_place route_find(const char *path, size_t len, char *const *prefixes,
-                            size_t prefix_count, char *key, size_t key_size)
+static enum route_place route_under(const char *rest, size_t len, char *key, size_t key_size)
 {
-    for (size_t i = 0; i < prefix_count; i++) {
-        size_t n = strlen(prefixes[i]);
-        if (len < n || memcmp(path, prefixes[i], n) != 0)
+    if (len > 3 && memcmp(rest, "/k/", 3) == 0)
+        return route_keyed(rest + 3, len - 3, key, key_size);
+    return route_among(route_under_prefix, sizeof route_under_prefix / sizeof route_under_prefix[0],
+                       rest, len);
+}
+
+/* Whether the path begins with that; *rest is what stands behind. */
+static bool route_begins(const char *path, size_t len, const char *with, size_t *behind)
+{
+    *behind = strlen(with);
+    return len >= *behind && memcmp(path, with, *behind) == 0;
+}
+
+enum route_place route_find(const struct routes *routes, const char *path, size_t len, char *key,
+                            size_t key_size)
+{
+    size_t n;
+    for (size_t i = 0; i < routes->prefix_count; i++) {
+        if (!route_begins(path, len, routes->prefixes[i], &n))
             continue;
         enum route_place place = route_under(path + n, len - n, key, key_size);
         if (place != ROUTE_NOWHERE)
             return place;
     }
-    return route_is(path, len, "/health") ? ROUTE_PING : ROUTE_NOWHERE;
+    if (routes->dashboard != NULL && route_begins(path, len, routes->dashboard, &n) &&
+        (n == len || path[n] == '/'))
+        return ROUTE_DASHBOARD;
+    return route_among(route_fixed, sizeof route_fixed / sizeof route_fixed[0], path, len);
+}
+
+static const struct route_row {
+    enum route_action get, post; /* ROUTE_REFUSED, which is 0, where it is not taken */
+    bool no_head;                /* HEAD is not taken, though GET is */
+    bool admin;
+} route_rows[ROUTE_PLACES] = {
+    [ROUTE_ROOT] = {.get = ROUTE_READ},
+    [ROUTE_EVENTS] = {.get = ROUTE_READ, .post = ROUTE_INGEST},
+    [ROUTE_KEYED] = {.post = ROUTE_INGEST},
+    [ROUTE_PING] = {.get = ROUTE_TELL, .admin = true},
+    [ROUTE_SOCKET] = {.get = ROUTE_UPGRADE, .no_head = true},
+    [ROUTE_FEED] = {.get = ROUTE_FOLLOW},
+    [ROUTE_STATS] = {.get = ROUTE_COUNT},
+    [ROUTE_REJECTS] = {.get = ROUTE_LIST},
+    [ROUTE_LIVEZ] = {.get = ROUTE_SAY_ALIVE, .admin = true},
+    [ROUTE_READYZ] = {.get = ROUTE_SAY_READY, .admin = true},
+    [ROUTE_METRICS] = {.get = ROUTE_MEASURE, .admin = true},
+    [ROUTE_PAGE] = {.get = ROUTE_SHOW},
+    [ROUTE_DASHBOARD] = {.get = ROUTE_SERVE_FILE},
+};
+
+bool route_admin(enum route_place place)
+{
+    return route_rows[place].admin;
 }
 
 enum route_action route_action(enum route_place place, enum route_method method)
 {
-    bool reads = method == METHOD_GET || method == METHOD_HEAD;
-    if (method == METHOD_OPTIONS)
+    const struct route_row *row = &route_rows[place];
+    switch (method) {
+    case METHOD_OPTIONS:
         return ROUTE_OPTIONS;
-    if (place == ROUTE_NOWHERE)
+    case METHOD_GET:
+        return row->get;
+    case METHOD_HEAD:
+        return row->no_head ? ROUTE_REFUSED : row->get;
+    case METHOD_POST:
+        return row->post;
+    default:
         return ROUTE_REFUSED;
-    if (place == ROUTE_PING)
-        return reads ? ROUTE_TELL : ROUTE_REFUSED;
-    if (place == ROUTE_FEED)
-        return reads ? ROUTE_FOLLOW : ROUTE_REFUSED;
-    if (place == ROUTE_SOCKET)
-        return method == METHOD_GET ? ROUTE_UPGRADE : ROUTE_REFUSED;
-    if (reads && place != ROUTE_KEYED)
-        return ROUTE_READ;
-    if (method == METHOD_POST && place != ROUTE_ROOT)
-        return ROUTE_INGEST;
-    return ROUTE_REFUSED;
+    }
 }
 
 const char *route_methods(enum route_place place)
 {
-    switch (place) {
-    case ROUTE_EVENTS:
-        return "GET, HEAD, POST, OPTIONS";
-    case ROUTE_KEYED:
-        return "POST, OPTIONS";
-    case ROUTE_SOCKET:
-        return "GET, OPTIONS";
+    const struct route_row *row = &route_rows[place];
+    if (row->post != ROUTE_REFUSED)
+        return row->get != ROUTE_REFUSED ? "GET, HEAD, POST, OPTIONS" : "POST, OPTIONS";
+    return row->no_head ? "GET, OPTIONS" : "GET, HEAD, OPTIONS";
+}
+
+unsigned route_need(enum route_action action)
+{
+    switch (action) {
+    case ROUTE_INGEST:
+        return ACCESS_INGEST;
+    case ROUTE_READ:
+    case ROUTE_FOLLOW:
+    case ROUTE_COUNT:
+    case ROUTE_LIST:
+    case ROUTE_MEASURE:
+        return ACCESS_QUERY;
     default:
-        return "GET, HEAD, OPTIONS";
+        return ACCESS_NONE;
     }
 }
 

@@ -30,20 +30,32 @@ static void server_on_log(int severity, const char *text)
         log_debug("libevent: %s", text);
 }
 
+static int server_listen_at(struct server *server, enum door_kind door, char *const *addresses,
+                            size_t count, struct error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct listen_socket *socket = &server->sockets[server->socket_count];
+        if (listen_open(socket, addresses[i], err) != 0)
+            return -1;
+        socket->door = door;
+        server->socket_count++;
+    }
+    return 0;
+}
+
 static int server_listen(struct server *server, const struct server_options *options,
                          struct error *err)
 {
-    server->sockets = calloc(options->listen_count, sizeof *server->sockets);
+    server->sockets =
+        calloc(options->listen_count + options->admin_listen_count, sizeof *server->sockets);
     if (server->sockets == NULL) {
         error_set(err, "out of memory");
         return -1;
     }
-    for (size_t i = 0; i < options->listen_count; i++) {
-        if (listen_open(&server->sockets[i], options->listen[i], err) != 0)
-            return -1;
-        server->socket_count++;
-    }
-    return 0;
+    if (server_listen_at(server, DOOR_MAIN, options->listen, options->listen_count, err) != 0)
+        return -1;
+    return server_listen_at(server, DOOR_ADMIN, options->admin_listen, options->admin_listen_count,
+                            err);
 }
 
 /* Every connection needs a descriptor, and SQLite some when least expected. */
@@ -124,7 +136,8 @@ int server_start(struct server **out, const struct server_options *options,
         return -1;
     }
     for (size_t i = 0; i < server->socket_count; i++)
-        log_info("listening on %s", server->sockets[i].name);
+        log_info("listening on %s%s", server->sockets[i].name,
+                 server->sockets[i].door == DOOR_ADMIN ? " for admin" : "");
     *out = server;
     return 0;
 }

@@ -17,12 +17,14 @@
 #include "contract/address.h"
 #include "contract/batch.h"
 #include "engine/engine.h"
+#include "server/route.h"
 
 struct server_options {
     char *const *listen; /* "HOST:PORT", "[v6]:PORT", "unix:PATH" */
     size_t listen_count;
-    char *const *prefixes; /* "/_tracker" */
-    size_t prefix_count;
+    char *const *admin_listen; /* likewise: probes and metrics, for whoever can reach it */
+    size_t admin_listen_count;
+    struct routes routes;
     const char *app_id;  /* told by ping */
     const char *version; /* likewise */
 

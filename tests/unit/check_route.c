@@ -4,6 +4,7 @@
 #include "unit.h"
 
 static char *const prefixes[] = {"/_tracker", "/a/b"};
+static const struct routes routes = {prefixes, 2, "/_dashboard"};
 
 struct route_case {
     const char *path;
@@ -26,7 +27,20 @@ static const struct route_case route_cases[] = {
     {"/_tracker/k/A-z_09/events", ROUTE_KEYED, "A-z_09"},
     {"/a/b", ROUTE_ROOT, ""},
     {"/a/b/events", ROUTE_EVENTS, ""},
-    {"/", ROUTE_NOWHERE, ""},
+    {"/", ROUTE_PAGE, ""},
+    {"//", ROUTE_NOWHERE, ""},
+    {"/livez", ROUTE_LIVEZ, ""},
+    {"/readyz", ROUTE_READYZ, ""},
+    {"/metrics", ROUTE_METRICS, ""},
+    {"/metrics/", ROUTE_NOWHERE, ""},
+    {"/_tracker/metrics", ROUTE_NOWHERE, ""},
+    {"/_tracker/stats", ROUTE_STATS, ""},
+    {"/a/b/rejects", ROUTE_REJECTS, ""},
+    {"/stats", ROUTE_NOWHERE, ""},
+    {"/_dashboard", ROUTE_DASHBOARD, ""},
+    {"/_dashboard/", ROUTE_DASHBOARD, ""},
+    {"/_dashboard/a/b.js", ROUTE_DASHBOARD, ""},
+    {"/_dashboards", ROUTE_NOWHERE, ""},
     {"", ROUTE_NOWHERE, ""},
     {"/a", ROUTE_NOWHERE, ""},
     {"/_trackerevents", ROUTE_NOWHERE, ""},
@@ -49,7 +63,7 @@ START_TEST(route_finds_places_by_the_table)
 {
     const struct route_case *c = &route_cases[_i];
     char key[31] = "";
-    enum route_place place = route_find(c->path, strlen(c->path), prefixes, 2, key, sizeof key);
+    enum route_place place = route_find(&routes, c->path, strlen(c->path), key, sizeof key);
     ck_assert_msg(place == c->place, "%s: %d", c->path, (int)place);
     if (place == ROUTE_KEYED)
         ck_assert_str_eq(key, c->key);
@@ -67,12 +81,23 @@ START_TEST(route_gives_each_place_its_methods)
         [ROUTE_SOCKET] = {ROUTE_REFUSED, ROUTE_UPGRADE, ROUTE_REFUSED, ROUTE_REFUSED,
                           ROUTE_OPTIONS},
         [ROUTE_FEED] = {ROUTE_REFUSED, ROUTE_FOLLOW, ROUTE_FOLLOW, ROUTE_REFUSED, ROUTE_OPTIONS},
+        [ROUTE_STATS] = {ROUTE_REFUSED, ROUTE_COUNT, ROUTE_COUNT, ROUTE_REFUSED, ROUTE_OPTIONS},
+        [ROUTE_REJECTS] = {ROUTE_REFUSED, ROUTE_LIST, ROUTE_LIST, ROUTE_REFUSED, ROUTE_OPTIONS},
+        [ROUTE_LIVEZ] = {ROUTE_REFUSED, ROUTE_SAY_ALIVE, ROUTE_SAY_ALIVE, ROUTE_REFUSED,
+                         ROUTE_OPTIONS},
+        [ROUTE_READYZ] = {ROUTE_REFUSED, ROUTE_SAY_READY, ROUTE_SAY_READY, ROUTE_REFUSED,
+                          ROUTE_OPTIONS},
+        [ROUTE_METRICS] = {ROUTE_REFUSED, ROUTE_MEASURE, ROUTE_MEASURE, ROUTE_REFUSED,
+                           ROUTE_OPTIONS},
+        [ROUTE_PAGE] = {ROUTE_REFUSED, ROUTE_SHOW, ROUTE_SHOW, ROUTE_REFUSED, ROUTE_OPTIONS},
+        [ROUTE_DASHBOARD] = {ROUTE_REFUSED, ROUTE_SERVE_FILE, ROUTE_SERVE_FILE, ROUTE_REFUSED,
+                             ROUTE_OPTIONS},
     };
     static const char *const names[] = {[METHOD_GET] = "GET",
                                         [METHOD_HEAD] = "HEAD",
                                         [METHOD_POST] = "POST",
                                         [METHOD_OPTIONS] = "OPTIONS"};
-    for (int place = ROUTE_ROOT; place <= ROUTE_FEED; place++) {
+    for (int place = ROUTE_ROOT; place < ROUTE_PLACES; place++) {
         for (int method = METHOD_OTHER; method <= METHOD_OPTIONS; method++) {
             enum route_action action = route_action(place, method);
             ck_assert_int_eq(action, expected[place][method]);

@@ -1,0 +1,117 @@
+#include "commands/serve_setup.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Loops beyond this only fight for the one writer. */
+#define SERVE_MOST_THREADS 8
+
+static struct access *serve_access(const struct options *options, struct error *err)
+{
+    struct access *access = access_new();
+    if (access == NULL) {
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    int status = 0;
+    for (size_t i = 0; i < options->key.count && status == 0; i++)
+        status = access_add_key(access, options->key.items[i], err);
+    for (size_t i = 0; i < options->allow_origin.count && status == 0; i++)
+        status = access_add_origin(access, options->allow_origin.items[i], err);
+    for (size_t i = 0; i < options->beacon_origin.count && status == 0; i++)
+        status = access_add_beacon_origin(access, options->beacon_origin.items[i], err);
+    if (options->allow_keyless)
+        access_allow_keyless(access);
+    if (status == 0)
+        return access;
+    access_free(access);
+    return NULL;
+}
+
+static unsigned serve_threads(const struct options *options)
+{
+    if (options->threads > 0)
+        return (unsigned)options->threads;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return cpus < 1 ? 1 : cpus > SERVE_MOST_THREADS ? SERVE_MOST_THREADS : (unsigned)cpus;
+}
+
+/* The networks of trusted-proxy, to be freed. NULL when there is none, or no memory (err is set).
+ */
+static struct address_net *serve_proxies(const struct options *options, struct error *err)
+{
+    size_t count = options->trusted_proxy.count;
+    struct address_net *nets = count == 0 ? NULL : calloc(count, sizeof *nets);
+    if (count > 0 && nets == NULL)
+        error_set(err, "out of memory");
+    for (size_t i = 0; nets != NULL && i < count; i++) {
+        if (address_net_parse(&nets[i], options->trusted_proxy.items[i], err) == 0)
+            continue;
+        free(nets);
+        nets = NULL;
+    }
+    return nets;
+}
+
+static struct server_options serve_server(const struct options *options,
+                                          const struct address_net *proxies)
+{
+    static const enum address_header headers[] = {
+        [OPTIONS_PROXY_NONE] = ADDRESS_HEADER_NONE,
+        [OPTIONS_PROXY_X_FORWARDED_FOR] = ADDRESS_X_FORWARDED_FOR,
+        [OPTIONS_PROXY_FORWARDED] = ADDRESS_FORWARDED,
+    };
+    return (struct server_options){
+        .listen = options->listen.items,
+        .listen_count = options->listen.count,
+        .admin_listen = options->admin_listen.items,
+        .admin_listen_count = options->admin_listen.count,
+        .routes = {.prefixes = options->prefix.items, .prefix_count = options->prefix.count},
+        .app_id = options->app_id,
+        .version = PACKAGE_VERSION,
+        .max_header = (size_t)options->max_header,
+        .max_body = (size_t)options->max_body,
+        .max_inflated = (size_t)options->max_inflated,
+        .limits = {.event_bytes = (size_t)options->max_event,
+                   .depth = (unsigned)options->max_depth},
+        .max_events = options->max_events,
+        .threads = serve_threads(options),
+        .hold_ms = options->hold_ms,
+        .drain_ms = options->drain_ms,
+        .timeout_ms = options->timeout_ms,
+        .head_timeout_ms = options->head_timeout_ms,
+        .body_timeout_ms = options->body_timeout_ms,
+        .max_message = options->max_message,
+        .ping_interval_ms = options->ping_interval_ms,
+        .max_push = options->max_push,
+        .max_connections = (size_t)options->max_connections,
+        .max_receiving = options->max_receiving,
+        .max_reads = (size_t)options->max_reads,
+        .limit_events = options->limit_events,
+        .limit_bytes = options->limit_bytes,
+        .proxy_header = headers[options->proxy_header],
+        .proxies = proxies,
+        .proxy_count = options->trusted_proxy.count,
+    };
+}
+
+int serve_setup_make(struct serve_setup *setup, const struct options *options, struct error *err)
+{
+    err->text[0] = '\0';
+    *setup = (struct serve_setup){.proxies = serve_proxies(options, err)};
+    if (err->text[0] != '\0')
+        return -1;
+    setup->server = serve_server(options, setup->proxies);
+    setup->access = serve_access(options, err);
+    if (setup->access != NULL)
+        return 0;
+    serve_setup_clear(setup);
+    return -1;
+}
+
+void serve_setup_clear(struct serve_setup *setup)
+{
+    access_free(setup->access);
+    free(setup->proxies);
+    *setup = (struct serve_setup){0};
+}

@@ -1,0 +1,25 @@
+/*
+ * serve_setup.h: what the daemon's options come to, in the terms of the rooms below.
+ */
+#ifndef BEACOND_COMMANDS_SERVE_SETUP_H
+#define BEACOND_COMMANDS_SERVE_SETUP_H
+
+#include "base/error.h"
+#include "contract/access.h"
+#include "contract/address.h"
+#include "options/options.h"
+#include "server/server.h"
+
+struct serve_setup {
+    struct access *access;
+    struct address_net *proxies; /* server's */
+    struct server_options server;
+};
+
+/* The setup looks into options, which must outlive it. 0, or -1 with err and nothing to be cleared.
+ */
+int serve_setup_make(struct serve_setup *setup, const struct options *options,
+                     struct error *err) MUST_CHECK;
+void serve_setup_clear(struct serve_setup *setup);
+
+#endif
