@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/list.h"
+#include "page/page.h"
 #include "server/buckets.h"
 
 struct shared {
@@ -22,6 +23,7 @@ struct shared {
     struct list settling;    /* bursts that wait for news of an equal one before them, struct
                               * intake, in order of arrival */
     struct buckets *buckets; /* NULL when there is no limit per client */
+    struct page page;        /* at /; not changed any more */
 };
 
 #endif
