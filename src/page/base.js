@@ -61,7 +61,8 @@ function ago(ms) {
     const [amount, unit] =
         far < 60 ? [far, 's'] : far < 3600 ? [far / 60, 'min'] : far < 172800 ? [far / 3600, 'h'] : [far / 86400, 'days'];
     const text = `${number(Math.floor(amount))} ${unit}`;
-    return ms < 0 && far >= 1 ? `in ${text}` : `${text} ago`;
+    if (far < 1) return 'now';
+    return ms < 0 ? `in ${text}` : `${text} ago`;
 }
 
 function lasting(seconds) {

@@ -145,7 +145,7 @@ function showValues(values, total) {
         byId('values-caption'),
         counted === 0
             ? 'No event of the window is in memory.'
-            : counted === total
+            : counted >= total
               ? `All ${plural(counted, 'event')} of the window.`
               : `The newest ${number(counted)} of the window's ${number(total)}${from}: those in memory, 50,000 at most.`
     );

@@ -1,7 +1,7 @@
 /*
  * rejects.js: what was put aside, why, and what it is; a page at a time, newest first.
  */
-const rejectsPage = 20;
+const rejectsPage = 10;
 
 class Rejects {
     constructor(onLocked) {
@@ -38,7 +38,7 @@ class Rejects {
         byId('rejects-older').hidden = next === null;
         if (made === this.shown) return;
         this.shown = made;
-        byId('reasons').replaceChildren(...(total > 0 ? [countsTable('Reasons', reasons, total)] : []));
+        byId('reasons').replaceChildren(...(total > 0 ? [countsTable('Why', reasons, total, ['Reason', 'Rejects'])] : []));
         byId('rejects-list').replaceChildren(...rejects.map((reject) => this.row(reject)));
     }
 
@@ -60,18 +60,18 @@ class Rejects {
 }
 
 /* A table of values and how often each occurs, with their part of the whole as a bar. */
-function countsTable(caption, counts, total) {
-    const rows = counts.map(([value, count]) => {
+function countsTable(caption, counts, total, [value, count] = ['Value', 'Events']) {
+    const rows = counts.map(([name, times]) => {
         const bar = element('span', { class: 'share', 'aria-hidden': 'true' });
-        bar.style.setProperty('--share', `${(100 * count) / Math.max(1, total)}%`);
-        const name = value === null ? element('em', {}, 'others') : value === '' ? element('em', {}, 'empty') : String(value);
+        bar.style.setProperty('--share', `${(100 * times) / Math.max(1, total)}%`);
+        const shown = name === null ? element('em', {}, 'others') : name === '' ? element('em', {}, 'empty') : String(name);
         return element(
             'tr',
             {},
-            element('th', { scope: 'row' }, element('span', { class: 'theirs' }, name), bar),
-            element('td', { class: 'number' }, number(count))
+            element('th', { scope: 'row' }, element('span', { class: 'theirs' }, shown), bar),
+            element('td', { class: 'number' }, number(times))
         );
     });
-    const head = element('tr', {}, element('th', { scope: 'col' }, 'Value'), element('th', { scope: 'col', class: 'number' }, 'Events'));
+    const head = element('tr', {}, element('th', { scope: 'col' }, value), element('th', { scope: 'col', class: 'number' }, count));
     return element('table', { class: 'counts' }, element('caption', {}, caption), element('thead', {}, head), element('tbody', {}, ...rows));
 }
