@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "server/listen.h"
 #include "server/loop.h"
@@ -118,6 +119,7 @@ int server_start(struct server **out, const struct server_options *options,
     server->options = *options;
     pthread_mutex_init(&server->shared.settling_mutex, NULL);
     list_init(&server->shared.settling);
+    server->shared.began_ms = clock_mono_ms();
     options = &server->options;
     server_fit(&server->options);
     page_init(&server->shared.page);

@@ -7,12 +7,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/list.h"
 #include "page/page.h"
 #include "server/buckets.h"
 
 struct shared {
+    int64_t began_ms;          /* monotonic; when the server started */
     atomic_uint running;       /* loops that have not ended */
     atomic_size_t connections; /* open */
     atomic_llong receiving;    /* bytes of requests that have not been read yet */
