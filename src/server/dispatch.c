@@ -12,7 +12,9 @@
 #include "server/exchange.h"
 #include "server/feed.h"
 #include "server/ingest.h"
+#include "server/inquire.h"
 #include "server/query.h"
+#include "server/show.h"
 #include "server/upgrade.h"
 
 static enum route_method dispatch_method(struct evhttp_request *request)
@@ -87,7 +89,8 @@ static enum access_verdict dispatch_access(struct exchange *exchange)
 /* What each route does, access being granted. */
 static void (*const dispatch_acts[ROUTE_ACTIONS])(struct exchange *exchange) = {
     [ROUTE_INGEST] = ingest_begin,   [ROUTE_READ] = query_begin,  [ROUTE_TELL] = dispatch_ping,
-    [ROUTE_UPGRADE] = upgrade_begin, [ROUTE_FOLLOW] = feed_begin,
+    [ROUTE_UPGRADE] = upgrade_begin, [ROUTE_FOLLOW] = feed_begin, [ROUTE_COUNT] = inquire_stats,
+    [ROUTE_LIST] = inquire_rejects,  [ROUTE_SHOW] = show_begin,
 };
 
 /* What the guard found wrong. A method that nobody takes is told as one that is not taken here. */

@@ -13,6 +13,7 @@
 #include "server/conn.h"
 #include "server/feed.h"
 #include "server/inflow.h"
+#include "server/inquire.h"
 #include "server/pour.h"
 #include "server/query.h"
 
@@ -133,6 +134,8 @@ void exchange_gone(struct exchange *exchange)
         query_gone(exchange);
     else if (exchange->feed != NULL)
         feed_gone(exchange);
+    else if (exchange->inquiry != NULL)
+        inquire_gone(exchange);
 }
 
 /* Sends what is in buffer (taken over), or for HEAD its length; with NULL a body that there was no

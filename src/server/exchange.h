@@ -21,6 +21,8 @@
 
 #define EXCHANGE_KEY_SIZE 257 /* a key and its NUL, see access_add_key */
 
+struct inquiry;
+
 struct exchange {
     struct loop *loop;
     struct evhttp_request *request; /* NULL once evhttp has freed it: the client has gone */
@@ -38,6 +40,7 @@ struct exchange {
     struct inflow *inflow;     /* ingest of lines: inflow.c's */
     struct query *query_state; /* read: query.c's */
     struct feed *feed;         /* Server-Sent Events: feed.c's */
+    struct inquiry *inquiry;   /* stats, rejects: under way, inquire.c's */
 };
 
 /* A header of the request; NULL when it has none of that name. */

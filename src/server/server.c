@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "server/listen.h"
 #include "server/loop.h"
@@ -118,12 +119,21 @@ int server_start(struct server **out, const struct server_options *options,
     server->options = *options;
     pthread_mutex_init(&server->shared.settling_mutex, NULL);
     list_init(&server->shared.settling);
+    server->shared.began_ms = clock_mono_ms();
     options = &server->options;
     server_fit(&server->options);
+    page_init(&server->shared.page);
+    if (page_make(&server->shared.page, options->routes.prefixes[0]) != 0) {
+        error_set(err, "out of memory");
+        page_clear(&server->shared.page);
+        free(server);
+        return -1;
+    }
     if (options->limit_events > 0 || options->limit_bytes > 0) {
         server->shared.buckets = buckets_new(options->limit_events, options->limit_bytes);
         if (server->shared.buckets == NULL) {
             error_set(err, "out of memory");
+            page_clear(&server->shared.page);
             free(server);
             return -1;
         }
@@ -173,6 +183,7 @@ void server_free(struct server *server)
         listen_close(&server->sockets[i]);
     pthread_mutex_destroy(&server->shared.settling_mutex);
     buckets_free(server->shared.buckets);
+    page_clear(&server->shared.page);
     free(server->loops);
     free(server->sockets);
     free(server);

@@ -7,11 +7,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/list.h"
+#include "page/page.h"
 #include "server/buckets.h"
 
 struct shared {
+    int64_t began_ms;          /* monotonic; when the server started */
     atomic_uint running;       /* loops that have not ended */
     atomic_size_t connections; /* open */
     atomic_llong receiving;    /* bytes of requests that have not been read yet */
@@ -22,6 +25,7 @@ struct shared {
     struct list settling;    /* bursts that wait for news of an equal one before them, struct
                               * intake, in order of arrival */
     struct buckets *buckets; /* NULL when there is no limit per client */
+    struct page page;        /* at /; not changed any more */
 };
 
 #endif
