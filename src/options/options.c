@@ -8,11 +8,14 @@
 
 static const char *const options_synchronous_words[] = {"full", "normal", "off", NULL};
 static const char *const options_proxy_words[] = {"none", "x-forwarded-for", "forwarded", NULL};
+static const char *const options_dashboard_words[] = {"basic", "none", NULL};
 static const char *const options_level_words[] = {"error", "warn", "info", "debug", NULL};
 static const char *const options_format_words[] = {"text", "json", NULL};
 
 _Static_assert(sizeof(enum options_synchronous) == sizeof(unsigned), "choices are stored as such");
 _Static_assert(sizeof(enum options_proxy_header) == sizeof(unsigned), "choices are stored as such");
+_Static_assert(sizeof(enum options_dashboard_auth) == sizeof(unsigned),
+               "choices are stored as such");
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "choices are stored as such");
 _Static_assert(sizeof(enum log_format) == sizeof(unsigned), "choices are stored as such");
 
@@ -45,6 +48,15 @@ static const struct options_row options_table[] = {
     {.name = "app-id", .kind = OPTIONS_TEXT, .offset = AT(app_id), .takes = "TEXT",
      .fallback = "", .check = options_check_app_id,
      .help = "appId that ping answers with"},
+
+    {.name = "dashboard", .kind = OPTIONS_TEXT, .offset = AT(dashboard), .takes = "DIR",
+     .help = "serve the plugin's dashboard, the _dashboard folder of a build"},
+    {.name = "dashboard-route", .kind = OPTIONS_TEXT, .offset = AT(dashboard_route),
+     .takes = "PATH", .fallback = "/_dashboard", .check = options_check_path,
+     .help = "where it is served"},
+    {.name = "dashboard-auth", .kind = OPTIONS_CHOICE, .offset = AT(dashboard_auth),
+     .takes = "HOW", .fallback = "basic", .choices = options_dashboard_words,
+     .help = "basic: its files need a key with the query scope as password; none: they don't"},
 
     {.name = "key", .kind = OPTIONS_LIST, .offset = AT(key), .takes = "KEY[:SCOPES]",
      .check = options_check_key,

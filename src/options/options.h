@@ -35,6 +35,8 @@ enum options_proxy_header {
     OPTIONS_PROXY_FORWARDED,
 };
 
+enum options_dashboard_auth { OPTIONS_DASHBOARD_BASIC, OPTIONS_DASHBOARD_NONE };
+
 struct options {
     char *config; /* path, NULL for none */
 
@@ -43,6 +45,10 @@ struct options {
     struct options_list prefix;       /* "/_tracker": begins with '/', does not end with one */
     char *database;                   /* path, default beacond.db */
     char *app_id;                     /* told by ping, default "" */
+
+    char *dashboard;                            /* directory of a built dashboard, NULL for none */
+    char *dashboard_route;                      /* "/_dashboard", of the form of a prefix */
+    enum options_dashboard_auth dashboard_auth; /* who may see its files; default basic */
 
     struct options_list key;           /* KEY[:SCOPES], those of key-file included */
     char *key_file;                    /* path, NULL for none */

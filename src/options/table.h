@@ -102,6 +102,7 @@ void options_list_clear(struct options_list *list);
 
 int options_check_listen(const char *value, struct error *err);
 int options_check_prefix(const char *value, struct error *err);
+int options_check_path(const char *value, struct error *err);
 int options_check_database(const char *value, struct error *err);
 int options_check_app_id(const char *value, struct error *err);
 int options_check_key(const char *value, struct error *err);

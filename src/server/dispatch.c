@@ -9,6 +9,7 @@
 #include "contract/range.h"
 #include "contract/reply.h"
 #include "server/conn.h"
+#include "server/dashboard.h"
 #include "server/exchange.h"
 #include "server/feed.h"
 #include "server/ingest.h"
@@ -88,9 +89,11 @@ static enum access_verdict dispatch_access(struct exchange *exchange)
 
 /* What each route does, access being granted. */
 static void (*const dispatch_acts[ROUTE_ACTIONS])(struct exchange *exchange) = {
-    [ROUTE_INGEST] = ingest_begin,   [ROUTE_READ] = query_begin,  [ROUTE_TELL] = dispatch_ping,
-    [ROUTE_UPGRADE] = upgrade_begin, [ROUTE_FOLLOW] = feed_begin, [ROUTE_COUNT] = inquire_stats,
-    [ROUTE_LIST] = inquire_rejects,  [ROUTE_SHOW] = show_begin,
+    [ROUTE_INGEST] = ingest_begin,        [ROUTE_READ] = query_begin,
+    [ROUTE_TELL] = dispatch_ping,         [ROUTE_UPGRADE] = upgrade_begin,
+    [ROUTE_FOLLOW] = feed_begin,          [ROUTE_COUNT] = inquire_stats,
+    [ROUTE_LIST] = inquire_rejects,       [ROUTE_SHOW] = show_begin,
+    [ROUTE_SERVE_FILE] = dashboard_begin,
 };
 
 /* What the guard found wrong. A method that nobody takes is told as one that is not taken here. */
@@ -206,7 +209,9 @@ void dispatch_begin(struct evhttp_request *request, void *arg)
     exchange->action = route_action(exchange->place, method);
     exchange->head = method == METHOD_HEAD;
     exchange->began_ms = clock_mono_ms();
+    /* No page of another origin has any business with the dashboard's files: no CORS there. */
     exchange->origin_allowed =
+        exchange->place != ROUTE_DASHBOARD &&
         access_origin_allowed(loop->access, exchange_header(exchange, "Origin"));
     list_init(&exchange->intake.node);
     conn->exchange = exchange;

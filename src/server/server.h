@@ -17,6 +17,7 @@
 #include "contract/address.h"
 #include "contract/batch.h"
 #include "engine/engine.h"
+#include "server/files.h"
 #include "server/route.h"
 
 struct server_options {
@@ -25,6 +26,9 @@ struct server_options {
     char *const *admin_listen; /* likewise: probes and metrics, for whoever can reach it */
     size_t admin_listen_count;
     struct routes routes;
+    struct files *dashboard; /* served at routes.dashboard; NULL when that is */
+    bool dashboard_open;     /* to everyone: no password is asked for */
+
     const char *app_id;  /* told by ping */
     const char *version; /* likewise */
 
