@@ -1,6 +1,8 @@
 #include <stdio.h>
 
+#include "base/log.h"
 #include "commands/commands.h"
+#include "server/tls.h"
 
 static int check_config_run(const struct options *options, const struct arguments *arguments)
 {
@@ -11,6 +13,16 @@ static int check_config_run(const struct options *options, const struct argument
         printf("prefix %s\n", options->prefix.items[i]);
     printf("database %s\n", options->database);
     printf("keys %zu\n", options->key.count); /* how many: never which */
+    if (options->tls_cert != NULL) {
+        struct error err;
+        struct tls *tls = tls_load(options->tls_cert, options->tls_key, &err);
+        if (tls == NULL) {
+            log_error("%s", err.text);
+            return COMMAND_CONFIG;
+        }
+        tls_free(tls);
+        printf("tls-cert %s\n", options->tls_cert);
+    }
     puts("configuration ok");
     return COMMAND_OK;
 }

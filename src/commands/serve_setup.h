@@ -13,10 +13,12 @@
 struct serve_setup {
     struct access *access;
     struct address_net *proxies; /* server's */
+    struct tls *tls;             /* likewise; NULL: none */
     struct server_options server;
 };
 
-/* The setup looks into options, which must outlive it. 0, or -1 with err and nothing to be cleared.
+/* The setup looks into options, which must outlive it. Reads the files of tls-cert and tls-key. 0,
+ * or -1 with err and nothing to be cleared.
  */
 int serve_setup_make(struct serve_setup *setup, const struct options *options,
                      struct error *err) MUST_CHECK;

@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "server/buckets.h"
+#include "server/tls.h"
 
 struct shared {
     atomic_uint running;       /* loops that have not ended */
@@ -22,6 +23,8 @@ struct shared {
     struct list settling;    /* bursts that wait for news of an equal one before them, struct
                               * intake, in order of arrival */
     struct buckets *buckets; /* NULL when there is no limit per client */
+    pthread_mutex_t tls_mutex;
+    struct tls *tls; /* what new connections begin with; NULL when there is no TLS */
 };
 
 #endif
