@@ -23,6 +23,8 @@ static int check_config_run(const struct options *options, const struct argument
     if (options->dashboard != NULL)
         printf("dashboard %s\n", options->dashboard);
     printf("keys %zu\n", options->key.count); /* how many: never which */
+    if (options->tls_cert != NULL)
+        printf("tls-cert %s\n", options->tls_cert);
     puts("configuration ok");
     return COMMAND_OK;
 }

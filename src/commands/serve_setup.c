@@ -81,7 +81,7 @@ static int serve_dashboard(struct serve_setup *setup, const struct options *opti
 }
 
 static struct server_options serve_server(const struct options *options,
-                                          const struct address_net *proxies)
+                                          const struct address_net *proxies, struct tls *tls)
 {
     static const enum address_header headers[] = {
         [OPTIONS_PROXY_NONE] = ADDRESS_HEADER_NONE,
@@ -93,6 +93,7 @@ static struct server_options serve_server(const struct options *options,
         .listen_count = options->listen.count,
         .admin_listen = options->admin_listen.items,
         .admin_listen_count = options->admin_listen.count,
+        .tls = tls,
         .routes = {.prefixes = options->prefix.items, .prefix_count = options->prefix.count},
         .app_id = options->app_id,
         .version = PACKAGE_VERSION,
@@ -128,10 +129,18 @@ int serve_setup_make(struct serve_setup *setup, const struct options *options, s
     *setup = (struct serve_setup){.proxies = serve_proxies(options, err)};
     if (err->text[0] != '\0')
         return -1;
-    setup->server = serve_server(options, setup->proxies);
     setup->access = serve_access(options, err);
-    if (setup->access != NULL && serve_dashboard(setup, options, err) == 0)
+    if (setup->access == NULL)
+        goto failed;
+    if (options->tls_cert != NULL) {
+        setup->tls = tls_load(options->tls_cert, options->tls_key, err);
+        if (setup->tls == NULL)
+            goto failed;
+    }
+    setup->server = serve_server(options, setup->proxies, setup->tls);
+    if (serve_dashboard(setup, options, err) == 0)
         return 0;
+failed:
     serve_setup_clear(setup);
     return -1;
 }
@@ -140,6 +149,7 @@ void serve_setup_clear(struct serve_setup *setup)
 {
     access_free(setup->access);
     files_drop(setup->dashboard);
+    tls_free(setup->tls);
     free(setup->proxies);
     *setup = (struct serve_setup){0};
 }

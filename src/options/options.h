@@ -42,6 +42,8 @@ struct options {
 
     struct options_list listen; /* "HOST:PORT", "[v6]:PORT", "unix:PATH"; default 127.0.0.1:4242 */
     struct options_list admin_listen; /* likewise, for probes and metrics without a key */
+    char *tls_cert;                   /* path of a PEM chain; NULL: no TLS */
+    char *tls_key;                    /* path of its key; NULL as tls_cert is */
     struct options_list prefix;       /* "/_tracker": begins with '/', does not end with one */
     char *database;                   /* path, default beacond.db */
     char *app_id;                     /* told by ping, default "" */

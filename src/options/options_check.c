@@ -267,6 +267,10 @@ int options_check_all(const struct options *options, bool serves, struct error *
         error_set(err, "trusted-proxy and proxy-header: expected both or neither");
         return -1;
     }
+    if ((options->tls_cert != NULL) != (options->tls_key != NULL)) {
+        error_set(err, "tls-cert and tls-key: expected both or neither");
+        return -1;
+    }
     if (options_check_keys(&options->key, err) != 0)
         return -1;
     return serves ? options_check_reach(options, err) : 0;

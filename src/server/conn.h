@@ -24,6 +24,7 @@ struct conn {
     struct list node; /* in loop->conns */
     struct loop *loop;
     const struct door *door;         /* it came in by */
+    bool secure;                     /* it speaks TLS (secure.h) */
     struct bufferevent *bev;         /* our reference */
     struct evhttp_connection *evcon; /* NULL until the first byte came */
     int fd;                          /* -1 until then */
@@ -35,6 +36,8 @@ struct conn {
     int64_t phase_ms;    /* when the guard's phase began; monotonic */
     int64_t
         stalled_ms; /* when reading was stopped since all together receive too much; 0: it is not */
+    int64_t half_ms;             /* when a handshake or a record between requests was first seen
+                                  * unfinished; 0: there is none */
     int64_t since_ms;            /* accepted; monotonic */
     uint64_t receipt;            /* of the last answer, which may yet prove lost; 0 for none */
     bool answered;               /* that answer is with the kernel */
@@ -52,6 +55,12 @@ struct conn *conn_of(struct loop *loop, struct evhttp_request *request);
 /* Stops reading while an answer is written: what is pipelined stays in the kernel, and a client
  * that has closed its half still gets its answer. evhttp starts reading again behind the answer. */
 void conn_quiet(struct conn *conn);
+
+/* Reads again. */
+void conn_listen(struct conn *conn);
+
+/* Sends nothing more; what the client sends is read. What waits in the output is not sent. */
+void conn_shut(struct conn *conn);
 
 /* Whether the client has closed or reset the connection, as far as can be seen. NULL: it has. */
 bool conn_gone(const struct conn *conn);

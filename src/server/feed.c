@@ -274,7 +274,10 @@ static void feed_look_after(struct feed *feed, int64_t now_ms)
     struct exchange *exchange = feed->exchange;
     int64_t ping_ms = exchange->loop->options->ping_interval_ms;
     if (exchange->loop->draining) {
-        feed_end(feed);
+        /* Over TLS libevent tells a little later that all is written; evhttp would take that for
+         * the end of the end. */
+        if (feed->drained || evbuffer_get_length(bufferevent_get_output(exchange->conn->bev)) > 0)
+            feed_end(feed);
         return;
     }
     if (!feed->drained)

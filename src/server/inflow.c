@@ -50,7 +50,7 @@ static void inflow_read_on(struct inflow *inflow, bool on)
 {
     struct conn *conn = inflow->exchange->conn;
     if (on)
-        bufferevent_enable(conn->bev, EV_READ);
+        conn_listen(conn);
     else
         conn_quiet(conn);
 }

@@ -38,10 +38,16 @@ static int server_listen_at(struct server *server, enum door_kind door, char *co
         struct listen_socket *socket = &server->sockets[server->socket_count];
         if (listen_open(socket, addresses[i], err) != 0)
             return -1;
-        socket->door = door;
+        bool secure = door == DOOR_MAIN && server->options.tls != NULL && socket->path == NULL;
+        socket->door = secure ? DOOR_TLS : door;
         server->socket_count++;
     }
     return 0;
+}
+
+static const char *server_door_name(enum door_kind door)
+{
+    return door == DOOR_TLS ? " with TLS" : door == DOOR_ADMIN ? " for admin" : "";
 }
 
 static int server_listen(struct server *server, const struct server_options *options,
@@ -120,21 +126,21 @@ int server_start(struct server **out, const struct server_options *options,
     pthread_mutex_init(&server->shared.settling_mutex, NULL);
     list_init(&server->shared.settling);
     server->shared.began_ms = clock_mono_ms();
+    pthread_mutex_init(&server->shared.tls_mutex, NULL);
+    server->shared.tls = tls_hold(options->tls);
     options = &server->options;
     server_fit(&server->options);
     page_init(&server->shared.page);
     if (page_make(&server->shared.page, options->routes.prefixes[0]) != 0) {
         error_set(err, "out of memory");
-        page_clear(&server->shared.page);
-        free(server);
+        server_free(server);
         return -1;
     }
     if (options->limit_events > 0 || options->limit_bytes > 0) {
         server->shared.buckets = buckets_new(options->limit_events, options->limit_bytes);
         if (server->shared.buckets == NULL) {
             error_set(err, "out of memory");
-            page_clear(&server->shared.page);
-            free(server);
+            server_free(server);
             return -1;
         }
     }
@@ -147,8 +153,23 @@ int server_start(struct server **out, const struct server_options *options,
     }
     for (size_t i = 0; i < server->socket_count; i++)
         log_info("listening on %s%s", server->sockets[i].name,
-                 server->sockets[i].door == DOOR_ADMIN ? " for admin" : "");
+                 server_door_name(server->sockets[i].door));
     *out = server;
+    return 0;
+}
+
+int server_set_tls(struct server *server, struct tls *tls, struct error *err)
+{
+    struct shared *shared = &server->shared;
+    if ((tls != NULL) != (server->options.tls != NULL)) {
+        error_set(err, "tls-cert: TLS can't be turned on or off while the daemon runs: restart it");
+        return -1;
+    }
+    pthread_mutex_lock(&shared->tls_mutex);
+    struct tls *old = shared->tls;
+    shared->tls = tls_hold(tls);
+    pthread_mutex_unlock(&shared->tls_mutex);
+    tls_free(old);
     return 0;
 }
 
@@ -182,6 +203,8 @@ void server_free(struct server *server)
     for (size_t i = 0; i < server->socket_count; i++)
         listen_close(&server->sockets[i]);
     pthread_mutex_destroy(&server->shared.settling_mutex);
+    pthread_mutex_destroy(&server->shared.tls_mutex);
+    tls_free(server->shared.tls);
     buckets_free(server->shared.buckets);
     page_clear(&server->shared.page);
     free(server->loops);

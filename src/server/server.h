@@ -19,12 +19,14 @@
 #include "engine/engine.h"
 #include "server/files.h"
 #include "server/route.h"
+#include "server/tls.h"
 
 struct server_options {
     char *const *listen; /* "HOST:PORT", "[v6]:PORT", "unix:PATH" */
     size_t listen_count;
     char *const *admin_listen; /* likewise: probes and metrics, for whoever can reach it */
     size_t admin_listen_count;
+    struct tls *tls; /* TCP sockets of listen speak it; NULL: they are plain. The caller's */
     struct routes routes;
     struct files *dashboard; /* served at routes.dashboard; NULL when that is */
     bool dashboard_open;     /* to everyone: no password is asked for */
@@ -63,6 +65,11 @@ struct server;
  * outlive the server. 0, or -1 with err; *out may be set then and is to be freed as below. */
 int server_start(struct server **out, const struct server_options *options,
                  const struct access *access, struct engine *engine, struct error *err) MUST_CHECK;
+
+/* New connections begin with this certificate, those that are open keep theirs. tls stays the
+ * caller's. A server that was started without TLS can't begin to speak it, nor one with it cease
+ * to: 0, or -1 with err. Any thread. */
+int server_set_tls(struct server *server, struct tls *tls, struct error *err) MUST_CHECK;
 
 /* Begins to end: what waits in the backlog is accepted, requests under way are finished, idle
  * connections are closed, after drain_ms the rest. Returns at once. Any thread, once. */

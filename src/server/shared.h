@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "page/page.h"
 #include "server/buckets.h"
+#include "server/tls.h"
 
 struct shared {
     int64_t began_ms;          /* monotonic; when the server started */
@@ -26,6 +27,8 @@ struct shared {
                               * intake, in order of arrival */
     struct buckets *buckets; /* NULL when there is no limit per client */
     struct page page;        /* at /; not changed any more */
+    pthread_mutex_t tls_mutex;
+    struct tls *tls; /* what new connections begin with; NULL when there is no TLS */
 };
 
 #endif

@@ -1,7 +1,5 @@
 #include "server/websocket_parts.h"
 
-#include <sys/socket.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -68,7 +66,7 @@ static void websocket_linger(struct websocket *websocket)
     bool written = outbox_size(&websocket->outbox) == 0;
     (void)evbuffer_drain(input, evbuffer_get_length(input));
     if (websocket->phase == WEBSOCKET_LINGERING && written)
-        (void)shutdown(websocket->conn->fd, SHUT_WR);
+        conn_shut(websocket->conn);
     if (websocket->eof || (websocket->phase == WEBSOCKET_CLOSING && written) ||
         clock_mono_ms() - websocket->since_ms > WEBSOCKET_LINGER_MS)
         websocket_enter(websocket, WEBSOCKET_OVER);
@@ -79,7 +77,7 @@ static void websocket_linger(struct websocket *websocket)
 static void websocket_mute(struct websocket *websocket)
 {
     outbox_shut(&websocket->outbox);
-    (void)shutdown(websocket->conn->fd, SHUT_WR);
+    conn_shut(websocket->conn);
     response_end(&websocket->response);
     push_end(&websocket->push, websocket->loop);
     bool reads = websocket->phase == WEBSOCKET_OPEN || websocket->phase == WEBSOCKET_LEAVING;
