@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "server/dispatch.h"
 #include "server/exchange.h"
+#include "server/feed.h"
 #include "server/inflow.h"
 #include "server/websocket.h"
 
@@ -204,6 +205,20 @@ static void conn_fail(struct conn *conn)
                               BEV_TRIG_DEFER_CALLBACKS);
 }
 
+/* The next request has the limits of now. evhttp's stand behind the guard's, and must never be met
+ * by a request that the guard has let through. */
+static void conn_limits(struct conn *conn)
+{
+    const struct server_options *options = conn->loop->options;
+    struct guard *guard = &conn->guard;
+    if (guard->max_header == options->max_header && guard->max_body == options->max_body)
+        return;
+    guard->max_header = options->max_header;
+    guard->max_body = options->max_body;
+    evhttp_connection_set_max_headers_size(conn->evcon, loop_max_header(options));
+    evhttp_connection_set_max_body_size(conn->evcon, loop_max_body(options));
+}
+
 static void conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
 {
     struct conn *conn = arg;
@@ -215,7 +230,13 @@ static void conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info 
         conn->receipt = 0;
     enum guard_phase before = conn->guard.phase;
     bool idle = guard_idle(&conn->guard);
-    if ((conn->evcon == NULL && conn_greet(conn) != 0) || guard_input(&conn->guard) != 0)
+    if (conn->evcon == NULL && conn_greet(conn) != 0) {
+        conn_fail(conn);
+        return;
+    }
+    if (idle && !conn->guard.touching)
+        conn_limits(conn);
+    if (guard_input(&conn->guard) != 0)
         conn_fail(conn);
     else if (!conn->guard.touching)
         conn_account(conn, before, idle);
@@ -277,6 +298,7 @@ void conn_next(struct conn *conn)
     conn->answered = true;
     conn->phase_ms = clock_mono_ms();
     conn_count(conn, 0);
+    conn_limits(conn);
     if (guard_next(&conn->guard) != 0)
         conn_fail(conn);
 }
@@ -344,6 +366,35 @@ void conn_sweep(struct loop *loop)
             conn_hurry(conn, now);
         else if (conn_abandoned(conn))
             conn_free(conn);
+    }
+}
+
+static void conn_retime(struct conn *conn, const struct timeval *timeout)
+{
+    void *evcon = conn->evcon;
+    if (evcon == NULL && !conn_abandoned(conn))
+        bufferevent_getcb(conn->bev, NULL, NULL, NULL, &evcon);
+    if (evcon != NULL)
+        evhttp_connection_set_timeout_tv(evcon, timeout);
+}
+
+void conn_renew(struct loop *loop, const struct access *before, const struct timeval *timeout)
+{
+    struct list *node = loop->conns.next;
+    while (node != &loop->conns) {
+        struct conn *conn = LIST_OF(node, struct conn, node);
+        const struct exchange *exchange = conn->exchange;
+        node = node->next;
+        if (conn->websocket != NULL) {
+            websocket_renew(conn->websocket, before, timeout);
+            continue;
+        }
+        if (timeout != NULL)
+            conn_retime(conn, timeout);
+        if (exchange != NULL && exchange->feed != NULL)
+            feed_renew(exchange->feed);
+        else if (exchange != NULL && exchange->inflow != NULL)
+            inflow_renew(exchange->inflow);
     }
 }
 

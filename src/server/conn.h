@@ -84,6 +84,10 @@ bool conn_crowded(const struct conn *conn);
  * ever sent on them), ends requests that take too long, goes on reading where it was stopped. */
 void conn_sweep(struct loop *loop);
 
+/* The loop has other options, and other keys and origins than before: all connections go by them,
+ * see server_reload. timeout: NULL when it is what it was. */
+void conn_renew(struct loop *loop, const struct access *before, const struct timeval *timeout);
+
 /* Closes connections that wait for nothing; all of them when force is set. Returns how many are
  * left. */
 size_t conn_close_idle(struct loop *loop, bool force);
