@@ -8,7 +8,8 @@
  * replaces the weaker ones' values altogether. In the environment the values of a repeatable option
  * are separated by white space.
  *
- * Read once at start-up by the main thread, constant afterwards: any thread may look.
+ * Read by the main thread, constant afterwards: any thread may look. again.h reads them anew while
+ * the daemon runs.
  */
 #ifndef BEACOND_OPTIONS_OPTIONS_H
 #define BEACOND_OPTIONS_OPTIONS_H

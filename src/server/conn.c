@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "server/dispatch.h"
 #include "server/exchange.h"
+#include "server/feed.h"
 #include "server/inflow.h"
 #include "server/secure.h"
 #include "server/websocket.h"
@@ -211,6 +212,20 @@ static void conn_fail(struct conn *conn)
                               BEV_TRIG_DEFER_CALLBACKS);
 }
 
+/* The next request has the limits of now. evhttp's stand behind the guard's, and must never be met
+ * by a request that the guard has let through. */
+static void conn_limits(struct conn *conn)
+{
+    const struct server_options *options = conn->loop->options;
+    struct guard *guard = &conn->guard;
+    if (guard->max_header == options->max_header && guard->max_body == options->max_body)
+        return;
+    guard->max_header = options->max_header;
+    guard->max_body = options->max_body;
+    evhttp_connection_set_max_headers_size(conn->evcon, loop_max_header(options));
+    evhttp_connection_set_max_body_size(conn->evcon, loop_max_body(options));
+}
+
 static void conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
 {
     struct conn *conn = arg;
@@ -222,7 +237,13 @@ static void conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info 
         conn->receipt = 0;
     enum guard_phase before = conn->guard.phase;
     bool idle = guard_idle(&conn->guard);
-    if ((conn->evcon == NULL && conn_greet(conn) != 0) || guard_input(&conn->guard) != 0)
+    if (conn->evcon == NULL && conn_greet(conn) != 0) {
+        conn_fail(conn);
+        return;
+    }
+    if (idle && !conn->guard.touching)
+        conn_limits(conn);
+    if (guard_input(&conn->guard) != 0)
         conn_fail(conn);
     else if (!conn->guard.touching)
         conn_account(conn, before, idle);
@@ -232,15 +253,9 @@ static void conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info 
 
 static struct bufferevent *conn_bev(const struct door *door, struct event_base *base)
 {
-    struct shared *shared = door->loop->shared;
     if (door->kind != DOOR_TLS)
         return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
-    pthread_mutex_lock(&shared->tls_mutex);
-    struct tls *tls = tls_hold(shared->tls);
-    pthread_mutex_unlock(&shared->tls_mutex);
-    struct bufferevent *bev = tls_accept(tls, base);
-    tls_free(tls);
-    return bev;
+    return tls_accept(door->loop->options->tls, base);
 }
 
 struct bufferevent *conn_accept(struct event_base *base, void *arg)
@@ -317,6 +332,7 @@ void conn_next(struct conn *conn)
     /* evhttp will turn reading on. */
     if (conn->secure)
         secure_wake(conn->bev);
+    conn_limits(conn);
     if (guard_next(&conn->guard) != 0)
         conn_fail(conn);
 }
@@ -419,18 +435,51 @@ void conn_sweep(struct loop *loop)
     }
 }
 
+static void conn_retime(struct conn *conn, const struct timeval *timeout)
+{
+    void *evcon = conn->evcon;
+    if (evcon == NULL && !conn_abandoned(conn))
+        bufferevent_getcb(conn->bev, NULL, NULL, NULL, &evcon);
+    if (evcon != NULL)
+        evhttp_connection_set_timeout_tv(evcon, timeout);
+}
+
+void conn_renew(struct loop *loop, const struct access *before, const struct timeval *timeout)
+{
+    struct list *node = loop->conns.next;
+    while (node != &loop->conns) {
+        struct conn *conn = LIST_OF(node, struct conn, node);
+        const struct exchange *exchange = conn->exchange;
+        node = node->next;
+        if (conn->websocket != NULL) {
+            websocket_renew(conn->websocket, before, timeout);
+            continue;
+        }
+        if (timeout != NULL)
+            conn_retime(conn, timeout);
+        if (exchange != NULL && exchange->feed != NULL)
+            feed_renew(exchange->feed);
+        else if (exchange != NULL && exchange->inflow != NULL)
+            inflow_renew(exchange->inflow);
+    }
+}
+
+bool conn_unread(const struct conn *conn)
+{
+    int waiting = 0, fd = bufferevent_getfd(conn->bev);
+    if (conn->secure && secure_holds(conn->bev))
+        return true;
+    return fd >= 0 && ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
 /* Nothing of a request has arrived, not even in the kernel, or may be about to. */
 static bool conn_idle(struct conn *conn)
 {
-    int waiting = 0;
     if (!guard_idle(&conn->guard))
         return false;
     if (conn->fresh && clock_mono_ms() - conn->since_ms < CONN_GRACE_MS)
         return false;
-    if (conn->secure && secure_holds(conn->bev))
-        return false;
-    int fd = bufferevent_getfd(conn->bev);
-    return fd < 0 || ioctl(fd, FIONREAD, &waiting) != 0 || waiting == 0;
+    return !conn_unread(conn);
 }
 
 size_t conn_close_idle(struct loop *loop, bool force)

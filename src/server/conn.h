@@ -65,6 +65,9 @@ void conn_shut(struct conn *conn);
 /* Whether the client has closed or reset the connection, as far as can be seen. NULL: it has. */
 bool conn_gone(const struct conn *conn);
 
+/* Whether something has come that has not been read, in the kernel too. */
+bool conn_unread(const struct conn *conn);
+
 /* Whether a reset has come. */
 bool conn_reset(const struct conn *conn);
 
@@ -92,6 +95,10 @@ bool conn_crowded(const struct conn *conn);
 /* Looks after all connections: frees those that evhttp has let go of without a word (nothing was
  * ever sent on them), ends requests that take too long, goes on reading where it was stopped. */
 void conn_sweep(struct loop *loop);
+
+/* The loop has other options, and other keys and origins than before: all connections go by them,
+ * see server_reload. timeout: NULL when it is what it was. */
+void conn_renew(struct loop *loop, const struct access *before, const struct timeval *timeout);
 
 /* Closes connections that wait for nothing; all of them when force is set. Returns how many are
  * left. */

@@ -24,7 +24,7 @@ void listen_close(struct listen_socket *sock)
         (void)unlink(sock->path);
     free(sock->path);
     sock->fd = -1;
-    sock->path = NULL;
+    sock->path = NULL; /* name and door stay: loops look at them until they have ended */
 }
 
 static int listen_fail(struct listen_socket *sock, const char *address, const char *what,

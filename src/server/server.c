@@ -18,8 +18,10 @@ struct server {
     size_t socket_count;
     struct loop *loops;
     unsigned loop_count;
-    unsigned started;              /* threads */
-    struct server_options options; /* the caller's, the caps fitted to this process */
+    unsigned started;                 /* threads */
+    struct server_options options[2]; /* the caller's, the caps fitted to this process; a reload
+                                       * fills in the other, while loops still look at the one */
+    unsigned current;
     struct shared shared;
 };
 
@@ -113,6 +115,16 @@ static int server_loops(struct server *server, const struct server_options *opti
     return 0;
 }
 
+/* Makes the caller's options its own, in the place that no loop looks at. */
+static const struct server_options *server_take(struct server *server,
+                                                const struct server_options *options)
+{
+    server->current = 1 - server->current;
+    server->options[server->current] = *options;
+    server_fit(&server->options[server->current]);
+    return &server->options[server->current];
+}
+
 int server_start(struct server **out, const struct server_options *options,
                  const struct access *access, struct engine *engine, struct error *err)
 {
@@ -122,28 +134,20 @@ int server_start(struct server **out, const struct server_options *options,
         return -1;
     }
     event_set_log_callback(server_on_log);
-    server->options = *options;
     pthread_mutex_init(&server->shared.settling_mutex, NULL);
+    pthread_mutex_init(&server->shared.reload.mutex, NULL);
+    pthread_cond_init(&server->shared.reload.taken, NULL);
     list_init(&server->shared.settling);
     server->shared.began_ms = clock_mono_ms();
-    pthread_mutex_init(&server->shared.tls_mutex, NULL);
-    server->shared.tls = tls_hold(options->tls);
-    options = &server->options;
-    server_fit(&server->options);
     page_init(&server->shared.page);
-    if (page_make(&server->shared.page, options->routes.prefixes[0]) != 0) {
+    server->shared.buckets = buckets_new(options->limit_events, options->limit_bytes);
+    if (server->shared.buckets == NULL ||
+        page_make(&server->shared.page, options->routes.prefixes[0]) != 0) {
         error_set(err, "out of memory");
         server_free(server);
         return -1;
     }
-    if (options->limit_events > 0 || options->limit_bytes > 0) {
-        server->shared.buckets = buckets_new(options->limit_events, options->limit_bytes);
-        if (server->shared.buckets == NULL) {
-            error_set(err, "out of memory");
-            server_free(server);
-            return -1;
-        }
-    }
+    options = server_take(server, options);
     if (server_listen(server, options, err) != 0 ||
         server_loops(server, options, access, engine, err) != 0) {
         server_drain(server);
@@ -158,19 +162,20 @@ int server_start(struct server **out, const struct server_options *options,
     return 0;
 }
 
-int server_set_tls(struct server *server, struct tls *tls, struct error *err)
+void server_reload(struct server *server, const struct server_options *options,
+                   const struct access *access)
 {
-    struct shared *shared = &server->shared;
-    if ((tls != NULL) != (server->options.tls != NULL)) {
-        error_set(err, "tls-cert: TLS can't be turned on or off while the daemon runs: restart it");
-        return -1;
-    }
-    pthread_mutex_lock(&shared->tls_mutex);
-    struct tls *old = shared->tls;
-    shared->tls = tls_hold(tls);
-    pthread_mutex_unlock(&shared->tls_mutex);
-    tls_free(old);
-    return 0;
+    struct reload *reload = &server->shared.reload;
+    reload->options = server_take(server, options);
+    reload->access = access;
+    reload->left = server->started;
+    buckets_rates(server->shared.buckets, options->limit_events, options->limit_bytes);
+    for (unsigned i = 0; i < server->started; i++)
+        mailbox_post(server->loops[i].mailbox, &server->loops[i].reload_mail);
+    pthread_mutex_lock(&reload->mutex);
+    while (reload->left > 0)
+        pthread_cond_wait(&reload->taken, &reload->mutex);
+    pthread_mutex_unlock(&reload->mutex);
 }
 
 void server_drain(struct server *server)
@@ -203,8 +208,8 @@ void server_free(struct server *server)
     for (size_t i = 0; i < server->socket_count; i++)
         listen_close(&server->sockets[i]);
     pthread_mutex_destroy(&server->shared.settling_mutex);
-    pthread_mutex_destroy(&server->shared.tls_mutex);
-    tls_free(server->shared.tls);
+    pthread_mutex_destroy(&server->shared.reload.mutex);
+    pthread_cond_destroy(&server->shared.reload.taken);
     buckets_free(server->shared.buckets);
     page_clear(&server->shared.page);
     free(server->loops);

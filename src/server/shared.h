@@ -12,7 +12,18 @@
 #include "base/list.h"
 #include "page/page.h"
 #include "server/buckets.h"
-#include "server/tls.h"
+
+struct access;
+struct server_options;
+
+/* What the loops are to go by from now on. Set before the mails are posted that tell them of it. */
+struct reload {
+    const struct server_options *options;
+    const struct access *access;
+    pthread_mutex_t mutex; /* guards left */
+    pthread_cond_t taken;  /* left has become 0 */
+    unsigned left;         /* loops that have not heard of it */
+};
 
 struct shared {
     int64_t began_ms;          /* monotonic; when the server started */
@@ -23,12 +34,11 @@ struct shared {
     atomic_bool large;         /* a large body is being read or committed: one at a time */
     atomic_bool passing;       /* a WebSocket's partial message comes in beyond max-receiving */
     pthread_mutex_t settling_mutex;
-    struct list settling;    /* bursts that wait for news of an equal one before them, struct
-                              * intake, in order of arrival */
-    struct buckets *buckets; /* NULL when there is no limit per client */
+    struct list settling; /* bursts that wait for news of an equal one before them, struct
+                           * intake, in order of arrival */
+    struct reload reload;
+    struct buckets *buckets; /* by loop_buckets */
     struct page page;        /* at /; not changed any more */
-    pthread_mutex_t tls_mutex;
-    struct tls *tls; /* what new connections begin with; NULL when there is no TLS */
 };
 
 #endif

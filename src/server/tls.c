@@ -3,7 +3,6 @@
 #ifdef HAVE_OPENSSL
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,20 +19,12 @@
 #include "base/log.h"
 
 struct tls {
-    atomic_uint owners;
     SSL_CTX *context;
 };
 
-struct tls *tls_hold(struct tls *tls)
-{
-    if (tls != NULL)
-        atomic_fetch_add(&tls->owners, 1);
-    return tls;
-}
-
 void tls_free(struct tls *tls)
 {
-    if (tls == NULL || atomic_fetch_sub(&tls->owners, 1) != 1)
+    if (tls == NULL)
         return;
     SSL_CTX_free(tls->context); /* connections have their references */
     free(tls);
@@ -181,7 +172,6 @@ struct tls *tls_load(const char *cert, const char *key, struct error *err)
         error_set(err, "out of memory");
         goto out;
     }
-    atomic_init(&tls->owners, 1);
     tls->context = context;
     context = NULL;
 out:
@@ -221,11 +211,6 @@ struct tls *tls_load(const char *cert, const char *key, struct error *err)
     error_set(err, "tls-cert: this beacond was built without OpenSSL and can't speak TLS; "
                    "a proxy in front of it can");
     return NULL;
-}
-
-struct tls *tls_hold(struct tls *tls)
-{
-    return tls;
 }
 
 void tls_free(struct tls *tls)

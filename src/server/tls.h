@@ -2,7 +2,7 @@
  * tls.h: a certificate and its key, ready to serve with.
  *
  * Loaded by the main thread, then constant; connections hold on to what they began with, so that
- * another can take its place at any time (server_set_tls). tls.c and secure.c alone see OpenSSL.
+ * another can take its place (server_reload). tls.c and secure.c alone see OpenSSL.
  * Without it (configure found none) tls_load fails and says so.
  */
 #ifndef BEACOND_SERVER_TLS_H
@@ -19,9 +19,8 @@ struct tls;
  * more, and of a key that others may read. Blocks for the disk. NULL with err ("tls-cert: …"). */
 struct tls *tls_load(const char *cert, const char *key, struct error *err) MUST_CHECK;
 
-/* One more owner; any thread. */
-struct tls *tls_hold(struct tls *tls);
-void tls_free(struct tls *tls); /* one owner less; NULL is fine */
+/* Connections that began with it go on. NULL is fine. */
+void tls_free(struct tls *tls);
 
 /* A bufferevent without a descriptor that will be the server's end of a TLS connection; secure.h
  * tells what it can do. Its loop's thread. NULL when out of memory. */

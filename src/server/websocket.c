@@ -181,6 +181,26 @@ void websocket_drain(struct websocket *websocket)
     websocket_turn(websocket);
 }
 
+void websocket_renew(struct websocket *websocket, const struct access *before,
+                     const struct timeval *timeout)
+{
+    struct loop *loop = websocket->loop;
+    if (timeout != NULL)
+        (void)bufferevent_set_timeouts(websocket->conn->bev, NULL, timeout);
+    if (websocket->phase != WEBSOCKET_OPEN)
+        return;
+    /* A message under way has the limit that it began with. */
+    if (websocket->dialog.open && !frames_within(websocket->frames))
+        frames_limit(websocket->frames, (size_t)loop->options->max_message);
+    websocket->revoked = !dialog_renew(&websocket->dialog, before, loop->access);
+    if (websocket->revoked || (websocket->dialog.scopes & ACCESS_QUERY) == 0)
+        push_end(&websocket->push, loop);
+    if (websocket->revoked)
+        websocket_drain(websocket);
+    else
+        websocket_turn(websocket);
+}
+
 void websocket_resume(struct loop *loop, bool all)
 {
     struct list *last = loop->blocked.previous;

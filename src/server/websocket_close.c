@@ -55,7 +55,20 @@ static void websocket_leave_now(struct websocket *websocket)
     bool under_way = !list_empty(&websocket->arrivals) || response_active(&websocket->response);
     if (under_way && waited < options->drain_ms / 2)
         return;
-    websocket_part(websocket, FRAMES_RESTART, "restarting");
+    /* Not 1008: the client authenticates anew when it comes again, and only there is it known
+     * whether its key is a bad one. */
+    websocket_part(websocket, FRAMES_RESTART,
+                   websocket->revoked ? "the keys have changed" : "restarting");
+}
+
+/* Whether all has been heard that was sent before the keys changed, as far as that can be told. */
+static bool websocket_caught_up(struct websocket *websocket)
+{
+    if (websocket->text != NULL || websocket->has_result)
+        return false;
+    if (clock_mono_ms() - websocket->since_ms > WEBSOCKET_ENDING_MS)
+        return true;
+    return websocket->dry && !frames_within(websocket->frames) && !conn_unread(websocket->conn);
 }
 
 /* Our Close is out and the peer's is not awaited any more by looking at frames: throws away what
@@ -108,6 +121,8 @@ void websocket_proceed(struct websocket *websocket)
         websocket_end_now(websocket);
     if (websocket->phase == WEBSOCKET_LEAVING)
         websocket_leave_now(websocket);
+    if (websocket->phase == WEBSOCKET_LAST && websocket->revoked && websocket_caught_up(websocket))
+        websocket_enter(websocket, WEBSOCKET_LINGERING);
     if (websocket->phase == WEBSOCKET_LINGERING || websocket->phase == WEBSOCKET_CLOSING)
         websocket_linger(websocket);
     if ((websocket->phase == WEBSOCKET_OPEN || websocket->phase == WEBSOCKET_LAST) &&
