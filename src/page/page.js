@@ -99,7 +99,10 @@ function showMinute(stats) {
     byId('pulse').replaceChildren(pulseOf(stats));
 }
 
-function showWindow(stats) {
+function showWindow(answer) {
+    /* All of nothing has no beginning: it is shown as the present. */
+    const present = iso(daemonNow());
+    const stats = { ...answer, since: answer.since ?? present, until: answer.until ?? present };
     latest = stats;
     const utc = stats.step === 'day';
     const from = written(Date.parse(stats.since), utc);
@@ -326,6 +329,7 @@ function setUp() {
     byId('hold').addEventListener('click', () => {
         paused = !paused;
         byId('hold').setAttribute('aria-pressed', String(paused));
+        rarelyAt = 0;
         if (paused) clearTimeout(timer);
         else refresh();
     });

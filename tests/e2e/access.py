@@ -26,7 +26,7 @@ ROUTES = [
     ("/health", {"GET": "free", "HEAD": "free"}),
     ("/_tracker/nowhere", {}),
     ("/nowhere", {}),
-    ("/", {}),
+    ("/", {"GET": "free", "HEAD": "free"}),
 ]
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "preflight GET", "preflight POST"]
