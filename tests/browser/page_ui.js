@@ -5,6 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, request as forward } from 'node:http';
 import { lockDatabase } from './daemon.js';
 import { test, until } from './tap.js';
 import { KEYS, World } from './world.js';
@@ -24,8 +26,21 @@ const hostile = [
 ];
 
 function event(ms, more = {}) {
-    const fields = { id: '', timestamp: new Date(ms).toISOString(), level: 'info', type: 'click', appId: 'shop' };
-    return JSON.stringify({ ...fields, sessionId: 'sess_1', userId: 'u', payload: { text: 'Buy' }, meta: {}, ...more });
+    const fields = {
+        id: '',
+        timestamp: new Date(ms).toISOString(),
+        level: 'info',
+        type: 'click',
+        appId: 'shop',
+    };
+    return JSON.stringify({
+        ...fields,
+        sessionId: 'sess_1',
+        userId: 'u',
+        payload: { text: 'Buy' },
+        meta: {},
+        ...more,
+    });
 }
 
 async function post(world, texts, key) {
@@ -44,7 +59,7 @@ async function look(world, settings = {}, hash = '') {
         window.ran = [];
         window.violations = [];
         document.addEventListener('securitypolicyviolation', (event) =>
-            window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`)
+            window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`),
         );
     });
     return visit(world, await context.newPage(), hash);
@@ -62,7 +77,9 @@ async function visit(world, page, hash = '') {
 async function fine(world, page) {
     assert.deepEqual(page.heard.errors, []);
     assert.deepEqual(await page.evaluate(() => [window.ran, window.violations]), [[], []]);
-    const origins = new Set(page.heard.urls.map((url) => (url.startsWith('data:') ? 'data:' : new URL(url).origin)));
+    const origins = new Set(
+        page.heard.urls.map((url) => (url.startsWith('data:') ? 'data:' : new URL(url).origin)),
+    );
     origins.delete('data:');
     assert.deepEqual([...origins], [`http://127.0.0.1:${world.daemon.port}`]);
 }
@@ -74,7 +91,10 @@ async function again(page) {
 }
 
 async function shows(page, selector, text) {
-    await page.waitForFunction(([where, what]) => document.querySelector(where).textContent.includes(what), [selector, text]);
+    await page.waitForFunction(
+        ([where, what]) => document.querySelector(where)?.textContent.includes(what),
+        [selector, text],
+    );
 }
 
 /* Rows of the tables under selector, as [caption, name, count]. */
@@ -84,7 +104,7 @@ const tables = (page, selector) =>
             row.closest('table').caption.textContent,
             row.querySelector('.theirs').textContent,
             row.querySelector('.number').textContent,
-        ])
+        ]),
     );
 
 /* Zero violations, told in words. */
@@ -92,14 +112,20 @@ async function accessible(world, page) {
     await page.evaluate(world.stage.axe);
     const found = await page.evaluate(async () => {
         const { violations, passes } = await window.axe.run(document, { resultTypes: ['violations'] });
-        return [passes.length, violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)];
+        return [
+            passes.length,
+            violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`),
+        ];
     });
     assert.deepEqual(found[1], []);
     assert.ok(found[0] > 15);
 }
 
 async function narrow(page) {
-    const [needed, there] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+    const [needed, there] = await page.evaluate(() => [
+        document.documentElement.scrollWidth,
+        window.innerWidth,
+    ]);
     assert.ok(needed <= there, `${needed} pixels needed, ${there} there`);
 }
 
@@ -130,7 +156,7 @@ async function figures(stage) {
     });
 
     const texts = sent.flatMap(([count, age]) =>
-        [...Array(count).keys()].map((i) => event(now - age - i * second, { level: levels[i % 3] }))
+        [...Array(count).keys()].map((i) => event(now - age - i * second, { level: levels[i % 3] })),
     );
     await post(world, [...texts, '{"timestamp":"yesterday"}', '7']);
     const page = await look(world);
@@ -143,7 +169,10 @@ async function figures(stage) {
         const newest = await page.getAttribute('#newest time', 'datetime');
         assert.equal(newest, new Date(now - sent[0][1]).toISOString());
         assert.equal(await page.textContent('#newest-ago'), '5 min ago');
-        assert.match(await page.textContent('#about'), /^beacond \S+, up .*, prefix \/_tracker\. Times are in Asia/);
+        assert.match(
+            await page.textContent('#about'),
+            /^beacond \S+, up .*, prefix \/_tracker\. Times are in Asia/,
+        );
     });
 
     await test('a window shows what lies in it, as bars and as figures', async () => {
@@ -154,8 +183,14 @@ async function figures(stage) {
             await page.check(`[name=span][value="${name}"]`);
             await shows(page, '#chart-caption', `${count} events from`);
             drawings.add(await page.getAttribute('#chart .bars', 'd'));
-            const rows = await page.$$eval('#figures-rows .number', (cells) => cells.map((cell) => Number(cell.textContent)));
-            assert.equal(rows.reduce((sum, n) => sum + n, 0), count, name);
+            const rows = await page.$$eval('#figures-rows .number', (cells) =>
+                cells.map((cell) => Number(cell.textContent)),
+            );
+            assert.equal(
+                rows.reduce((sum, n) => sum + n, 0),
+                count,
+                name,
+            );
         }
         assert.equal(drawings.size, 6);
         for (const step of ['hour', 'day']) {
@@ -179,6 +214,10 @@ async function figures(stage) {
         await page.reload();
         await shows(page, '#chart-caption', '25 events from');
         assert.equal(await page.inputValue('#since'), local(now - 4 * hour));
+        await page.evaluate(() => (location.hash = '#7d/hour'));
+        await shows(page, '#chart-caption', '75 events from');
+        assert.equal(await page.isChecked('[name=span][value="7d"]'), true);
+        assert.equal(await page.inputValue('#step'), 'hour');
     });
 
     await test('apps, types and levels are counted', async () => {
@@ -187,10 +226,19 @@ async function figures(stage) {
         const counts = levels.map((level, i) => [
             'Level',
             level,
-            String(sent.reduce((sum, [count]) => sum + [...Array(count).keys()].filter((n) => n % 3 === i).length, 0)),
+            String(
+                sent.reduce(
+                    (sum, [count]) => sum + [...Array(count).keys()].filter((n) => n % 3 === i).length,
+                    0,
+                ),
+            ),
         ]);
         const byCount = (a, b) => b[2] - a[2];
-        const expected = [['App', 'shop', String(total)], ['Type', 'click', String(total)], ...counts.sort(byCount)];
+        const expected = [
+            ['App', 'shop', String(total)],
+            ['Type', 'click', String(total)],
+            ...counts.sort(byCount),
+        ];
         assert.deepEqual(await tables(page, '#values'), expected);
     });
 
@@ -245,22 +293,74 @@ async function figures(stage) {
     await world.close();
 }
 
+/* Below a path of its own, as a web server in front may show it: /inside/x is /x to the daemon. */
+async function openBelow(world) {
+    const front = createServer((request, response) => {
+        if (!request.url.startsWith('/inside/')) {
+            response.writeHead(404).end();
+            return;
+        }
+        const { method, headers } = request;
+        const options = {
+            port: world.daemon.port,
+            path: request.url.slice('/inside'.length),
+            method,
+            headers,
+        };
+        const onward = forward(options, (answer) => {
+            response.writeHead(answer.statusCode, answer.headers);
+            answer.pipe(response);
+        });
+        response.on('close', () => onward.destroy());
+        onward.on('error', () => response.destroy());
+        request.pipe(onward);
+    });
+    front.listen(0, '127.0.0.1');
+    await once(front, 'listening');
+    return front;
+}
+
+async function below(stage) {
+    const world = await World.open(stage, 'page-below', ['--prefix', '/a:b/c']);
+    await test('it works below a path of a web server, and with another prefix', async () => {
+        const front = await openBelow(world);
+        const page = await look(world);
+        await page.goto(`http://127.0.0.1:${front.address().port}/inside/`);
+        await shows(page, '#state', 'Ready');
+        await page.click('#follow');
+        await shows(page, '#tail-state', 'Following');
+        await shows(page, '#rejects-state', 'None');
+        assert.match(await page.textContent('#about'), /prefix \/a:b\/c\./);
+        await page.close();
+        front.closeAllConnections?.();
+        front.close();
+    });
+    await world.close();
+}
+
 async function live(stage) {
     const world = await World.open(stage, 'page-live', []);
     const page = await look(world);
-    const rows = () => page.$$eval('#tail > li', (all) => all.map((row) => row.querySelector('.brief').textContent));
+    const rows = () =>
+        page.$$eval('#tail > li', (all) => all.map((row) => row.querySelector('.brief').textContent));
     await page.waitForSelector('#follow:visible');
 
     await test('an event is shown the moment it is stored, and opens as it was sent', async () => {
         await page.click('#follow');
         await shows(page, '#tail-state', 'Following');
-        const text = event(Date.now(), { payload: { message: 'paid' } }).replace('{"message"', '{"sum":19.90,"sum":1e21,"none":[],"message"');
+        const text = event(Date.now(), { payload: { message: 'paid' } }).replace(
+            '{"message"',
+            '{"sum":19.90,"sum":1e21,"none":[],"message"',
+        );
         await post(world, [text]);
         await page.waitForSelector('#tail li');
         assert.deepEqual(await rows(), ['paid']);
         await page.click('#tail summary');
         const shown = await page.textContent('#tail pre');
-        assert.ok(shown.includes('\n    "sum": 19.90,\n    "sum": 1e21,\n    "none": [],\n    "message": "paid"\n'), shown);
+        assert.ok(
+            shown.includes('\n    "sum": 19.90,\n    "sum": 1e21,\n    "none": [],\n    "message": "paid"\n'),
+            shown,
+        );
         assert.deepEqual(JSON.parse(shown).payload, { sum: 1e21, none: [], message: 'paid' });
     });
 
@@ -276,7 +376,10 @@ async function live(stage) {
     await test('only what holds a text is shown, and all again', async () => {
         await page.fill('#filter', 'PAID');
         assert.deepEqual(await rows(), ['paid']);
-        await post(world, ['repaid', 'lost'].map((message) => event(Date.now(), { payload: { message } })));
+        await post(
+            world,
+            ['repaid', 'lost'].map((message) => event(Date.now(), { payload: { message } })),
+        );
         await until('it comes', async () => (await rows()).length === 2);
         assert.deepEqual(await rows(), ['repaid', 'paid']);
         await page.fill('#filter', '');
@@ -318,11 +421,19 @@ async function live(stage) {
         for (;;) {
             const here = await page.$$eval('#rejects-list li', (all) => all.length);
             await page.$$eval('#rejects-list details', (all) => all.forEach((one) => (one.open = true)));
-            await page.waitForFunction((count) => document.querySelectorAll('#rejects-list pre').length === count, here);
-            seen.push(...(await page.$$eval('#rejects-list pre', (all) => all.map((one) => one.textContent))));
+            await page.waitForFunction(
+                (count) => document.querySelectorAll('#rejects-list pre').length === count,
+                here,
+            );
+            seen.push(
+                ...(await page.$$eval('#rejects-list pre', (all) => all.map((one) => one.textContent))),
+            );
             if (!(await page.isVisible('#rejects-older'))) break;
             await page.click('#rejects-older');
-            await page.waitForFunction((last) => !document.querySelector('#rejects-list pre')?.textContent.includes(last), seen.at(-1));
+            await page.waitForFunction(
+                (last) => !document.querySelector('#rejects-list pre')?.textContent.includes(last),
+                seen.at(-1),
+            );
             await page.waitForFunction(() => document.querySelectorAll('#rejects-list pre').length === 0);
         }
         const expected = [...Array(25).keys()].reverse().map((n) => `{"timestamp":"never ${n}"}`);
@@ -351,26 +462,44 @@ async function strangers(stage) {
         await page.click('#follow');
         await shows(page, '#tail-state', 'Following');
         const texts = hostile.map((text) =>
-            event(Date.now(), { level: text, type: text, appId: text, userId: text, groupId: text, [text]: text, payload: { message: text, [text]: text } })
+            event(Date.now(), {
+                level: text,
+                type: text,
+                appId: text,
+                userId: text,
+                groupId: text,
+                [text]: text,
+                payload: { message: text, [text]: text },
+            }),
         );
         texts.push(event(Date.now(), { appId: long, type: long, level: long, payload: { message: long } }));
         texts.push(event(Date.now(), { payload: hostile, appId: { a: hostile[0] }, level: 7, type: null }));
         await post(world, [...texts, ...hostile.map((text) => JSON.stringify(text))]);
-        const planted = spawnSync('python3', ['-c', plantReject, world.daemon.database, hostile[0]], { encoding: 'utf8' });
+        const planted = spawnSync('python3', ['-c', plantReject, world.daemon.database, hostile[0]], {
+            encoding: 'utf8',
+        });
         assert.equal(planted.status, 0, planted.stderr);
         await again(page);
         await shows(page, '#rejects-list', hostile[0]);
         await page.waitForFunction(() => document.querySelectorAll('#tail li').length === 8);
         for (const text of hostile) {
             assert.ok((await page.textContent('#tail')).includes(text), text);
-            assert.ok((await tables(page, '#values')).some(([, name]) => name === text), text);
+            assert.ok(
+                (await tables(page, '#values')).some(([, name]) => name === text),
+                text,
+            );
         }
         assert.deepEqual(await tables(page, '#reasons'), [['Why', hostile[0], String(hostile.length)]]);
-        await page.$$eval('#tail details, #rejects-list details', (all) => all.forEach((one) => (one.open = true)));
+        await page.$$eval('#tail details, #rejects-list details', (all) =>
+            all.forEach((one) => (one.open = true)),
+        );
         await page.waitForFunction(() => document.querySelectorAll('pre').length === 14);
         const opened = await page.$$eval('pre', (all) => all.map((one) => one.textContent).join('\n'));
         for (const text of hostile) assert.ok(opened.includes(JSON.stringify(text)), text);
-        assert.equal(await page.$$eval('img, iframe, object, a[href^="javascript"], svg[onload]', (all) => all.length), 0);
+        assert.equal(
+            await page.$$eval('img, iframe, object, a[href^="javascript"], svg[onload]', (all) => all.length),
+            0,
+        );
         assert.equal(await page.$$eval('script', (all) => all.length), 1);
         await fine(world, page);
     });
@@ -391,7 +520,11 @@ async function strangers(stage) {
             await shows(other, '#state', 'Ready');
             await other.click('#figures summary');
             await other.focus('#chart');
-            grounds.push(await other.$eval('body', (body) => getComputedStyle(body).backgroundColor.match(/\d+/g).map(Number)));
+            grounds.push(
+                await other.$eval('body', (body) =>
+                    getComputedStyle(body).backgroundColor.match(/\d+/g).map(Number),
+                ),
+            );
             await fine(world, other);
             await accessible(world, other);
         }
@@ -456,7 +589,11 @@ async function keyed(stage) {
         await page.waitForSelector('#gate:visible');
         const kept = await page.evaluate(() => [sessionStorage.length, localStorage.length, document.cookie]);
         assert.deepEqual(kept, [0, 0, '']);
-        assert.ok([...page.heard.urls, page.url()].every((url) => !url.includes(KEYS.reader) && !url.includes(KEYS.site)));
+        assert.ok(
+            [...page.heard.urls, page.url()].every(
+                (url) => !url.includes(KEYS.reader) && !url.includes(KEYS.site),
+            ),
+        );
         await page.reload();
         await page.waitForSelector('#gate:visible');
         await fine(world, page);
@@ -473,7 +610,10 @@ async function byKeyboard(stage) {
             const one = document.activeElement;
             const seen = one.matches('.choices input') ? one.nextElementSibling : one;
             const style = getComputedStyle(seen);
-            return [one.id || one.value || one.closest('[id]').id, style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0];
+            return [
+                one.id || one.value || one.closest('[id]').id,
+                style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0,
+            ];
         });
     const tabTo = async (id) => {
         for (let n = 0; n < 40; n++) {
@@ -522,6 +662,7 @@ async function byKeyboard(stage) {
 
 export async function pageUi(stage) {
     await figures(stage);
+    await below(stage);
     await live(stage);
     await strangers(stage);
     await keyed(stage);
