@@ -89,6 +89,9 @@ async function ask(path, parameters, signal) {
     } catch (error) {
         if (error instanceof Trouble) throw error;
         if (error instanceof SyntaxError) throw new Trouble(0, 'the answer is not beacond\u2019s');
-        throw new Trouble(0, limit.aborted ? `no answer within ${patienceMs / 1000} s` : 'it can\u2019t be reached');
+        throw new Trouble(
+            0,
+            limit.aborted ? `no answer within ${patienceMs / 1000} s` : 'it can\u2019t be reached',
+        );
     }
 }

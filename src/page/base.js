@@ -59,7 +59,13 @@ function timed(iso, text) {
 function ago(ms) {
     const far = Math.abs(ms) / 1000;
     const [amount, unit] =
-        far < 60 ? [far, 's'] : far < 3600 ? [far / 60, 'min'] : far < 172800 ? [far / 3600, 'h'] : [far / 86400, 'days'];
+        far < 60
+            ? [far, 's']
+            : far < 3600
+              ? [far / 60, 'min']
+              : far < 172800
+                ? [far / 3600, 'h']
+                : [far / 86400, 'days'];
     const text = `${number(Math.floor(amount))} ${unit}`;
     if (far < 1) return 'now';
     return ms < 0 ? `in ${text}` : `${text} ago`;
@@ -74,7 +80,10 @@ function lasting(seconds) {
     ];
     const first = parts.findIndex(([count]) => count > 0);
     if (first < 0) return '0 s';
-    return parts.slice(first, first + 2).map(([count, unit]) => `${count} ${unit}`).join(' ');
+    return parts
+        .slice(first, first + 2)
+        .map(([count, unit]) => `${count} ${unit}`)
+        .join(' ');
 }
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

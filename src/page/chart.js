@@ -8,8 +8,8 @@ const narrowest = 3; /* pixels of a column */
 const edge = { left: 44, right: 8, top: 10, bottom: 24 };
 
 const tickMs = [
-    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600,
-    2592000, 7776000, 31536000, 157680000, 788400000, 3153600000, 31536000000,
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800,
+    1209600, 2592000, 7776000, 31536000, 157680000, 788400000, 3153600000, 31536000000,
 ].map((seconds) => seconds * 1000);
 
 /* 1, 2 or 5 times a power of ten: the distance of about four lines up to most. */
@@ -76,7 +76,10 @@ class Chart {
         const width = this.place.clientWidth;
         const height = this.place.clientHeight;
         if (this.stats === null || width === 0) return;
-        this.plot = { width: Math.max(60, width - edge.left - edge.right), height: height - edge.top - edge.bottom };
+        this.plot = {
+            width: Math.max(60, width - edge.left - edge.right),
+            height: height - edge.top - edge.bottom,
+        };
         this.grid = columnsOf(this.stats, this.plot.width);
         const svg = drawn('svg', { width, height, viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' });
         this.rows(svg);
@@ -96,7 +99,9 @@ class Chart {
         for (let value = 0; value <= this.top; value += distance) {
             const y = Math.round(this.y(value)) + 0.5;
             svg.append(drawn('path', { class: 'grid', d: `M${edge.left} ${y}h${this.plot.width}` }));
-            svg.append(drawn('text', { x: edge.left - 6, y: y + 4, 'text-anchor': 'end' }, brief.format(value)));
+            svg.append(
+                drawn('text', { x: edge.left - 6, y: y + 4, 'text-anchor': 'end' }, brief.format(value)),
+            );
         }
     }
 
@@ -112,7 +117,11 @@ class Chart {
             const y = edge.top + this.plot.height;
             svg.append(drawn('path', { class: 'grid', d: `M${Math.round(x) + 0.5} ${y}v4` }));
             svg.append(
-                drawn('text', { x, y: y + 18, 'text-anchor': x < edge.left + 20 ? 'start' : 'middle' }, tickText(at, distance, utc))
+                drawn(
+                    'text',
+                    { x, y: y + 18, 'text-anchor': x < edge.left + 20 ? 'start' : 'middle' },
+                    tickText(at, distance, utc),
+                ),
             );
         }
     }
@@ -171,7 +180,16 @@ class Chart {
     }
 
     key(event) {
-        const moves = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity };
+        const moves = {
+            ArrowLeft: -1,
+            ArrowDown: -1,
+            ArrowRight: 1,
+            ArrowUp: 1,
+            PageDown: -10,
+            PageUp: 10,
+            Home: -Infinity,
+            End: Infinity,
+        };
         const move = moves[event.key];
         if (move === undefined || !this.grid || event.ctrlKey || event.metaKey || event.altKey) return;
         event.preventDefault();
@@ -187,7 +205,12 @@ function pulseOf(stats) {
         const height = Math.max(1, (value / most) * 20);
         return `M${index} ${20 - height}h0.8v${height}h-0.8z`;
     });
-    const svg = drawn('svg', { viewBox: `0 0 ${count} 20`, preserveAspectRatio: 'none', 'aria-hidden': 'true', 'data-from': from });
+    const svg = drawn('svg', {
+        viewBox: `0 0 ${count} 20`,
+        preserveAspectRatio: 'none',
+        'aria-hidden': 'true',
+        'data-from': from,
+    });
     svg.append(drawn('path', { class: 'bars', d: path.join('') }));
     return svg;
 }

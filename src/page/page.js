@@ -43,7 +43,10 @@ function lock(error) {
     byId('forget').hidden = true;
     setState('none', 'Waiting for a key');
     say(byId('trouble'), '');
-    say(byId('gate-why'), wrong ? `Refused: ${error.message}.` : 'This daemon shows its events to those who have a key.');
+    say(
+        byId('gate-why'),
+        wrong ? `Refused: ${error.message}.` : 'This daemon shows its events to those who have a key.',
+    );
     byId('key').focus();
 }
 
@@ -78,7 +81,9 @@ function setState(name, words) {
 function showNow(stats) {
     setState(stats.state, stateWords[stats.state] ?? String(stats.state));
     say(byId('events'), number(stats.events));
-    byId('oldest').replaceChildren(...(stats.oldest === null ? ['none yet'] : ['since ', timed(stats.oldest)]));
+    byId('oldest').replaceChildren(
+        ...(stats.oldest === null ? ['none yet'] : ['since ', timed(stats.oldest)]),
+    );
     say(byId('newest-ago'), stats.newest === null ? '\u2013' : ago(daemonNow() - Date.parse(stats.newest)));
     byId('newest').replaceChildren(...(stats.newest === null ? [] : [timed(stats.newest)]));
     say(byId('rejects'), number(stats.rejects));
@@ -90,7 +95,7 @@ function showNow(stats) {
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'local';
     say(
         byId('about'),
-        `beacond ${stats.version}, up ${lasting(stats.uptime)}, prefix ${prefix}. Times are in ${zone}, but whole days are UTC\u2019s.`
+        `beacond ${stats.version}, up ${lasting(stats.uptime)}, prefix ${prefix}. Times are in ${zone}, but whole days are UTC\u2019s.`,
     );
 }
 
@@ -99,7 +104,10 @@ function showMinute(stats) {
     byId('pulse').replaceChildren(pulseOf(stats));
 }
 
-function showWindow(stats) {
+function showWindow(answer) {
+    /* All of nothing has no beginning: it is shown as the present. */
+    const present = iso(daemonNow());
+    const stats = { ...answer, since: answer.since ?? present, until: answer.until ?? present };
     latest = stats;
     const utc = stats.step === 'day';
     const from = written(Date.parse(stats.since), utc);
@@ -109,7 +117,7 @@ function showWindow(stats) {
         byId('chart-caption'),
         stats.total === 0
             ? `No events from ${from} to ${to}.`
-            : `${plural(stats.total, 'event')} from ${from} to ${to}${utc ? ' UTC' : ''}, per ${stats.step}; at most ${number(peak)} in one.`
+            : `${plural(stats.total, 'event')} from ${from} to ${to}${utc ? ' UTC' : ''}, per ${stats.step}; at most ${number(peak)} in one.`,
     );
     chart.show(stats);
     showFigures();
@@ -124,17 +132,21 @@ function showFigures() {
     const left = latest.steps.length - rows.length;
     say(
         byId('figures-caption'),
-        `Events per ${latest.step}, newest first; steps without events are left out.${left > 0 ? ` ${number(left)} older ones are not listed.` : ''}`
+        `Events per ${latest.step}, newest first; steps without events are left out.${left > 0 ? ` ${number(left)} older ones are not listed.` : ''}`,
     );
     byId('figures-rows').replaceChildren(
         ...rows.map(([iso, count]) =>
             element(
                 'tr',
                 {},
-                element('th', { scope: 'row' }, timed(iso, written(Date.parse(iso), utc).slice(0, utc ? 10 : 19))),
-                element('td', { class: 'number' }, number(count))
-            )
-        )
+                element(
+                    'th',
+                    { scope: 'row' },
+                    timed(iso, written(Date.parse(iso), utc).slice(0, utc ? 10 : 19)),
+                ),
+                element('td', { class: 'number' }, number(count)),
+            ),
+        ),
     );
 }
 
@@ -147,7 +159,7 @@ function showValues(values, total) {
             ? 'No event of the window is in memory.'
             : counted >= total
               ? `All ${plural(counted, 'event')} of the window.`
-              : `The newest ${number(counted)} of the window's ${number(total)}${from}: those in memory, 50,000 at most.`
+              : `The newest ${number(counted)} of the window's ${number(total)}${from}: those in memory, 50,000 at most.`,
     );
     byId('values').replaceChildren(
         ...(counted === 0
@@ -156,7 +168,7 @@ function showValues(values, total) {
                   countsTable('App', values.appId, counted),
                   countsTable('Type', values.type, counted),
                   countsTable('Level', values.level, counted),
-              ])
+              ]),
     );
 }
 
@@ -182,11 +194,13 @@ async function askAll(signal) {
     const minute = { since: iso(daemonNow() - minuteMs), until: iso(daemonNow()), step: 'second' };
     const [last, stats] = await Promise.all([
         ask('/stats', minute, signal),
-        ask('/stats', rarely ? { ...windowParameters(), values: 10 } : windowParameters(), signal).catch((error) => {
-            /* The window's own fault: too many steps, for one. All else is shown all the same. */
-            if (error.status !== 400) throw error;
-            return error;
-        }),
+        ask('/stats', rarely ? { ...windowParameters(), values: 10 } : windowParameters(), signal).catch(
+            (error) => {
+                /* The window's own fault: too many steps, for one. All else is shown all the same. */
+                if (error.status !== 400) throw error;
+                return error;
+            },
+        ),
     ]);
     if (signal.aborted) return;
     answered();
@@ -212,8 +226,14 @@ function answered() {
 function inWords(error) {
     const kept = answeredMs === 0 ? '' : ` What is shown is from ${written(answeredMs).slice(11)}.`;
     const again = paused ? '' : ' Trying again.';
-    if (error.status === 0) return [`No connection to the daemon: ${error.message}.${kept}${again}`, 'gone', 'Not connected'];
-    if (error.status === 503) return [`The daemon can't answer now (503): ${error.message}.${kept}${again}`, 'failing', 'Can\u2019t answer'];
+    if (error.status === 0)
+        return [`No connection to the daemon: ${error.message}.${kept}${again}`, 'gone', 'Not connected'];
+    if (error.status === 503)
+        return [
+            `The daemon can't answer now (503): ${error.message}.${kept}${again}`,
+            'failing',
+            'Can\u2019t answer',
+        ];
     return [`Error ${error.status}: ${error.message}.${kept}${again}`, 'gone', 'Error'];
 }
 
@@ -259,13 +279,22 @@ function readView() {
     const own = /^([^.]*(?:\.\d+Z)?)\.\.(.*)$/.exec(span);
     if (own) Object.assign(view, { span: 'own', since: own[1], until: own[2] });
     else if (Object.hasOwn(spans, span) && span !== 'own') view.span = span;
-    if (step in stepMs) view.step = step;
+    view.step = Object.hasOwn(stepMs, step) ? step : '';
+}
+
+/* The choices are those of view. */
+function showView() {
+    for (const input of document.getElementsByName('span')) input.checked = input.value === view.span;
+    byId('own').hidden = view.span !== 'own';
+    setMoment(byId('since'), view.since);
+    setMoment(byId('until'), view.until);
+    byId('step').value = view.step;
 }
 
 function changeView() {
     writeView();
     rarelyAt = 0;
-    refresh();
+    if (byId('gate').hidden) refresh();
 }
 
 /* Of the local time in an input, or "" for none. */
@@ -304,14 +333,15 @@ function setUp() {
     readView();
     for (const [name, [text]] of Object.entries(spans)) {
         const input = element('input', { type: 'radio', name: 'span', value: name });
-        input.checked = name === view.span;
         input.addEventListener('change', () => chooseSpan(name));
         byId('spans').append(element('label', {}, input, element('span', {}, text)));
     }
-    byId('own').hidden = view.span !== 'own';
-    setMoment(byId('since'), view.since);
-    setMoment(byId('until'), view.until);
-    byId('step').value = view.step;
+    showView();
+    window.addEventListener('hashchange', () => {
+        readView();
+        showView();
+        changeView();
+    });
     byId('step').addEventListener('change', () => {
         view.step = byId('step').value;
         changeView();
@@ -326,6 +356,7 @@ function setUp() {
     byId('hold').addEventListener('click', () => {
         paused = !paused;
         byId('hold').setAttribute('aria-pressed', String(paused));
+        rarelyAt = 0;
         if (paused) clearTimeout(timer);
         else refresh();
     });

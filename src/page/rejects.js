@@ -26,7 +26,8 @@ class Rejects {
             this.show(await ask('/rejects', parameters, signal));
         } catch (error) {
             if (error.locked) this.onLocked(error);
-            else if (!signal?.aborted) say(byId('rejects-state'), `The rejects can't be shown: ${error.message}.`);
+            else if (!signal?.aborted)
+                say(byId('rejects-state'), `The rejects can't be shown: ${error.message}.`);
         }
     }
 
@@ -38,7 +39,9 @@ class Rejects {
         byId('rejects-older').hidden = next === null;
         if (made === this.shown) return;
         this.shown = made;
-        byId('reasons').replaceChildren(...(total > 0 ? [countsTable('Why', reasons, total, ['Reason', 'Rejects'])] : []));
+        byId('reasons').replaceChildren(
+            ...(total > 0 ? [countsTable('Why', reasons, total, ['Reason', 'Rejects'])] : []),
+        );
         byId('rejects-list').replaceChildren(...rejects.map((reject) => this.row(reject)));
     }
 
@@ -64,14 +67,30 @@ function countsTable(caption, counts, total, [value, count] = ['Value', 'Events'
     const rows = counts.map(([name, times]) => {
         const bar = element('span', { class: 'share', 'aria-hidden': 'true' });
         bar.style.setProperty('--share', `${(100 * times) / Math.max(1, total)}%`);
-        const shown = name === null ? element('em', {}, 'others') : name === '' ? element('em', {}, 'empty') : String(name);
+        const shown =
+            name === null
+                ? element('em', {}, 'others')
+                : name === ''
+                  ? element('em', {}, 'empty')
+                  : String(name);
         return element(
             'tr',
             {},
             element('th', { scope: 'row' }, element('span', { class: 'theirs' }, shown), bar),
-            element('td', { class: 'number' }, number(times))
+            element('td', { class: 'number' }, number(times)),
         );
     });
-    const head = element('tr', {}, element('th', { scope: 'col' }, value), element('th', { scope: 'col', class: 'number' }, count));
-    return element('table', { class: 'counts' }, element('caption', {}, caption), element('thead', {}, head), element('tbody', {}, ...rows));
+    const head = element(
+        'tr',
+        {},
+        element('th', { scope: 'col' }, value),
+        element('th', { scope: 'col', class: 'number' }, count),
+    );
+    return element(
+        'table',
+        { class: 'counts' },
+        element('caption', {}, caption),
+        element('thead', {}, head),
+        element('tbody', {}, ...rows),
+    );
 }

@@ -54,7 +54,11 @@ class Tail {
         this.freeze.addEventListener('click', () => this.hold(!this.held));
         this.filter.addEventListener('input', () => this.showAll());
         /* What is being read does not move. */
-        this.list.addEventListener('toggle', (event) => event.target.open && this.on && this.hold(true), true);
+        this.list.addEventListener(
+            'toggle',
+            (event) => event.target.open && this.on && this.hold(true),
+            true,
+        );
         document.addEventListener('visibilitychange', () => this.stream?.abort());
     }
 
@@ -80,7 +84,10 @@ class Tail {
     async follow(run) {
         const stopped = () => this.run !== run;
         while (!stopped()) {
-            if (document.hidden) await new Promise((seen) => document.addEventListener('visibilitychange', seen, { once: true }));
+            if (document.hidden)
+                await new Promise((seen) =>
+                    document.addEventListener('visibilitychange', seen, { once: true }),
+                );
             if (stopped()) return;
             try {
                 await this.connect();
@@ -93,7 +100,10 @@ class Tail {
                     this.onLocked(error);
                     return;
                 }
-                this.told = error instanceof Trouble ? `Error ${error.status}: ${error.message}; trying again.` : 'Not connected; trying again.';
+                this.told =
+                    error instanceof Trouble
+                        ? `Error ${error.status}: ${error.message}; trying again.`
+                        : 'Not connected; trying again.';
             }
             say(this.state, this.told);
             if (!document.hidden) await pause(2000);
@@ -105,7 +115,11 @@ class Tail {
         if (late) this.lastId = null;
         this.stream = new AbortController();
         const more = this.lastId === null ? {} : { 'Last-Event-ID': this.lastId };
-        const answer = await fetch(address('/tail'), { headers: headers(more), signal: this.stream.signal, cache: 'no-store' });
+        const answer = await fetch(address('/tail'), {
+            headers: headers(more),
+            signal: this.stream.signal,
+            cache: 'no-store',
+        });
         if (!answer.ok) throw await failed(answer);
         this.gap = late ? ' What came in the last minutes, unseen, is left out.' : '';
         this.heardMs = Date.now();
@@ -117,7 +131,11 @@ class Tail {
         if (!this.on) return;
         const word = this.filter.value.trim();
         if (this.held) say(this.state, `Held: ${plural(this.missed, 'newer event')} not shown.`);
-        else say(this.state, `Following${word === '' ? '' : ', filtered'}; the newest ${tailRows} are kept.${this.gap ?? ''}`);
+        else
+            say(
+                this.state,
+                `Following${word === '' ? '' : ', filtered'}; the newest ${tailRows} are kept.${this.gap ?? ''}`,
+            );
     }
 
     take({ id, data }) {
@@ -126,7 +144,8 @@ class Tail {
         if (data === '') return;
         this.kept.push({ id, text: data });
         this.size += data.length;
-        while (this.kept.length > tailKept || (this.size > tailBytes && this.kept.length > 1)) this.size -= this.kept.shift().text.length;
+        while (this.kept.length > tailKept || (this.size > tailBytes && this.kept.length > 1))
+            this.size -= this.kept.shift().text.length;
         if (this.held) {
             this.missed++;
         } else {
@@ -166,7 +185,11 @@ class Tail {
     }
 
     prepend(events) {
-        const rows = events.filter(this.matches()).slice(-tailRows).reverse().map(({ text }) => tailRow(text));
+        const rows = events
+            .filter(this.matches())
+            .slice(-tailRows)
+            .reverse()
+            .map(({ text }) => tailRow(text));
         this.list.prepend(...rows);
         while (this.list.childElementCount > tailRows) this.list.lastElementChild.remove();
     }
@@ -177,8 +200,11 @@ function openable(summary, text) {
     const details = element('details', {}, element('summary', {}, ...summary));
     details.addEventListener(
         'toggle',
-        () => details.append(element('pre', { class: 'theirs', tabindex: '0', 'aria-label': 'As it was sent' }, text())),
-        { once: true }
+        () =>
+            details.append(
+                element('pre', { class: 'theirs', tabindex: '0', 'aria-label': 'As it was sent' }, text()),
+            ),
+        { once: true },
     );
     return element('li', {}, details);
 }

@@ -7,11 +7,11 @@
  *     npm ci --prefix SOURCES/tests/browser
  *     BEACOND=src/beacond SOURCES/tests/browser/run.sh [GROUP…]
  *
- * GROUP is ingest, retries, origins, reading, feed, socket, closing or node_ws; all of them by default.
+ * GROUP is ingest, retries, origins, reading, feed, socket, closing, page_ui or node_ws; all by default.
  * Where they can't run they say so: "1..0 # SKIP" with the reason. In the environment:
  *
  *     BEACOND                the daemon (./src/beacond)
- *     BEACOND_NODE_MODULES   where playwright-core and ws are installed (node_modules beside this file)
+ *     BEACOND_NODE_MODULES   where playwright-core, axe-core and ws are installed (node_modules beside this file)
  *     BEACOND_CHROMIUM       the browser (the chromium of the PATH)
  *
  *     tap.js         tests as TAP, waiting for conditions
@@ -20,7 +20,8 @@
  *     world.js       all that together for a group of tests, and the ledger of what was emitted
  *     frames.js      counts the frames of a WebSocket that passes the proxy
  *     dial.js        WebSockets of pages
- *     ingest.js retries.js origins.js reading.js feed.js socket.js closing.js node_ws.js     the tests
+ *     ingest.js retries.js origins.js reading.js feed.js socket.js closing.js page_ui.js node_ws.js
+ *                    the tests; page_ui.js is about the daemon's own page
  *     page/          what runs in the browser: client.js is the client, reader.js the dashboard, link.js
  *                    a WebSocket (node_ws.js uses it too)
  */
@@ -34,13 +35,14 @@ import { feed } from './feed.js';
 import { ingest } from './ingest.js';
 import { nodeWs } from './node_ws.js';
 import { origins } from './origins.js';
+import { pageUi } from './page_ui.js';
 import { reading } from './reading.js';
 import { retries } from './retries.js';
 import { socket } from './socket.js';
 import { failures, finish, note, test } from './tap.js';
 import { Site } from './world.js';
 
-const groups = { ingest, retries, origins, reading, feed, socket, closing, node_ws: nodeWs };
+const groups = { ingest, retries, origins, reading, feed, socket, closing, page_ui: pageUi, node_ws: nodeWs };
 
 const flags = [
     '--headless',
@@ -102,6 +104,7 @@ if (names.some((name) => !(name in groups))) {
 const executablePath = findChromium();
 const { chromium } = findModule('playwright-core');
 const { WebSocket } = findModule('ws');
+const axe = findModule('axe-core').source;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
 const folder = mkdtempSync(path.join(tmpdir(), 'beacond-browser-'));
@@ -116,7 +119,7 @@ const browser = await chromium.launch({
 });
 note(`Chromium ${browser.version()}, node ${process.version}`);
 try {
-    await run({ browser, site, folder, WebSocket }, names.length > 0 ? names : Object.keys(groups));
+    await run({ browser, site, folder, WebSocket, axe }, names.length > 0 ? names : Object.keys(groups));
 } finally {
     await browser.close();
     await site.close();
