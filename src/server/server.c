@@ -40,7 +40,8 @@ static int server_listen_at(struct server *server, enum door_kind door, char *co
         struct listen_socket *socket = &server->sockets[server->socket_count];
         if (listen_open(socket, addresses[i], err) != 0)
             return -1;
-        bool secure = door == DOOR_MAIN && server->options.tls != NULL && socket->path == NULL;
+        bool secure = door == DOOR_MAIN && server->options[server->current].tls != NULL &&
+                      socket->path == NULL;
         socket->door = secure ? DOOR_TLS : door;
         server->socket_count++;
     }
