@@ -262,6 +262,23 @@ START_TEST(loops_share_them_without_losing_a_charge)
 }
 END_TEST
 
+START_TEST(other_rates_begin_with_full_buckets_and_the_same_ones_change_nothing)
+{
+    struct buckets *buckets = buckets_for(0, 1000);
+    buckets_charge(buckets, client_of(1), 0, 1000000, 20001);
+    buckets_rates(buckets, 0, 1000);
+    ck_assert_int_eq(buckets_wait(buckets, client_of(1), 0), 11);
+    /* A million events were let by while they were not limited: they don't count now. */
+    buckets_rates(buckets, 10, 0);
+    ck_assert_int_eq(buckets_wait(buckets, client_of(1), 0), 0);
+    buckets_charge(buckets, client_of(1), 0, 110, 1000000);
+    ck_assert_int_eq(buckets_wait(buckets, client_of(1), 0), 2);
+    buckets_rates(buckets, 0, 0);
+    ck_assert_int_eq(buckets_wait(buckets, client_of(1), 0), 0);
+    buckets_free(buckets);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("buckets");
@@ -272,6 +289,7 @@ int main(void)
     tcase_add_test(one, a_limit_of_zero_is_none);
     tcase_add_test(one, the_wait_told_is_the_wait_it_takes);
     tcase_add_test(one, on_average_the_rate_holds);
+    tcase_add_test(one, other_rates_begin_with_full_buckets_and_the_same_ones_change_nothing);
     tcase_add_loop_test(several, each_client_has_a_bucket_of_its_own, 0, COUNT(pairs));
     tcase_add_test(several, all_who_come_by_the_unix_socket_are_one);
     tcase_add_test(several, many_clients_are_kept_apart);
