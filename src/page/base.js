@@ -40,7 +40,7 @@ function bytes(value) {
         value /= 1024;
         unit++;
     }
-    return `${tenths.format(value)} ${units[unit]}`;
+    return unit === 0 ? plural(value, 'byte') : `${tenths.format(value)} ${units[unit]}`;
 }
 
 const two = (value) => String(value).padStart(2, '0');

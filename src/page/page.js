@@ -95,7 +95,7 @@ function showNow(stats) {
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'local';
     say(
         byId('about'),
-        `beacond ${stats.version}, up ${lasting(stats.uptime)}, prefix ${prefix}. Times are in ${zone}, but whole days are UTC\u2019s.`,
+        `beacond ${stats.version}, up ${lasting(stats.uptime)}, prefix ${prefix}. Times are in ${zone}${zone === 'UTC' ? '' : ', but whole days are UTC\u2019s'}.`,
     );
 }
 
@@ -153,13 +153,14 @@ function showFigures() {
 function showValues(values, total) {
     const { counted, since } = values;
     const from = since === null ? '' : `, since ${written(Date.parse(since))}`;
+    const when = `counted at ${written(Date.now()).slice(11)}`; /* less often than the rest */
     say(
         byId('values-caption'),
         counted === 0
             ? 'No event of the window is in memory.'
             : counted >= total
-              ? `All ${plural(counted, 'event')} of the window.`
-              : `The newest ${number(counted)} of the window's ${number(total)}${from}: those in memory, 50,000 at most.`,
+              ? `All ${plural(counted, 'event')} of the window, ${when}.`
+              : `The newest ${number(counted)} of the window's ${number(total)}${from}: those in memory, 50,000 at most, ${when}.`,
     );
     byId('values').replaceChildren(
         ...(counted === 0

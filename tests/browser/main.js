@@ -7,8 +7,8 @@
  *     npm ci --prefix SOURCES/tests/browser
  *     BEACOND=src/beacond SOURCES/tests/browser/run.sh [GROUP…]
  *
- * GROUP is ingest, retries, origins, reading, feed, socket, closing, page_ui or node_ws; all by default.
- * Where they can't run they say so: "1..0 # SKIP" with the reason. In the environment:
+ * GROUP is ingest, retries, origins, reading, feed, socket, closing, page_ui, page_live or node_ws; all of
+ * them by default. Where they can't run they say so: "1..0 # SKIP" with the reason. In the environment:
  *
  *     BEACOND                the daemon (./src/beacond)
  *     BEACOND_NODE_MODULES   where playwright-core, axe-core and ws are installed (node_modules beside this file)
@@ -20,8 +20,8 @@
  *     world.js       all that together for a group of tests, and the ledger of what was emitted
  *     frames.js      counts the frames of a WebSocket that passes the proxy
  *     dial.js        WebSockets of pages
- *     ingest.js retries.js origins.js reading.js feed.js socket.js closing.js page_ui.js node_ws.js
- *                    the tests; page_ui.js is about the daemon's own page
+ *     ingest.js retries.js origins.js reading.js feed.js socket.js closing.js node_ws.js     the tests
+ *     page_ui.js page_live.js        those of the daemon's own page (page_look.js: what they share)
  *     page/          what runs in the browser: client.js is the client, reader.js the dashboard, link.js
  *                    a WebSocket (node_ws.js uses it too)
  */
@@ -35,6 +35,7 @@ import { feed } from './feed.js';
 import { ingest } from './ingest.js';
 import { nodeWs } from './node_ws.js';
 import { origins } from './origins.js';
+import { pageLive } from './page_live.js';
 import { pageUi } from './page_ui.js';
 import { reading } from './reading.js';
 import { retries } from './retries.js';
@@ -42,7 +43,7 @@ import { socket } from './socket.js';
 import { failures, finish, note, test } from './tap.js';
 import { Site } from './world.js';
 
-const groups = { ingest, retries, origins, reading, feed, socket, closing, page_ui: pageUi, node_ws: nodeWs };
+const groups = { ingest, retries, origins, reading, feed, socket, closing, page_ui: pageUi, page_live: pageLive, node_ws: nodeWs };
 
 const flags = [
     '--headless',

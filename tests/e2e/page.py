@@ -1,6 +1,6 @@
 """The page at /: its headers, its forms, and that its policy names what it holds and nothing else.
 
-What it does in a browser is tested by tests/browser/page_ui.js.
+What it does in a browser is tested by tests/browser/page_ui.js and page_live.js.
 """
 
 import base64
