@@ -7,8 +7,9 @@
  *     npm ci --prefix SOURCES/tests/browser
  *     BEACOND=src/beacond SOURCES/tests/browser/run.sh [GROUP…]
  *
- * GROUP is ingest, retries, origins, reading, feed, socket, closing, page_ui, page_live or node_ws; all of
- * them by default. Where they can't run they say so: "1..0 # SKIP" with the reason. In the environment:
+ * GROUP is ingest, retries, origins, reading, feed, socket, closing, dashboard, page_ui, page_live or
+ * node_ws; all of them by default.
+ * Where they can't run they say so: "1..0 # SKIP" with the reason. In the environment:
  *
  *     BEACOND                the daemon (./src/beacond)
  *     BEACOND_NODE_MODULES   where playwright-core, axe-core and ws are installed (node_modules beside this file)
@@ -20,7 +21,8 @@
  *     world.js       all that together for a group of tests, and the ledger of what was emitted
  *     frames.js      counts the frames of a WebSocket that passes the proxy
  *     dial.js        WebSockets of pages
- *     ingest.js retries.js origins.js reading.js feed.js socket.js closing.js node_ws.js     the tests
+ *     ingest.js retries.js origins.js reading.js feed.js socket.js closing.js
+ *     dashboard.js node_ws.js                the tests
  *     page_ui.js page_live.js        those of the daemon's own page (page_look.js: what they share)
  *     page/          what runs in the browser: client.js is the client, reader.js the dashboard, link.js
  *                    a WebSocket (node_ws.js uses it too)
@@ -31,6 +33,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closing } from './closing.js';
+import { dashboard } from './dashboard.js';
 import { feed } from './feed.js';
 import { ingest } from './ingest.js';
 import { nodeWs } from './node_ws.js';
@@ -43,7 +46,10 @@ import { socket } from './socket.js';
 import { failures, finish, note, test } from './tap.js';
 import { Site } from './world.js';
 
-const groups = { ingest, retries, origins, reading, feed, socket, closing, page_ui: pageUi, page_live: pageLive, node_ws: nodeWs };
+const groups = {
+    ingest, retries, origins, reading, feed, socket, closing, dashboard, page_ui: pageUi, page_live: pageLive,
+    node_ws: nodeWs,
+};
 
 const flags = [
     '--headless',

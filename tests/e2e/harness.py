@@ -269,6 +269,7 @@ class Daemon:
                 preexec()
 
         self.lines = []
+        self.secure = []  # addresses that speak TLS, once ready
         self._changed = threading.Condition()
         self._ended = False
         self.expected_exit = 0

@@ -22,7 +22,7 @@ async function load() {
 	if (!answer.ok) throw new Error(`read: ${answer.status}`);
 	const { events } = await answer.json();
 	const { title } = await import('./chart-B7kQz_3x.js');
-	shown.lazy = title;
+	shown.lazy = title(0);
 	put('count', title(events.length));
 	shown.events = events.length;
 }
