@@ -15,7 +15,7 @@ import ssl
 import subprocess
 
 import harness
-from harness import PATIENCE, Daemon, Skip, case, directory, poll
+from harness import PATIENCE, Daemon, Skip, Wire, case, directory, poll
 
 CONTRIB = os.path.join(os.path.dirname(os.path.dirname(harness.DATA)), "contrib")
 NAME = "events.example.org"
@@ -44,13 +44,30 @@ def replace(text, old, new):
     return text.replace(old, new)
 
 
+class TlsWire(Wire):
+    """A peer that has hung up is told by TLS in words of its own."""
+
+    def send(self, data):
+        try:
+            super().send(data)
+        except ssl.SSLError:
+            pass
+        return self
+
+    def _more(self):
+        try:
+            return super()._more()
+        except ssl.SSLError:
+            return False
+
+
 class Front:
     """A proxy that runs, in front of the daemon at that address ("unix:PATH" or "HOST:PORT").
 
     Everything it writes is in `directory`. plain: the port of http, port: that of https."""
 
     def __init__(self, upstream):
-        self.program = needed(self.name)
+        self.program = self.installed()
         openssl = needed("openssl")
         self.directory = directory()
         self.certificate, self.key = self.path("certificate.pem"), self.path("key.pem")
@@ -77,6 +94,13 @@ class Front:
         self.pid = self.process.pid
         harness._daemons.insert(0, self)  # to be stopped before the daemon
         poll(self._answers, "%s to listen" % self.name)
+
+    @classmethod
+    def installed(cls):
+        program = needed(cls.name)
+        if subprocess.run([program, cls.version], stdin=subprocess.DEVNULL, capture_output=True).returncode != 0:
+            raise Skip("%s does not run here" % program)
+        return program
 
     def path(self, name):
         return os.path.join(self.directory, name)
@@ -139,12 +163,14 @@ class Front:
     def host(self, address=None):
         return NAME
 
-    wire, request, connection, get = Daemon.wire, Daemon.request, Daemon.connection, Daemon.get
-    post, save, read, total = Daemon.post, Daemon.save, Daemon.read, Daemon.total
+    def wire(self, address=None, source="127.0.0.1"):
+        return TlsWire(self.connect(source=source))
+
+    request, connection, post, save = Daemon.request, Daemon.connection, Daemon.post, Daemon.save
 
 
 class Nginx(Front):
-    name, example = "nginx", "nginx/beacond.conf"
+    name, version, example = "nginx", "-v", "nginx/beacond.conf"
 
     def adapted(self, text, upstream):
         if upstream.startswith("unix:"):
@@ -160,11 +186,12 @@ class Nginx(Front):
         text = replace(text, "/var/log/nginx/", self.path(""))
         with open(self.path("beacond.conf"), "w", encoding="utf-8") as file:
             file.write(text)
-        # As distributions ship it, gzip included, but in the foreground and in this directory.
+        # In the foreground, in this directory, and with an operator who has everything compressed.
         places = "".join("%s_temp_path %s;\n" % (what, self.path(what))
                          for what in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         return ("daemon off;\nmaster_process off;\npid %s;\nlock_file %s;\nerror_log %s;\n"
-                "events { worker_connections 512; }\nhttp {\n%saccess_log off;\ngzip on;\ninclude %s;\n}\n"
+                "events { worker_connections 512; }\nhttp {\n%saccess_log off;\n"
+                "gzip on;\ngzip_proxied any;\ngzip_types *;\ngzip_min_length 1;\ninclude %s;\n}\n"
                 % (self.path("pid"), self.path("lock"), self.path("main.error.log"), places,
                    self.path("beacond.conf")))
 
@@ -176,7 +203,7 @@ class Nginx(Front):
 
 
 class Caddy(Front):
-    name, example = "caddy", "caddy/Caddyfile"
+    name, version, example = "caddy", "version", "caddy/Caddyfile"
 
     def adapted(self, text, upstream):
         if upstream.startswith("unix:"):
@@ -188,7 +215,7 @@ class Caddy(Front):
                        "tls %s %s" % (self.certificate, self.key))
         text = replace(text, "/var/log/caddy/", self.path(""))
         return text.replace("\n{\n", "\n{\n\tadmin off\n\tdefault_bind 127.0.0.1\n\thttp_port %d\n\thttps_port %d\n"
-                            "\tgrace_period 2s\n" % (self.plain, self.port), 1)
+                            "\tgrace_period 100ms\n" % (self.plain, self.port), 1)
 
     def arguments(self):
         return ["run", "--config", self.path("config"), "--adapter", "caddyfile"]
@@ -236,7 +263,7 @@ def configured(kind, tcp=False):
 
 def behind(kind, tcp=False, **options):
     """A daemon and the proxy in front of it. The daemon can be asked directly as well, by TCP."""
-    needed(kind.name)
+    kind.installed()
     config, path = configured(kind, tcp)
     options.setdefault("listen", "127.0.0.1:0" if tcp else ["127.0.0.1:0", path])
     daemon = Daemon(config=config, **options)
