@@ -184,6 +184,7 @@ class Nginx(Front):
         text = replace(text, "/etc/letsencrypt/live/%s/fullchain.pem" % NAME, self.certificate)
         text = replace(text, "/etc/letsencrypt/live/%s/privkey.pem" % NAME, self.key)
         text = replace(text, "/var/log/nginx/", self.path(""))
+        text = replace(text, "/var/www/html", self.path("html"))
         with open(self.path("beacond.conf"), "w", encoding="utf-8") as file:
             file.write(text)
         # In the foreground, in this directory, and with an operator who has everything compressed.

@@ -10,14 +10,15 @@ import subprocess
 import threading
 import time
 
-from fronts import FRONTS, MINE, NAME, SITE, Caddy, Nginx, behind, configured, through
+from fronts import CONTRIB, FRONTS, MINE, NAME, SITE, Caddy, Nginx, behind, settings, through
 from harness import (NOW, PATIENCE, Daemon, Rows, Skip, Wire, WriteLock, batch, case, directory, equal, event, main,
-                     poll, run, scale, sliced, stamp)
+                     poll, scale, sliced, stamp)
 from sockets import Refused, Socket
 
 EVENTS, KEYED = "/_tracker/events", "/_tracker/k/%s/events" % SITE
 KEY, READ = {"X-Tracker-Key": SITE}, {"X-Tracker-Key": MINE}
 PAGE = "https://www.example.org"
+TOP = os.path.dirname(CONTRIB)
 # What each hop says for itself, and what nginx and Caddy may say about a connection of their own.
 HOP = {"date", "server", "connection", "keep-alive", "transfer-encoding", "upgrade", "via", "alt-svc"}
 
@@ -221,16 +222,33 @@ def the_page_and_dashboard_are_passed_and_nothing_else(kind):
     rows.check()
 
 
+def plainly(front, target):
+    """The answer over http."""
+    wire = Wire(socket.create_connection(("127.0.0.1", front.plain), PATIENCE))
+    wire.send(("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % (target, NAME)).encode())
+    answer = wire.response()
+    wire.close()
+    return answer
+
+
 @through
 def plain_http_is_sent_to_https(kind):
     _, front = behind(kind)
-    sock = socket.create_connection(("127.0.0.1", front.plain), PATIENCE)
-    wire = Wire(sock).send(("GET /_tracker/ping HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % NAME).encode())
-    answer = wire.response()
+    answer = plainly(front, "/_tracker/ping")
     assert answer.status in (301, 308), answer
     # Caddy tells the port, which is not 443 here.
     equal(answer.header("Location").replace(":%d" % front.port, ""), "https://%s/_tracker/ping" % NAME)
-    wire.close()
+
+
+@case
+def nginx_lets_certbot_renew_the_certificate():
+    _, front = behind(Nginx)
+    place = os.path.join(front.path("html"), ".well-known", "acme-challenge")
+    os.makedirs(place)
+    with open(os.path.join(place, "token"), "w") as file:
+        file.write("proof")
+    answer = plainly(front, "/.well-known/acme-challenge/token")
+    equal((answer.status, answer.body), (200, b"proof"))
 
 
 # --- what stays open ----------------------------------------------------------------------------
@@ -400,8 +418,8 @@ def no_log_holds_a_key(kind):
         assert secret not in "\n".join(daemon.log()), "beacond logs " + secret
     # What is there: the route, what was answered, who it was.
     text = front.written().decode()
-    for needed in ("/_tracker/k/...", "/_tracker/events", "127.0.0.1", "401"):
-        assert needed in text, "no %s in %s" % (needed, text[-2000:])
+    for word in ("/_tracker/k/...", "/_tracker/events", "127.0.0.1", "401"):
+        assert word in text, "no %s in %s" % (word, text[-2000:])
 
     # And when beacond breaks off, or is not there at all.
     for broken in ("breaks off", "is gone"):
@@ -597,6 +615,43 @@ def no_request_hides_in_another(kind):
     # Some of these are two requests, to the proxy as well, which has looked at both.
     poll(lambda: hidden(front.written().decode().splitlines()) >= hidden(daemon.log()),
          "what has reached beacond to be in the proxy's log as a request of its own")
+
+
+# --- what is written about it -------------------------------------------------------------------
+
+def lines_of(*path):
+    with open(os.path.join(TOP, *path), encoding="utf-8") as file:
+        return [line.strip() for line in file]
+
+
+@case
+def the_manual_shows_lines_of_the_examples():
+    page = "\n".join(lines_of("man", "beacond.8"))
+    section = re.search(r"^\.Sh PROXIES$(.*?)^\.Sh ", page, re.M | re.S).group(1)
+    blocks = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", section, re.M | re.S)
+    equal(len(blocks), 3, "blocks")
+    for block, known in zip(blocks, (settings(Nginx), lines_of("contrib", Nginx.example),
+                                     lines_of("contrib", Caddy.example))):
+        rest = iter(known)
+        for line in block.splitlines():
+            assert line in rest, "not in the example, or not in that order: %r" % line
+    equal(settings(Caddy), settings(Nginx))
+
+
+@case
+def readme_puts_a_name_into_the_examples():
+    readme = lines_of("README")
+    start = readme.index("Behind nginx or Caddy")
+    section = readme[start:readme.index("Keys, and other machines")]
+    assert [line for line in section if line in settings(Nginx)] == settings(Nginx)
+    for kind in FRONTS:
+        lines = [line for line in section if line.startswith("sed ") and "contrib/" + kind.example in line]
+        equal(len(lines), 1, "lines with sed for " + kind.name)
+        command, target = lines[0].replace("/%s/g" % NAME, "/beacond.my-site.net/g", 1).split(" >")
+        equal(os.path.basename(target), os.path.basename(kind.example))
+        done = subprocess.run(["sh", "-c", command], cwd=TOP, capture_output=True, text=True, timeout=PATIENCE)
+        equal((done.returncode, done.stderr), (0, ""))
+        equal(done.stdout, "".join(open(os.path.join(TOP, "contrib", kind.example))).replace(NAME, "beacond.my-site.net"))
 
 
 main()
