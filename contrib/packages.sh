@@ -23,6 +23,9 @@ if grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then
     command -v npm >/dev/null || packages_test+=(nodejs npm)
 fi
 
+# Servers whose programs alone the tests want: see packages_unpack.
+packages_servers=(nginx caddy)
+
 # packages_install PACKAGE…: installs those that are missing; asks apt only when there are some.
 # Where that can't be done it names them and goes on: configure tells what is really not there.
 packages_install()
@@ -61,4 +64,27 @@ packages_install()
     [ ${#known[@]} -eq 0 ] ||
         "${as_root[@]}" apt-get -qq -y --no-install-recommends install "${known[@]}" </dev/null ||
         echo "apt-get install ${known[*]} failed; going on with what is there"
+}
+
+# packages_unpack FOLDER PACKAGE…: what is in the packages, under FOLDER, without installing them. For
+# servers: once installed they are started, now and after every boot, on ports that are not ours to
+# take. Nothing outside of FOLDER is touched. One that is installed already, or unpacked, is left alone.
+packages_unpack()
+{
+    local folder=$1 package
+    shift
+    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 0
+    mkdir -p "$folder/archives" || return 0
+    for package; do
+        if [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+            [ -e "$folder/archives/$package.unpacked" ]; then
+            continue
+        fi
+        echo "Unpacking: $package"
+        rm -f "$folder/archives/$package"_*.deb
+        (cd "$folder/archives" && apt-get -qq -o APT::Sandbox::User= download "$package" </dev/null) &&
+            dpkg-deb -x "$folder/archives/$package"_*.deb "$folder" &&
+            : >"$folder/archives/$package.unpacked" ||
+            echo "$package can't be had; the tests that need it will skip"
+    done
 }

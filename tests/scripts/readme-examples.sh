@@ -120,7 +120,7 @@ ok 'and gives the events back' restored
 daemon_end
 
 (umask 077 && example "# keys:" >"$scratch/keys")
-example 'listen = ' >"$scratch/beacond.conf"
+example 'listen = 127' >"$scratch/beacond.conf"
 check_config() { (cd "$scratch" && "$beacond" check-config --config beacond.conf); }
 ok 'beacond.conf of the README is right' check_config
 
