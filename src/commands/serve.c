@@ -1,19 +1,24 @@
 #include "commands/commands.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
 #include "base/log.h"
+#include "commands/activation.h"
+#include "commands/lengthy.h"
+#include "commands/notify.h"
+#include "commands/pulse.h"
 #include "commands/serve_setup.h"
 #include "commands/work.h"
 #include "control/control.h"
 #include "engine/engine.h"
 #include "server/server.h"
+
+/* While draining: how often the end is looked for. */
+#define SERVE_DRAIN_MS 20
 
 /* Signals are taken by the main thread alone, with sigtimedwait: blocked before any other exists.
  */
@@ -30,16 +35,18 @@ static sigset_t serve_block_signals(void)
     return set;
 }
 
-static void serve_until_signal(struct server *server, const sigset_t *set)
+static void serve_until_signal(struct engine *engine, struct server *server, const sigset_t *set,
+                               int64_t drain_ms)
 {
-    int got;
-    do
-        got = sigwaitinfo(set, NULL);
-    while (got < 0 && errno == EINTR);
+    struct pulse pulse;
+    pulse_init(&pulse, engine, server);
+    int got = pulse_wait(&pulse, set, -1);
     log_info("signal %d: finishing", got);
+    notify_stopping(drain_ms);
+    pulse_drain(&pulse);
     server_drain(server);
     while (!server_drained(server)) {
-        if (sigtimedwait(set, NULL, &(struct timespec){0, 20000000}) < 0)
+        if (pulse_wait(&pulse, set, SERVE_DRAIN_MS) == 0)
             continue;
         /* As good as kill -9, and as harmless: what was acknowledged is on disk. */
         log_warn("second signal: exiting at once");
@@ -60,6 +67,8 @@ static int serve_run(const struct options *options, const struct arguments *argu
     struct server *server = NULL;
     struct control *control = NULL;
     struct serve_setup setup;
+    struct activation activation = {NULL, 0};
+    struct lengthy lengthy;
     struct engine_options engine_options = work_engine_options(options);
     int code = COMMAND_FAILED, status;
     sigset_t signals = serve_block_signals();
@@ -70,7 +79,16 @@ static int serve_run(const struct options *options, const struct arguments *argu
         log_error("%s", err.text);
         return COMMAND_CONFIG;
     }
+    if (activation_take(&activation, options, &err) != 0) {
+        log_error("%s", err.text);
+        code = COMMAND_CONFIG;
+        goto out;
+    }
+    setup.server.passed = activation.sockets;
+    setup.server.passed_count = activation.count;
+    lengthy_begin(&lengthy, "opening the database");
     status = engine_open(&engine, &engine_options, &err);
+    lengthy_end(&lengthy);
     if (status != STORE_OK) {
         log_error("%s", err.text);
         code = status == STORE_UNFIT || status == STORE_HELD ? COMMAND_CONFIG : COMMAND_FAILED;
@@ -84,13 +102,19 @@ static int serve_run(const struct options *options, const struct arguments *argu
         goto out;
     }
     log_info("ready");
-    serve_until_signal(server, &signals);
+    notify_ready();
+    serve_until_signal(engine, server, &signals, options->drain_ms);
     code = COMMAND_OK;
 out:
-    control_stop(control);
-    engine_close(engine);
+    if (engine != NULL) {
+        lengthy_begin(&lengthy, "closing the database");
+        control_stop(control);
+        engine_close(engine);
+        lengthy_end(&lengthy);
+    }
     server_free(server);
     serve_setup_clear(&setup);
+    activation_clear(&activation);
     if (code == COMMAND_OK)
         log_info("stopped");
     return code;

@@ -35,6 +35,10 @@ struct errand {
 /* Has it run, and waits until it has. Not while the writer is being stopped. */
 void writer_run(struct writer *writer, struct errand *errand);
 
+/* See engine_beat, engine_taken. */
+bool writer_beat(struct writer *writer);
+uint64_t writer_taken(struct writer *writer);
+
 bool writer_has_room(struct writer *writer);
 bool writer_healthy(struct writer *writer);
 void writer_submit(struct writer *writer, struct submission *submission);

@@ -43,17 +43,39 @@ static int server_listen_at(struct server *server, enum door_kind door, char *co
     return 0;
 }
 
+static void server_take_passed(struct server *server, const struct server_options *options)
+{
+    for (size_t i = 0; i < options->passed_count; i++) {
+        struct listen_socket *socket = &server->sockets[server->socket_count++];
+        listen_take(socket, options->passed[i].fd);
+        socket->door = options->passed[i].admin ? DOOR_ADMIN : DOOR_MAIN;
+    }
+}
+
+static bool server_has(const struct server *server, enum door_kind door)
+{
+    for (size_t i = 0; i < server->socket_count; i++)
+        if (server->sockets[i].door == door)
+            return true;
+    return false;
+}
+
 static int server_listen(struct server *server, const struct server_options *options,
                          struct error *err)
 {
     server->sockets =
-        calloc(options->listen_count + options->admin_listen_count, sizeof *server->sockets);
+        calloc(options->listen_count + options->admin_listen_count + options->passed_count,
+               sizeof *server->sockets);
     if (server->sockets == NULL) {
         error_set(err, "out of memory");
         return -1;
     }
-    if (server_listen_at(server, DOOR_MAIN, options->listen, options->listen_count, err) != 0)
+    server_take_passed(server, options);
+    if (!server_has(server, DOOR_MAIN) &&
+        server_listen_at(server, DOOR_MAIN, options->listen, options->listen_count, err) != 0)
         return -1;
+    if (server_has(server, DOOR_ADMIN))
+        return 0;
     return server_listen_at(server, DOOR_ADMIN, options->admin_listen, options->admin_listen_count,
                             err);
 }
@@ -154,6 +176,29 @@ void server_drain(struct server *server)
 bool server_drained(struct server *server)
 {
     return atomic_load(&server->shared.running) == 0;
+}
+
+bool server_beat(struct server *server)
+{
+    bool all = true;
+    for (unsigned i = 0; i < server->started; i++) {
+        struct loop *loop = &server->loops[i];
+        if (atomic_load(&loop->ended))
+            continue;
+        /* A mail is posted again only when it has been opened. */
+        if (atomic_load(&loop->asked)) {
+            all = false;
+            continue;
+        }
+        atomic_store(&loop->asked, true);
+        mailbox_post(loop->mailbox, &loop->beat_mail);
+    }
+    return all;
+}
+
+size_t server_connections(struct server *server)
+{
+    return atomic_load(&server->shared.connections);
 }
 
 void server_join(struct server *server)
