@@ -52,7 +52,8 @@ def _sanitized():
         return False
 
 
-SLOW = os.environ.get("BEACOND_SLOW", "") not in ("", "0") or _sanitized()
+SANITIZED = _sanitized()
+SLOW = os.environ.get("BEACOND_SLOW", "") not in ("", "0") or SANITIZED
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
 PATIENCE = 120 if SLOW else 20  # seconds until something that must happen has not happened
 
