@@ -38,6 +38,7 @@ static void writer_answer(struct writer *writer, size_t from, size_t to)
         submission->saved = item->saved;
         submission->duplicate = item->duplicate;
         submission->rejected = submission->batch->reject_count + item->refused;
+        writer->taken += item->saved - item->duplicate;
         if (submission->gone && submission->receipt != 0 && !submission->told) {
             receipts_lost(writer->receipts, submission->receipt);
             submission->told = true;

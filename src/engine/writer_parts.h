@@ -6,6 +6,7 @@
 #define BEACOND_ENGINE_WRITER_PARTS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "engine/receipts.h"
 #include "engine/waiting.h"
@@ -31,6 +32,9 @@ struct writer {
     bool healthy;   /* the last commit worked */
     uint64_t *lost; /* receipts whose answers were lost, to be told to receipts */
     size_t lost_count, lost_room;
+    uint64_t taken; /* events stored anew since the start */
+
+    atomic_bool asked; /* writer_beat waits for the thread to come round */
 
     /* The thread's own. */
     struct receipts *receipts;

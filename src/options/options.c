@@ -10,7 +10,7 @@ static const char *const options_synchronous_words[] = {"full", "normal", "off",
 static const char *const options_proxy_words[] = {"none", "x-forwarded-for", "forwarded", NULL};
 static const char *const options_dashboard_words[] = {"basic", "none", NULL};
 static const char *const options_level_words[] = {"error", "warn", "info", "debug", NULL};
-static const char *const options_format_words[] = {"text", "json", NULL};
+static const char *const options_format_words[] = {"auto", "text", "json", "journal", NULL};
 
 _Static_assert(sizeof(enum options_synchronous) == sizeof(unsigned), "choices are stored as such");
 _Static_assert(sizeof(enum options_proxy_header) == sizeof(unsigned), "choices are stored as such");
@@ -187,8 +187,8 @@ static const struct options_row options_table[] = {
      .fallback = "info", .choices = options_level_words, .reloads = true,
      .help = "error, warn, info or debug"},
     {.name = "log-format", .kind = OPTIONS_CHOICE, .offset = AT(log_format), .takes = "FORMAT",
-     .fallback = "text", .choices = options_format_words,
-     .help = "text or json"},
+     .fallback = "auto", .choices = options_format_words,
+     .help = "auto, text, json or journal"},
 };
 /* clang-format on */
 

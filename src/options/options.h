@@ -97,7 +97,7 @@ struct options {
     enum options_synchronous synchronous; /* full, normal, off; default full */
 
     enum log_level log_level;   /* error, warn, info, debug; default info */
-    enum log_format log_format; /* text, json; default text */
+    enum log_format log_format; /* default auto: see base/log.h */
 };
 
 /* Fills in the defaults, then file, environment, flags. argv: the flags alone, argv[0] is skipped.

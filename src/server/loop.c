@@ -86,13 +86,24 @@ static void loop_on_accept_error(struct evconnlistener *listener, void *arg)
     loop_keep_ticking(loop);
 }
 
-static void loop_stop_listening(struct loop *loop)
+/* passed: those alone that outlive the process. */
+static void loop_stop_listening(struct loop *loop, bool passed)
 {
     for (size_t i = 0; i < loop->socket_count; i++) {
+        if (passed && !loop->sockets[i].passed)
+            continue;
         if (loop->bound[i] != NULL)
             evhttp_del_accept_socket(loop->doors[loop->sockets[i].door].http, loop->bound[i]);
         loop->bound[i] = NULL;
     }
+}
+
+static bool loop_listens(const struct loop *loop)
+{
+    for (size_t i = 0; i < loop->socket_count; i++)
+        if (loop->bound[i] != NULL)
+            return true;
+    return false;
 }
 
 /* Whether a client waits in a backlog. Closing the last descriptor would drop it. */
@@ -114,10 +125,12 @@ static void loop_drain(struct loop *loop)
 {
     int64_t left_ms = loop->drain_until_ms - clock_mono_ms();
     bool force = left_ms <= 0;
+    /* Who waits behind a passed socket is served by the next process. */
+    loop_stop_listening(loop, true);
     if (!loop_backlog(loop) || loop->options->drain_ms - left_ms > LOOP_BACKLOG_MS)
-        loop_stop_listening(loop);
+        loop_stop_listening(loop, false);
     size_t left = conn_close_idle(loop, force);
-    if (left == 0 && loop->busy == 0 && loop->settling == 0 && loop->bound[0] == NULL)
+    if (left == 0 && loop->busy == 0 && loop->settling == 0 && !loop_listens(loop))
         event_base_loopbreak(loop->base);
 }
 
@@ -166,6 +179,12 @@ static void loop_on_drain(struct mail *mail)
     loop->draining = true;
     loop->drain_until_ms = clock_mono_ms() + loop->options->drain_ms;
     loop_arm_tick(loop);
+}
+
+static void loop_on_beat(struct mail *mail)
+{
+    struct loop *loop = LIST_OF(mail, struct loop, beat_mail);
+    atomic_store(&loop->asked, false);
 }
 
 static int loop_listen(struct loop *loop, size_t n, struct error *err)
@@ -291,6 +310,7 @@ int loop_init(struct loop *loop, struct listen_socket *sockets, size_t count, st
     loop->socket_count = count;
     loop->reload_mail.open = loop_on_reload;
     loop->drain_mail.open = loop_on_drain;
+    loop->beat_mail.open = loop_on_beat;
     loop->bound = calloc(count, sizeof(struct evhttp_bound_socket *));
     loop->mailbox = mailbox_new();
     loop->base = loop_base();

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/list.h"
 #include "base/mailbox.h"
@@ -66,11 +67,14 @@ struct loop {
     struct list feeds;              /* Server-Sent Events, struct feed */
     struct follower *feed_follower; /* of the engine, while there are such */
 
+    struct mail beat_mail; /* server_beat posts it */
+    atomic_bool asked;     /* it has not been opened yet */
+
     struct mail reload_mail; /* server_reload posts it */
     struct mail drain_mail;  /* server_drain posts it */
     bool draining;
     int64_t drain_until_ms; /* monotonic */
-    bool ended;             /* the thread has left its base: the engine may be closed */
+    atomic_bool ended;      /* the thread has left its base: the engine may be closed */
     struct shared *shared;  /* with the other loops */
 };
 

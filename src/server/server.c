@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include <event2/event.h>
@@ -33,6 +34,15 @@ static void server_on_log(int severity, const char *text)
         log_debug("libevent: %s", text);
 }
 
+/* TCP speaks TLS when there is a certificate; Unix sockets and admin-listen never do. */
+static enum door_kind server_door(const struct server *server, const struct listen_socket *socket,
+                                  enum door_kind door)
+{
+    bool secure = door == DOOR_MAIN && server->options[server->current].tls != NULL &&
+                  strncmp(socket->name, "unix:", strlen("unix:")) != 0;
+    return secure ? DOOR_TLS : door;
+}
+
 static int server_listen_at(struct server *server, enum door_kind door, char *const *addresses,
                             size_t count, struct error *err)
 {
@@ -40,12 +50,28 @@ static int server_listen_at(struct server *server, enum door_kind door, char *co
         struct listen_socket *socket = &server->sockets[server->socket_count];
         if (listen_open(socket, addresses[i], err) != 0)
             return -1;
-        bool secure = door == DOOR_MAIN && server->options[server->current].tls != NULL &&
-                      socket->path == NULL;
-        socket->door = secure ? DOOR_TLS : door;
+        socket->door = server_door(server, socket, door);
         server->socket_count++;
     }
     return 0;
+}
+
+static void server_take_passed(struct server *server, const struct server_options *options)
+{
+    for (size_t i = 0; i < options->passed_count; i++) {
+        struct listen_socket *socket = &server->sockets[server->socket_count++];
+        listen_take(socket, options->passed[i].fd);
+        socket->door =
+            server_door(server, socket, options->passed[i].admin ? DOOR_ADMIN : DOOR_MAIN);
+    }
+}
+
+static bool server_has(const struct server *server, bool admin)
+{
+    for (size_t i = 0; i < server->socket_count; i++)
+        if ((server->sockets[i].door == DOOR_ADMIN) == admin)
+            return true;
+    return false;
 }
 
 static const char *server_door_name(enum door_kind door)
@@ -57,13 +83,18 @@ static int server_listen(struct server *server, const struct server_options *opt
                          struct error *err)
 {
     server->sockets =
-        calloc(options->listen_count + options->admin_listen_count, sizeof *server->sockets);
+        calloc(options->listen_count + options->admin_listen_count + options->passed_count,
+               sizeof *server->sockets);
     if (server->sockets == NULL) {
         error_set(err, "out of memory");
         return -1;
     }
-    if (server_listen_at(server, DOOR_MAIN, options->listen, options->listen_count, err) != 0)
+    server_take_passed(server, options);
+    if (!server_has(server, false) &&
+        server_listen_at(server, DOOR_MAIN, options->listen, options->listen_count, err) != 0)
         return -1;
+    if (server_has(server, true))
+        return 0;
     return server_listen_at(server, DOOR_ADMIN, options->admin_listen, options->admin_listen_count,
                             err);
 }
@@ -191,6 +222,29 @@ void server_drain(struct server *server)
 bool server_drained(struct server *server)
 {
     return atomic_load(&server->shared.running) == 0;
+}
+
+bool server_beat(struct server *server)
+{
+    bool all = true;
+    for (unsigned i = 0; i < server->started; i++) {
+        struct loop *loop = &server->loops[i];
+        if (atomic_load(&loop->ended))
+            continue;
+        /* A mail is posted again only when it has been opened. */
+        if (atomic_load(&loop->asked)) {
+            all = false;
+            continue;
+        }
+        atomic_store(&loop->asked, true);
+        mailbox_post(loop->mailbox, &loop->beat_mail);
+    }
+    return all;
+}
+
+size_t server_connections(struct server *server)
+{
+    return atomic_load(&server->shared.connections);
 }
 
 void server_join(struct server *server)

@@ -7,6 +7,12 @@ int store_open(struct store **out, const struct store_options *options, struct e
     return sqlite_store_open(out, options, err);
 }
 
+void store_on_work(struct store *store, void (*works)(void *arg), void *arg)
+{
+    store->works = works;
+    store->works_arg = arg;
+}
+
 void store_close(struct store *store)
 {
     if (store != NULL)

@@ -66,6 +66,10 @@ struct store_reader;
 int store_open(struct store **out, const struct store_options *options,
                struct error *err) MUST_CHECK;
 
+/* works is called now and then from within statements that take long, as a sign of life; it must be
+ * quick and must not call the store. NULL ends that. The writer's thread, or before it runs. */
+void store_on_work(struct store *store, void (*works)(void *arg), void *arg);
+
 /* Puts everything in its lasting place and closes. The readers must be closed. NULL is fine. */
 void store_close(struct store *store);
 
@@ -356,6 +360,8 @@ struct store {
     const struct store_ops *ops;
     struct store_state state;
     unsigned char secret[SIPHASH_KEY_BYTES];
+    void (*works)(void *arg); /* store_on_work; NULL: nobody wants to know */
+    void *works_arg;
 };
 
 struct store_reader {

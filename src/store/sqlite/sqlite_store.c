@@ -9,6 +9,9 @@
 #include "store/sqlite/sqlite_reader.h"
 #include "store/sqlite/sqlite_store_parts.h"
 
+/* SQLite's instructions between two signs of life (store_on_work): some milliseconds. */
+#define STORE_WORK_STEPS 100000
+
 int sqlite_store_note_last_seq(struct sqlite_store *store, struct error *err)
 {
     sqlite3_stmt *note = db_statement(&store->db, SQL_NOTE_LAST_SEQ);
@@ -272,6 +275,15 @@ static int store_read_secret(struct sqlite_store *store, struct error *err)
     return status;
 }
 
+/* From within statements of the writing connection: the work goes on (0). */
+static int store_works(void *arg)
+{
+    const struct sqlite_store *store = arg;
+    if (store->base.works != NULL)
+        store->base.works(store->base.works_arg);
+    return 0;
+}
+
 int sqlite_store_open(struct store **out, const struct store_options *options, struct error *err)
 {
     /* The statistics cost a mutex shared by all connections. Too late is no harm. */
@@ -314,6 +326,7 @@ int sqlite_store_open(struct store **out, const struct store_options *options, s
         status = store_read_version(store, &store->data_version, err);
     if (status == STORE_OK)
         store_publish(store);
+    sqlite3_progress_handler(store->db.handle, STORE_WORK_STEPS, store_works, store);
 out:
     store->open = status == STORE_OK;
     if (store->open)
