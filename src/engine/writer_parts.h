@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include "engine/measures.h"
 #include "engine/receipts.h"
 #include "engine/waiting.h"
 #include "engine/writer.h"
@@ -31,6 +32,8 @@ struct writer {
     bool healthy;   /* the last commit worked */
     uint64_t *lost; /* receipts whose answers were lost, to be told to receipts */
     size_t lost_count, lost_room;
+
+    struct measures measures;
 
     /* The thread's own. */
     struct receipts *receipts;
@@ -59,6 +62,9 @@ void writer_tell_ring(struct writer *writer, size_t from, size_t to);
 
 /* An errand has written: has the WAL put back as after a commit. */
 void writer_tidy_soon(struct writer *writer);
+
+/* Brings the measures of what is stored and kept up to date. */
+void writer_show(struct writer *writer);
 
 /* Notes whether commits work, and logs the change. */
 void writer_note_health(struct writer *writer, bool healthy, const struct error *err);
