@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
@@ -16,6 +17,8 @@
 static enum log_level log_threshold = LOG_LEVEL_INFO;
 static enum log_format log_shape = LOG_FORMAT_TEXT;
 
+static _Atomic uint64_t log_counts[LOG_LEVEL_DEBUG + 1];
+
 static const char *const log_level_names[] = {
     [LOG_LEVEL_ERROR] = "error",
     [LOG_LEVEL_WARN] = "warn",
@@ -27,6 +30,11 @@ void log_setup(enum log_level level, enum log_format format)
 {
     log_threshold = level;
     log_shape = format;
+}
+
+uint64_t log_count(enum log_level level)
+{
+    return atomic_load_explicit(&log_counts[level], memory_order_relaxed);
 }
 
 bool log_enabled(enum log_level level)
@@ -79,6 +87,7 @@ static void log_line(enum log_level level, const char *format, va_list args)
 {
     if (!log_enabled(level))
         return;
+    atomic_fetch_add_explicit(&log_counts[level], 1, memory_order_relaxed);
     int saved = errno; /* a caller may log first and look at errno then */
     char message[LOG_MESSAGE_BYTES];
     char line[LOG_LINE_BYTES];

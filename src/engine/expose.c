@@ -84,7 +84,8 @@ static double expose_floor_age(const struct ring_survey *survey)
 {
     if (survey->floor.ts == INT64_MIN)
         return INFINITY;
-    return (double)(clock_wall_ms() - survey->floor.ts) / 1000;
+    int64_t age_ms = clock_wall_ms() - survey->floor.ts;
+    return age_ms < 0 ? 0 : (double)age_ms / 1000; /* an empty one begins ahead of now */
 }
 
 static void expose_cache(struct engine *engine, struct exposition *exposition)

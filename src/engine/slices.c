@@ -130,6 +130,7 @@ static int slices_do_retry(struct slice *slice)
         if (slice->retries[i].outcome == STORE_RETRY_STORED)
             writer->items[stored++] = (struct store_item){.batch = slice->retries[i].batch};
     if (status == STORE_OK) {
+        counter_add(&writer->measures.saved, stored);
         writer_tell_ring(writer, 0, stored);
         follow_publish(writer->follow, writer->items, stored);
     }

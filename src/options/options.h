@@ -40,6 +40,7 @@ struct options {
 
     struct options_list listen; /* "HOST:PORT", "[v6]:PORT", "unix:PATH"; default 127.0.0.1:4242 */
     struct options_list admin_listen; /* likewise, for probes and metrics without a key */
+    struct options_list admin_host;   /* names it is known by, see contract/admin_host.h */
     struct options_list prefix;       /* "/_tracker": begins with '/', does not end with one */
     char *database;                   /* path, default beacond.db */
     char *app_id;                     /* told by ping, default "" */

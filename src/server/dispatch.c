@@ -6,12 +6,15 @@
 #include <event2/http_struct.h>
 
 #include "base/clock.h"
+#include "contract/admin_host.h"
 #include "contract/range.h"
 #include "contract/reply.h"
 #include "server/conn.h"
 #include "server/exchange.h"
 #include "server/feed.h"
 #include "server/ingest.h"
+#include "server/metrics.h"
+#include "server/probe.h"
 #include "server/query.h"
 #include "server/upgrade.h"
 
@@ -55,21 +58,43 @@ static void dispatch_ping(struct exchange *exchange)
     exchange_reply(exchange, 200, &body, NULL);
 }
 
-/* Who can reach admin-listen may read what stands there. */
-static unsigned dispatch_need(const struct exchange *exchange)
+static bool dispatch_is_admin(const struct exchange *exchange)
 {
-    return exchange->conn->door->kind == DOOR_ADMIN ? ACCESS_NONE : route_need(exchange->action);
+    return exchange->conn->door->kind == DOOR_ADMIN;
+}
+
+static bool dispatch_host_allowed(const struct exchange *exchange)
+{
+    const struct server_options *options = exchange->loop->options;
+    const char *host = exchange_header(exchange, "Host");
+    /* A refused head may have been too bad to tell its Host. */
+    if (exchange->conn->guard.refuse != 0 && host == NULL)
+        return true;
+    if (!dispatch_is_admin(exchange))
+        return access_host_allowed(exchange->loop->access, host);
+    return admin_host_allowed(host, options->admin_host, options->admin_host_count);
+}
+
+/* No page has any business on admin-listen: no answer there is for its eyes. */
+static bool dispatch_origin_allowed(const struct exchange *exchange)
+{
+    const char *origin = exchange_header(exchange, "Origin");
+    return dispatch_is_admin(exchange) ? origin == NULL
+                                       : access_origin_allowed(exchange->loop->access, origin);
 }
 
 /* 401 or 403 sent; or ACCESS_OK. */
 static enum access_verdict dispatch_access(struct exchange *exchange)
 {
+    /* Who can reach admin-listen may read what stands there. */
+    if (dispatch_is_admin(exchange))
+        return ACCESS_OK;
     struct access_request facts = {
         .header_key = exchange_header(exchange, "X-Tracker-Key"),
         .origin = exchange_header(exchange, "Origin"),
         .host = exchange_header(exchange, "Host"),
     };
-    facts.need = dispatch_need(exchange);
+    facts.need = route_need(exchange->action);
     if (exchange->place == ROUTE_KEYED)
         facts.path_key = exchange->key;
     else if (range_parameter(exchange->query, "key", exchange->key, sizeof exchange->key) != 0)
@@ -86,8 +111,10 @@ static enum access_verdict dispatch_access(struct exchange *exchange)
 
 /* What each route does, access being granted. */
 static void (*const dispatch_acts[ROUTE_ACTIONS])(struct exchange *exchange) = {
-    [ROUTE_INGEST] = ingest_begin,   [ROUTE_READ] = query_begin,  [ROUTE_TELL] = dispatch_ping,
-    [ROUTE_UPGRADE] = upgrade_begin, [ROUTE_FOLLOW] = feed_begin,
+    [ROUTE_INGEST] = ingest_begin,   [ROUTE_READ] = query_begin,
+    [ROUTE_TELL] = dispatch_ping,    [ROUTE_UPGRADE] = upgrade_begin,
+    [ROUTE_FOLLOW] = feed_begin,     [ROUTE_SAY_ALIVE] = probe_alive,
+    [ROUTE_SAY_READY] = probe_ready, [ROUTE_MEASURE] = metrics_begin,
 };
 
 /* What the guard found wrong. A method that nobody takes is told as one that is not taken here. */
@@ -108,14 +135,14 @@ static void dispatch_refuse(struct exchange *exchange)
 static void dispatch_judge(struct exchange *exchange)
 {
     struct exchange_extra extra = {.allow = route_methods(exchange->place)};
-    const struct access *access = exchange->loop->access;
-    const char *host = exchange_header(exchange, "Host");
     bool refused = exchange->conn->guard.refuse != 0;
-    /* A refused head may have been too bad to tell its Host. */
-    if (!access_host_allowed(access, host) && !(refused && host == NULL)) {
+    if (!dispatch_host_allowed(exchange)) {
         exchange->origin_allowed = false;
         extra = (struct exchange_extra){.close = refused};
-        exchange_error(exchange, 403, access_verdict_text(ACCESS_BAD_HOST), &extra);
+        exchange_error(exchange, 403,
+                       dispatch_is_admin(exchange) ? "Host: neither an address nor an admin-host"
+                                                   : access_verdict_text(ACCESS_BAD_HOST),
+                       &extra);
     } else if (refused) {
         dispatch_refuse(exchange);
     } else if (exchange->place == ROUTE_NOWHERE ||
@@ -203,8 +230,7 @@ void dispatch_begin(struct evhttp_request *request, void *arg)
     exchange->action = route_action(exchange->place, method);
     exchange->head = method == METHOD_HEAD;
     exchange->began_ms = clock_mono_ms();
-    exchange->origin_allowed =
-        access_origin_allowed(loop->access, exchange_header(exchange, "Origin"));
+    exchange->origin_allowed = dispatch_origin_allowed(exchange);
     list_init(&exchange->intake.node);
     conn->exchange = exchange;
     evhttp_request_set_on_complete_cb(request, dispatch_on_complete, loop);

@@ -24,6 +24,8 @@ struct server_options {
     size_t listen_count;
     char *const *admin_listen; /* likewise: probes and metrics, for whoever can reach it */
     size_t admin_listen_count;
+    char *const *admin_host; /* names it may be asked by, see contract/admin_host.h */
+    size_t admin_host_count;
     struct routes routes;
     const char *app_id;  /* told by ping */
     const char *version; /* likewise */
@@ -61,7 +63,8 @@ int server_start(struct server **out, const struct server_options *options,
                  const struct access *access, struct engine *engine, struct error *err) MUST_CHECK;
 
 /* Begins to end: what waits in the backlog is accepted, requests under way are finished, idle
- * connections are closed, after drain_ms the rest. Returns at once. Any thread, once. */
+ * connections are closed, after drain_ms the rest. admin_listen answers until all loops have ended.
+ * Returns at once. Any thread, once. */
 void server_drain(struct server *server);
 
 /* Whether all loops have ended. Any thread. */

@@ -11,7 +11,12 @@
 #include "base/list.h"
 #include "server/buckets.h"
 
+struct loop;
+
 struct shared {
+    struct loop *loops;        /* all of them, for their counters */
+    size_t loop_count;         /* constant once one of them runs */
+    int64_t started_ms;        /* wall clock */
     atomic_uint running;       /* loops that have not ended */
     atomic_size_t connections; /* open */
     atomic_llong receiving;    /* bytes of requests that have not been read yet */
