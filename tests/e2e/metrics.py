@@ -10,7 +10,7 @@ import subprocess
 import threading
 
 from disks import gone, tiny_disk
-from harness import (NOW, Daemon, Rows, Skip, WriteLock, batch, begin, case, equal, event, finish, main, poll,
+from harness import (NOW, Daemon, Rows, Skip, WriteLock, batch, begin, case, directory, equal, event, finish, main, poll,
                      run, scale, shell)
 from prometheus import Bad, Scraper, flat, parse
 from sockets import Socket
@@ -649,17 +649,35 @@ def check_expressions(expressions, families):
                     assert label == "status" or one in have or "$" in one, "%s=%s in %s" % (label, one, text)
 
 
+def dashboard():
+    """Its panels, and the expressions in them."""
+    with open(os.path.join(TOP, "contrib", "grafana", "beacond.json")) as file:
+        panels = json.load(file)["panels"]
+    ids = [panel["id"] for panel in panels]
+    equal(len(ids), len(set(ids)), "a panel's id twice")
+    panels = [panel for panel in panels if panel["type"] != "row"]
+    return panels, [target["expr"] for panel in panels for target in panel["targets"]]
+
+
 @case
 def the_dashboard_shows_what_is_there():
-    with open(os.path.join(TOP, "contrib", "grafana", "beacond.json")) as file:
-        dashboard = json.load(file)
-    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
-    ids = [panel["id"] for panel in dashboard["panels"]]
-    equal(len(ids), len(set(ids)), "a panel's id twice")
-    expressions = [target["expr"] for panel in panels for target in panel["targets"]]
+    panels, expressions = dashboard()
     assert len(panels) >= 15 and all(panel["title"] and panel["targets"] for panel in panels)
-    families = exported()
-    check_expressions(expressions, families)
+    check_expressions(expressions, exported())
+
+
+@case
+def promtool_can_read_what_the_dashboard_asks_for():
+    if not shutil.which("promtool"):
+        raise Skip("promtool is not installed")
+    path = os.path.join(directory(), "rules.yml")
+    with open(path, "w") as file:
+        file.write("groups:\n- name: dashboard\n  rules:\n")
+        for n, text in enumerate(dashboard()[1]):
+            text = text.replace("$__rate_interval", "1m")
+            file.write("  - record: a:b%d\n    expr: %s\n" % (n, json.dumps(text)))
+    done = subprocess.run(["promtool", "check", "rules", path], capture_output=True)
+    equal(done.returncode, 0, done.stderr + done.stdout)
 
 
 @case
