@@ -19,6 +19,9 @@ case $(. /etc/os-release 2>/dev/null && echo "${ID-}${VERSION_ID-}") in
 debian12) packages_test+=(clang-format clang-tidy) ;;
 esac
 
+# promtool, which reads /metrics and the alerts as Prometheus does; without it those cases skip.
+packages_test+=(prometheus)
+
 # The browser tests. They skip on Ubuntu, whose chromium is a snap: it can't be driven.
 if grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then
     packages_test+=(chromium)

@@ -21,6 +21,8 @@ static _Atomic enum log_level log_threshold = LOG_LEVEL_INFO;
 /* Written before the first thread starts, only read afterwards. */
 static enum log_format log_shape = LOG_FORMAT_TEXT;
 
+static _Atomic uint64_t log_counts[LOG_LEVEL_DEBUG + 1];
+
 static const char *const log_level_names[] = {
     [LOG_LEVEL_ERROR] = "error",
     [LOG_LEVEL_WARN] = "warn",
@@ -60,6 +62,11 @@ void log_setup(enum log_level level, enum log_format format)
 void log_set_level(enum log_level level)
 {
     atomic_store_explicit(&log_threshold, level, memory_order_relaxed);
+}
+
+uint64_t log_count(enum log_level level)
+{
+    return atomic_load_explicit(&log_counts[level], memory_order_relaxed);
 }
 
 bool log_enabled(enum log_level level)
@@ -116,6 +123,7 @@ static void log_line(enum log_level level, const char *format, va_list args)
 {
     if (!log_enabled(level))
         return;
+    atomic_fetch_add_explicit(&log_counts[level], 1, memory_order_relaxed);
     int saved = errno; /* a caller may log first and look at errno then */
     char message[LOG_MESSAGE_BYTES];
     char line[LOG_LINE_BYTES];

@@ -10,6 +10,7 @@
 #define BEACOND_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -31,6 +32,9 @@ void log_setup(enum log_level level, enum log_format format);
 void log_set_level(enum log_level level);
 
 bool log_enabled(enum log_level level);
+
+/* How many lines of that level have been written. Any thread. */
+uint64_t log_count(enum log_level level);
 
 void log_error(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_warn(const char *format, ...) PRINTF_LIKE(1, 2);

@@ -69,6 +69,11 @@ static void writer_come_round(void *arg)
         atomic_store(&writer->asked, false);
 }
 
+struct measures *writer_measures(struct writer *writer)
+{
+    return &writer->measures;
+}
+
 void writer_submit(struct writer *writer, struct submission *submission)
 {
     pthread_mutex_lock(&writer->mutex);
@@ -149,14 +154,30 @@ static void writer_run_errands(struct writer *writer)
     }
 }
 
+/* While commits fail and nothing waits: one of our own tells when they work again, for who asks
+ * whether we are ready sends nothing before. */
+static void writer_probe(struct writer *writer)
+{
+    struct error err = {""};
+    int status = store_probe(writer->store, &err);
+    writer_note_health(writer, status == STORE_OK, &err);
+    if (status == STORE_OK) /* it may have noticed what another program has changed */
+        writer_tell_ring(writer, 0, 0);
+    writer->untidy = true;
+}
+
 /* Looks after the store, called locked, once nothing was committed for so long, whatever errands
  * there are. */
 static void writer_look(struct writer *writer)
 {
+    bool sick = !writer->healthy;
     pthread_mutex_unlock(&writer->mutex);
     writer->untidy = writer_notice(writer) || writer->untidy;
+    if (sick)
+        writer_probe(writer);
     if (writer->untidy)
         writer->untidy = store_tend(writer->store, true);
+    writer_show(writer);
     pthread_mutex_lock(&writer->mutex);
     writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
 }
@@ -203,6 +224,7 @@ static void writer_turn(struct writer *writer)
     if (done < count)
         writer_note_health(writer, false, &err);
     bool stuck = done < count && clock_mono_ms() >= writer->look_ms;
+    writer_show(writer);
     if (stuck) /* where the disk is full, the room that the WAL takes may help */
         writer->untidy = store_tend(writer->store, true);
     if (stuck || done > 0)
@@ -328,6 +350,8 @@ int writer_start(struct writer **out, struct store *store, struct ring *ring, st
     pthread_cond_init(&writer->ran, NULL);
     pthread_mutex_init(&writer->mutex, NULL);
     int status = writer_load(writer, options->receipts_bytes, err);
+    if (status == STORE_OK)
+        writer_show(writer);
     int code = status == STORE_OK ? pthread_create(&writer->thread, NULL, writer_main, writer) : 0;
     if (code != 0) {
         error_set(err, "can't start the writer thread: %s", strerror(code));

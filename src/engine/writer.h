@@ -46,6 +46,7 @@ bool writer_healthy(struct writer *writer);
 void writer_submit(struct writer *writer, struct submission *submission);
 void writer_gone(struct writer *writer, struct submission *submission);
 void writer_lost(struct writer *writer, uint64_t receipt);
+struct measures *writer_measures(struct writer *writer); /* measures.h says who may write what */
 bool writer_withdraw(struct writer *writer, struct submission *submission);
 
 #endif

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "engine/measures.h"
 #include "engine/receipts.h"
 #include "engine/waiting.h"
 #include "engine/writer.h"
@@ -36,6 +37,8 @@ struct writer {
 
     atomic_bool asked; /* writer_beat waits for the thread to come round */
 
+    struct measures measures;
+
     /* The thread's own. */
     struct receipts *receipts;
     struct bytes row;        /* of receipts, of the open transaction */
@@ -63,6 +66,9 @@ void writer_tell_ring(struct writer *writer, size_t from, size_t to);
 
 /* An errand has written: has the WAL put back as after a commit. */
 void writer_tidy_soon(struct writer *writer);
+
+/* Brings the measures of what is stored and kept up to date. */
+void writer_show(struct writer *writer);
 
 /* Notes whether commits work, and logs the change. */
 void writer_note_health(struct writer *writer, bool healthy, const struct error *err);

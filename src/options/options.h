@@ -45,6 +45,7 @@ struct options {
     struct options_list admin_listen; /* likewise, for probes and metrics without a key */
     char *tls_cert;                   /* path of a PEM chain; NULL: no TLS */
     char *tls_key;                    /* path of its key; NULL as tls_cert is */
+    struct options_list admin_host;   /* names it is known by, see contract/admin_host.h */
     struct options_list prefix;       /* "/_tracker": begins with '/', does not end with one */
     char *database;                   /* path, default beacond.db */
     char *app_id;                     /* told by ping, default "" */

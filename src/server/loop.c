@@ -66,6 +66,7 @@ static bool loop_full(const struct loop *loop)
 void loop_count_conn(struct loop *loop)
 {
     atomic_fetch_add(&loop->shared->connections, 1);
+    counter_add(&loop->counters.accepted, 1);
     loop->starved = false;
     if (loop_full(loop))
         loop_pause(loop, true);
@@ -81,19 +82,25 @@ static void loop_on_accept_error(struct evconnlistener *listener, void *arg)
     (void)arg;
     if (!loop->starved)
         log_warn("can't accept a connection, trying again until it works: %s", strerror(code));
+    counter_add(&loop->counters.accept_failures, 1);
     loop->starved = true;
     loop_pause(loop, true);
     loop_keep_ticking(loop);
+}
+
+/* admin-listen stays open to the end: that is how others see that we are on our way out. */
+static bool loop_closes_early(const struct loop *loop, size_t n)
+{
+    return loop->bound[n] != NULL && loop->sockets[n].door != DOOR_ADMIN;
 }
 
 /* passed: those alone that outlive the process. */
 static void loop_stop_listening(struct loop *loop, bool passed)
 {
     for (size_t i = 0; i < loop->socket_count; i++) {
-        if (passed && !loop->sockets[i].passed)
+        if (!loop_closes_early(loop, i) || (passed && !loop->sockets[i].passed))
             continue;
-        if (loop->bound[i] != NULL)
-            evhttp_del_accept_socket(loop->doors[loop->sockets[i].door].http, loop->bound[i]);
+        evhttp_del_accept_socket(loop->doors[loop->sockets[i].door].http, loop->bound[i]);
         loop->bound[i] = NULL;
     }
 }
@@ -101,7 +108,7 @@ static void loop_stop_listening(struct loop *loop, bool passed)
 static bool loop_listens(const struct loop *loop)
 {
     for (size_t i = 0; i < loop->socket_count; i++)
-        if (loop->bound[i] != NULL)
+        if (loop_closes_early(loop, i))
             return true;
     return false;
 }
@@ -110,7 +117,7 @@ static bool loop_listens(const struct loop *loop)
 static bool loop_backlog(struct loop *loop)
 {
     for (size_t i = 0; i < loop->socket_count; i++) {
-        if (loop->bound[i] == NULL)
+        if (!loop_closes_early(loop, i))
             continue;
         struct pollfd poll_fd = {.fd = evhttp_bound_socket_get_fd(loop->bound[i]),
                                  .events = POLLIN};

@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/mailbox.h"
 #include "contract/uuid.h"
+#include "server/counters.h"
 #include "server/listen.h"
 #include "server/server.h"
 #include "server/shared.h"
@@ -76,6 +77,7 @@ struct loop {
     int64_t drain_until_ms; /* monotonic */
     atomic_bool ended;      /* the thread has left its base: the engine may be closed */
     struct shared *shared;  /* with the other loops */
+    struct counters counters;
 };
 
 /* Makes base, evhttp and mailbox and listens on dups of the sockets. 0, or -1 with err (loop_clear

@@ -136,6 +136,8 @@ static int server_loops(struct server *server, const struct server_options *opti
         if (loop_init(loop, server->sockets, server->socket_count, err) != 0)
             return -1;
     }
+    server->shared.loops = server->loops;
+    server->shared.loop_count = server->loop_count;
     for (unsigned i = 0; i < options->threads; i++) {
         atomic_fetch_add(&server->shared.running, 1);
         if (loop_start(&server->loops[i], err) != 0) {
@@ -171,6 +173,7 @@ int server_start(struct server **out, const struct server_options *options,
     pthread_cond_init(&server->shared.reload.taken, NULL);
     list_init(&server->shared.settling);
     server->shared.began_ms = clock_mono_ms();
+    server->shared.started_ms = clock_wall_ms();
     page_init(&server->shared.page);
     server->shared.buckets = buckets_new(options->limit_events, options->limit_bytes);
     if (server->shared.buckets == NULL ||
@@ -214,9 +217,11 @@ void server_drain(struct server *server)
 {
     for (unsigned i = 0; i < server->started; i++)
         mailbox_post(server->loops[i].mailbox, &server->loops[i].drain_mail);
-    /* The loops listen on descriptors of their own until the backlog is empty. */
+    /* The loops listen on descriptors of their own until the backlog is empty; on those of
+     * admin-listen to the end. */
     for (size_t i = 0; i < server->socket_count; i++)
-        listen_close(&server->sockets[i]);
+        if (server->sockets[i].door != DOOR_ADMIN)
+            listen_close(&server->sockets[i]);
 }
 
 bool server_drained(struct server *server)

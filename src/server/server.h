@@ -36,6 +36,8 @@ struct server_options {
     const struct server_passed *passed; /* server_start takes them over, in the place of listen, and
                                          * the admin ones of admin_listen */
     size_t passed_count;
+    char *const *admin_host; /* names it may be asked by, see contract/admin_host.h */
+    size_t admin_host_count;
     struct routes routes;
     struct files *dashboard; /* served at routes.dashboard; NULL when that is */
     bool dashboard_open;     /* to everyone: no password is asked for */
@@ -90,7 +92,8 @@ void server_reload(struct server *server, const struct server_options *options,
                    const struct access *access);
 
 /* Begins to end: what waits in the backlog is accepted, requests under way are finished, idle
- * connections are closed, after drain_ms the rest. Returns at once. Any thread, once. */
+ * connections are closed, after drain_ms the rest. admin_listen answers until all loops have ended.
+ * Returns at once. Any thread, once. */
 void server_drain(struct server *server);
 
 /* Whether all loops have ended. Any thread. */

@@ -117,6 +117,16 @@ void store_look(const struct store *store, struct store_state *out)
     *out = store->state;
 }
 
+void store_look_checkpoints(const struct store *store, struct store_checkpoints *out)
+{
+    *out = store->checkpoints;
+}
+
+int store_probe(struct store *store, struct error *err)
+{
+    return store->ops->probe(store, err);
+}
+
 bool store_changed(struct store *store)
 {
     return store->ops->changed(store);

@@ -169,7 +169,15 @@ static int sqlite_store_load_receipts(struct store *base, store_receipts_fn *fn,
 static bool sqlite_store_tend(struct store *base, bool idle)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
-    return checkpoint_tend(&store->checkpoint, &store->db, idle);
+    const struct checkpoint *checkpoint = &store->checkpoint;
+    bool more = checkpoint_tend(&store->checkpoint, &store->db, idle);
+    base->checkpoints = (struct store_checkpoints){
+        .done = checkpoint->done,
+        .failed = checkpoint->failed,
+        .last_ms = checkpoint->last_ms,
+        .spoilt = checkpoint->spoilt,
+    };
+    return more;
 }
 
 static bool sqlite_store_changed(struct store *base)
@@ -235,6 +243,7 @@ static const struct store_ops sqlite_store_ops = {
     .rebuild_index = sqlite_store_rebuild_index,
     .rewrite = sqlite_store_rewrite,
     .tend = sqlite_store_tend,
+    .probe = sqlite_store_probe,
     .changed = sqlite_store_changed,
     .doubt = sqlite_store_doubt,
     .reader_open = sqlite_store_reader_open,
