@@ -46,7 +46,7 @@ static const struct options_row options_table[] = {
      .reloads = true,
      .help = "the key of the certificate (PEM, without a password)"},
     {.name = "admin-host", .kind = OPTIONS_LIST, .offset = AT(admin_host), .takes = "NAME",
-     .check = options_check_admin_host,
+     .check = options_check_admin_host, .reloads = true,
      .help = "a host name by which admin-listen may be asked; repeatable"},
     {.name = "prefix", .kind = OPTIONS_LIST, .offset = AT(prefix), .takes = "PATH",
      .fallback = "/_tracker", .check = options_check_prefix,
