@@ -102,7 +102,7 @@ def any_window_has_the_steps_that_a_recount_gives():
     daemon.save([text.encode() for text in far])
     moments += [FIRST - 1439 * 60000, LAST - 999 + 12 * 3600000]
     rows, connection = Rows(), daemon.connection()
-    for n in range(scale(200, 20)):
+    for n in range(scale(100, 20)):
         since = moment(dice)
         until = since + dice.choice([0, 1, 999, 1000, 59999, 60001, 7 * 3600000, 9 * DAY, -1, dice.randrange(DAY * 30)])
         if dice.random() < 0.3:
@@ -110,7 +110,7 @@ def any_window_has_the_steps_that_a_recount_gives():
         for step in (None, "second", "minute", "hour", "day"):
             with rows("since %s until %s step %s" % (label(since), label(until), step)):
                 check(daemon, connection, moments, since, until, step)
-    ends = (FIRST, LAST, FIRST + 1, LAST - 1, 0, -1, NOW, None)
+    ends = (FIRST, LAST, 0, -1, NOW, None)
     for since in ends:
         for until in ends:
             for step in (None, "second", "minute", "hour", "day"):
@@ -404,7 +404,7 @@ def during_ingest_steps_total_and_events_agree():
     sender.start()
     try:
         connection, before = daemon.connection(), 0
-        for n in range(scale(30, 10)):
+        for n in range(scale(15, 5)):
             got = ask(daemon, connection, step=("second", "minute")[n % 2], values=3)
             equal(got["total"], sum(events for _, events in got["steps"]))
             equal(got["total"], got["events"])
@@ -459,7 +459,7 @@ def bytes_read(daemon):
 
 @case
 def the_cost_is_that_of_the_steps_and_not_of_the_events():
-    number, begin = scale(200000, 20000), NOW // DAY * DAY
+    number, begin = scale(60000, 20000), NOW // DAY * DAY
     # In an hour of all the seconds, and in the next one as many events as seconds.
     database = built("with recursive n(n) as (select 1 union all select n + 1 from n where n < %d)"
                      "insert into events select n, case when n > 3600 then %d + n %% 3600 * 1000 else %d + n * 1000 end,"
