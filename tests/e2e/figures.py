@@ -133,6 +133,13 @@ def the_finest_step_that_gives_a_thousand_is_taken():
         with rows(span):
             equal(ask(daemon, since=begin, until=begin + span)["step"], step)
     rows.check()
+    # An open end is where the events end, but never on the wrong side of the other one.
+    for given, ends in [({}, (begin, begin)), ({"until": begin - 5}, (begin - 5, begin - 5)),
+                        ({"since": begin + 5}, (begin + 5, begin + 5)), ({"until": begin + 5}, (begin, begin + 5)),
+                        ({"since": begin - 5}, (begin - 5, begin)), ({"since": begin + 5, "until": begin}, (begin + 5, begin))]:
+        got = ask(daemon, **given)
+        equal((got["since"], got["until"]), (label(ends[0]), label(ends[1])), given)
+        equal(got["total"], 1 if ends[0] <= begin <= ends[1] else 0, given)
     # Named, as many as 10000 are told; more are refused, however few have events.
     for step, size in STEPS:
         equal(ask(daemon, since=begin, until=begin + 10000 * size - 1, step=step)["total"], 1)
@@ -377,7 +384,10 @@ def answers_under_way_are_bounded_and_clients_that_go_leave_nothing():
 
 @case
 def during_ingest_steps_total_and_events_agree():
+    # Enough that its values take many turns, between which there are commits.
     daemon, done, trouble = Daemon(), threading.Event(), []
+    for n in range(0, scale(8000, 800), 400):
+        daemon.save([event(NOW + k * 6, k, "e%d" % k, '"%s"' % ("x" * 1000)) for k in range(n, n + 400)])
 
     def send():
         connection, n = daemon.connection(), 0
@@ -394,7 +404,7 @@ def during_ingest_steps_total_and_events_agree():
     sender.start()
     try:
         connection, before = daemon.connection(), 0
-        for n in range(scale(300, 40)):
+        for n in range(scale(30, 10)):
             got = ask(daemon, connection, step=("second", "minute")[n % 2], values=3)
             equal(got["total"], sum(events for _, events in got["steps"]))
             equal(got["total"], got["events"])
