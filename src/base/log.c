@@ -43,12 +43,12 @@ static const char *const log_priorities[] = {
 static bool log_to_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
-    uintmax_t device, inode;
-    int end = 0;
     struct stat info;
-    return stream != NULL && sscanf(stream, "%ju:%ju%n", &device, &inode, &end) == 2 &&
-           stream[end] == '\0' && fstat(STDERR_FILENO, &info) == 0 &&
-           (uintmax_t)info.st_dev == device && (uintmax_t)info.st_ino == inode;
+    char ours[64];
+    if (stream == NULL || fstat(STDERR_FILENO, &info) != 0)
+        return false;
+    snprintf(ours, sizeof ours, "%ju:%ju", (uintmax_t)info.st_dev, (uintmax_t)info.st_ino);
+    return strcmp(stream, ours) == 0;
 }
 
 void log_setup(enum log_level level, enum log_format format)

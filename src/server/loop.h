@@ -69,12 +69,12 @@ struct loop {
     struct follower *feed_follower; /* of the engine, while there are such */
 
     struct mail beat_mail; /* server_beat posts it */
-    atomic_bool asked;     /* it has not been opened yet */
 
     struct mail reload_mail; /* server_reload posts it */
     struct mail drain_mail;  /* server_drain posts it */
     bool draining;
     int64_t drain_until_ms; /* monotonic */
+    atomic_bool asked;      /* beat_mail has not been opened yet */
     atomic_bool ended;      /* the thread has left its base: the engine may be closed */
     struct shared *shared;  /* with the other loops */
     struct counters counters;

@@ -12,11 +12,14 @@ from harness import (BINARY, PATIENCE, Closed, Daemon, Rows, Skip, Wire, WriteLo
 from manager import Manager, activated, journaled
 
 
-def linked():
-    """Skips where the binary has no libsystemd."""
+def has_libsystemd():
     with open(BINARY, "rb") as file:
-        if b"sd_listen_fds_with_names" not in file.read():
-            raise Skip("built without libsystemd")
+        return b"sd_listen_fds_with_names" in file.read()
+
+
+def linked():
+    if not has_libsystemd():
+        raise Skip("built without libsystemd")
 
 
 def tcp(address="127.0.0.1"):
@@ -278,6 +281,16 @@ def sockets_of_another_process_are_left_alone():
     sock = tcp()
     daemon = Daemon(env={"LISTEN_FDS": "1", "LISTEN_PID": "1"}, pass_fds=[sock.fileno()])
     assert daemon.address != address_of(sock)
+
+
+@case
+def without_libsystemd_passed_sockets_are_no_surprise():
+    if has_libsystemd():
+        raise Skip("built with libsystemd")
+    sock = tcp()
+    daemon = Daemon(ready=False, **activated([sock]))
+    daemon.ended(78)
+    assert "built without libsystemd" in daemon.log_tail(), daemon.log_tail()
 
 
 @case

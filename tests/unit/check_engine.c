@@ -455,7 +455,7 @@ START_TEST(engine_hears_of_work_within_a_long_statement)
     atomic_store(&works_count, 0);
     (void)send_body(BODY(EVENT_A), NULL);
     shell_run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
-              "INSERT INTO rejects(received, reason, event) SELECT i, 'why', 'text' FROM n");
+              "INSERT INTO rejects(received, reason, event) SELECT i, 'why', x'00' FROM n");
     store_on_work(engine->store, works_counted, NULL);
     ck_assert_int_eq(slices_rewrite(engine->writer, &err), STORE_OK);
     store_on_work(engine->store, NULL, NULL);
