@@ -131,7 +131,8 @@ class Front:
     def _answers(self):
         assert self.alive(), self.log_tail()
         try:
-            socket.create_connection(("127.0.0.1", self.port)).close()
+            for port in (self.port, self.plain):
+                socket.create_connection(("127.0.0.1", port)).close()
             return True
         except OSError:
             return False

@@ -217,7 +217,8 @@ def the_page_and_dashboard_are_passed_and_nothing_else(kind):
     for target in ("/livez", "/readyz", "/health"):
         with rows(target):
             same(daemon, front, "GET", target)
-            wire = front.wire(source="127.0.0.2").send(("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (target, NAME)).encode())
+            wire = front.wire(source="127.0.0.2")
+            wire.send(("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (target, NAME)).encode())
             assert wire.response().status in (403, 404), "from elsewhere"
             wire.close()
     rows.check()
