@@ -294,3 +294,10 @@ SELECT n, received, reason, event FROM rejects WHERE n > :after ORDER BY n;
 
 -- @page_receipts
 SELECT n, at, receipts FROM receipts WHERE n > :after ORDER BY n;
+
+-- The same downwards, of each only how long its text is; and for which reasons there are rejects.
+-- @rejects_down
+SELECT n, received, reason, length(event) FROM rejects WHERE n < :before ORDER BY n DESC;
+
+-- @reject_reasons
+SELECT reason, count(*) FROM rejects GROUP BY reason ORDER BY 2 DESC, 1 LIMIT :most;

@@ -1,6 +1,7 @@
 /*
  * main.c: finds the command, has the options read, runs the command.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -72,6 +73,12 @@ static int main_run(const struct command *command, int argc, char **argv)
     struct arguments arguments = {.usage = &command->usage};
     struct error err = {""};
     int status = COMMAND_CONFIG;
+    sigset_t hangup;
+
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    if (command->takes_hangups)
+        (void)pthread_sigmask(SIG_BLOCK, &hangup, NULL);
 
     switch (options_read(&options, &arguments, argc, argv, environ, &err)) {
     case OPTIONS_OK:

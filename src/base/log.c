@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
@@ -12,8 +13,9 @@
 #define LOG_MESSAGE_BYTES 2048                       /* a longer message is cut */
 #define LOG_LINE_BYTES (LOG_MESSAGE_BYTES * 5 + 128) /* one byte becomes \\xNN at most */
 
+/* May change while other threads log; no line depends on when they see it. */
+static _Atomic enum log_level log_threshold = LOG_LEVEL_INFO;
 /* Written before the first thread starts, only read afterwards. */
-static enum log_level log_threshold = LOG_LEVEL_INFO;
 static enum log_format log_shape = LOG_FORMAT_TEXT;
 
 static const char *const log_level_names[] = {
@@ -25,13 +27,18 @@ static const char *const log_level_names[] = {
 
 void log_setup(enum log_level level, enum log_format format)
 {
-    log_threshold = level;
+    log_set_level(level);
     log_shape = format;
+}
+
+void log_set_level(enum log_level level)
+{
+    atomic_store_explicit(&log_threshold, level, memory_order_relaxed);
 }
 
 bool log_enabled(enum log_level level)
 {
-    return level <= log_threshold;
+    return level <= atomic_load_explicit(&log_threshold, memory_order_relaxed);
 }
 
 /* Writes message to out with every byte that is not printable ASCII as \xNN. In JSON the backslash

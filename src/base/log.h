@@ -23,6 +23,9 @@ enum log_format {
 /* Before the first thread is started; the defaults are info and text. */
 void log_setup(enum log_level level, enum log_format format);
 
+/* Any time, any thread. */
+void log_set_level(enum log_level level);
+
 bool log_enabled(enum log_level level);
 
 void log_error(const char *format, ...) PRINTF_LIKE(1, 2);

@@ -213,15 +213,7 @@ int ring_cut(struct ring *ring, const struct cut_ask *ask, struct cut *cut)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static int cut_append(const struct segment *segment, const struct bytes *plain,
-                      const struct blend_event *event, struct bytes *out)
-{
-    /* A comma follows it in either place. */
-    return bytes_append(out, blend_text(segment, plain->data, event),
-                        blend_len(segment, event) + 1);
-}
-
-/* The events of a part that is not whole: *out has them all, the returned pointer leads to the
+/* The events of a part, whole or not: *out has them all, the returned pointer leads to the
  * first that is taken. NULL when out of memory. Free *out. */
 static const struct blend_event *cut_events(const struct cut *cut, const struct cut_part *part,
                                             struct blend_event **out)
@@ -236,13 +228,11 @@ static const struct blend_event *cut_events(const struct cut *cut, const struct 
     return *out + part->skip;
 }
 
-int cut_text(const struct cut *cut, const struct cut_part *part, struct bytes *scratch,
-             struct bytes *out)
+int cut_each(const struct cut *cut, const struct cut_part *part, struct bytes *scratch,
+             cut_event_fn *fn, void *arg)
 {
     const struct segment *segment = part->segment;
     struct blend_event *all;
-    if (part->whole)
-        return segment_inflate(segment, segment->plain_len, out);
     const struct blend_event *events = cut_events(cut, part, &all);
     if (events == NULL)
         return -1;
@@ -250,9 +240,25 @@ int cut_text(const struct cut *cut, const struct cut_part *part, struct bytes *s
     scratch->len = 0;
     int status = depth > 0 ? segment_inflate(segment, depth, scratch) : 0;
     for (size_t i = 0; i < part->count && status == 0; i++)
-        status = cut_append(segment, scratch, &events[i], out);
+        status = fn(arg, blend_place(segment, &events[i]),
+                    blend_text(segment, scratch->data, &events[i]), blend_len(segment, &events[i]));
     free(all);
     return status;
+}
+
+static int cut_append(void *arg, struct range_place place, const char *text, size_t len)
+{
+    (void)place;
+    /* A comma follows it, wherever it stands. */
+    return bytes_append(arg, text, len + 1);
+}
+
+int cut_text(const struct cut *cut, const struct cut_part *part, struct bytes *scratch,
+             struct bytes *out)
+{
+    if (part->whole)
+        return segment_inflate(part->segment, part->segment->plain_len, out);
+    return cut_each(cut, part, scratch, cut_append, out);
 }
 
 int cut_last(const struct cut *cut, const struct cut_part *part, struct range_place *place)

@@ -71,6 +71,12 @@ void cut_clear(struct cut *cut);
 int cut_text(const struct cut *cut, const struct cut_part *part, struct bytes *scratch,
              struct bytes *out) MUST_CHECK;
 
+/* Hands out the events of a part, newest first, without the comma; text is valid during the call.
+ * scratch is emptied and used. 0, -1 when out of memory, or what fn returned that was not 0. */
+typedef int cut_event_fn(void *arg, struct range_place place, const char *text, size_t len);
+int cut_each(const struct cut *cut, const struct cut_part *part, struct bytes *scratch,
+             cut_event_fn *fn, void *arg) MUST_CHECK;
+
 /* The place of a part's last event into *place. 0, or -1 when out of memory. */
 int cut_last(const struct cut *cut, const struct cut_part *part,
              struct range_place *place) MUST_CHECK;

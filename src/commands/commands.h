@@ -21,6 +21,7 @@ struct command {
     const char *name;
     const char *help; /* a line */
     struct arguments_usage usage;
+    bool takes_hangups; /* SIGHUP is blocked before anything is done: it is taken later */
     int (*run)(const struct options *options, const struct arguments *arguments);
 };
 

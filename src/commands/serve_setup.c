@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "server/files_load.h"
+
 /* Loops beyond this only fight for the one writer. */
 #define SERVE_MOST_THREADS 8
 
@@ -53,8 +56,32 @@ static struct address_net *serve_proxies(const struct options *options, struct e
     return nets;
 }
 
+/* Where the dashboard would be served, and its files. 0, or -1 with err. */
+static int serve_dashboard(struct serve_setup *setup, const struct options *options,
+                           struct error *err)
+{
+    struct error why;
+    if (options->dashboard == NULL)
+        return 0;
+    setup->server.routes.dashboard = options->dashboard_route;
+    setup->server.dashboard_open = options->dashboard_auth == OPTIONS_DASHBOARD_NONE;
+    if (route_collides(&setup->server.routes)) {
+        error_set(err, "dashboard-route: %s is a path of the daemon's own",
+                  options->dashboard_route);
+        return -1;
+    }
+    setup->dashboard = setup->server.dashboard = files_load(options->dashboard, &why);
+    if (setup->dashboard == NULL) {
+        error_set(err, "dashboard: %s", why.text);
+        return -1;
+    }
+    log_info("dashboard: %zu files, %zu bytes, from %s at %s/", files_count(setup->dashboard),
+             files_bytes(setup->dashboard), options->dashboard, options->dashboard_route);
+    return 0;
+}
+
 static struct server_options serve_server(const struct options *options,
-                                          const struct address_net *proxies)
+                                          const struct address_net *proxies, struct tls *tls)
 {
     static const enum address_header headers[] = {
         [OPTIONS_PROXY_NONE] = ADDRESS_HEADER_NONE,
@@ -66,6 +93,7 @@ static struct server_options serve_server(const struct options *options,
         .listen_count = options->listen.count,
         .admin_listen = options->admin_listen.items,
         .admin_listen_count = options->admin_listen.count,
+        .tls = tls,
         .routes = {.prefixes = options->prefix.items, .prefix_count = options->prefix.count},
         .app_id = options->app_id,
         .version = PACKAGE_VERSION,
@@ -101,10 +129,18 @@ int serve_setup_make(struct serve_setup *setup, const struct options *options, s
     *setup = (struct serve_setup){.proxies = serve_proxies(options, err)};
     if (err->text[0] != '\0')
         return -1;
-    setup->server = serve_server(options, setup->proxies);
     setup->access = serve_access(options, err);
-    if (setup->access != NULL)
+    if (setup->access == NULL)
+        goto failed;
+    if (options->tls_cert != NULL) {
+        setup->tls = tls_load(options->tls_cert, options->tls_key, err);
+        if (setup->tls == NULL)
+            goto failed;
+    }
+    setup->server = serve_server(options, setup->proxies, setup->tls);
+    if (serve_dashboard(setup, options, err) == 0)
         return 0;
+failed:
     serve_setup_clear(setup);
     return -1;
 }
@@ -112,6 +148,8 @@ int serve_setup_make(struct serve_setup *setup, const struct options *options, s
 void serve_setup_clear(struct serve_setup *setup)
 {
     access_free(setup->access);
+    files_drop(setup->dashboard);
+    tls_free(setup->tls);
     free(setup->proxies);
     *setup = (struct serve_setup){0};
 }

@@ -13,10 +13,13 @@
 struct serve_setup {
     struct access *access;
     struct address_net *proxies; /* server's */
+    struct files *dashboard;     /* likewise; NULL for none */
+    struct tls *tls;             /* likewise */
     struct server_options server;
 };
 
-/* The setup looks into options, which must outlive it. 0, or -1 with err and nothing to be cleared.
+/* The setup looks into options, which must outlive it. Reads the files of the dashboard and of
+ * tls-cert and tls-key: blocks. 0, or -1 with err and nothing to be cleared.
  */
 int serve_setup_make(struct serve_setup *setup, const struct options *options,
                      struct error *err) MUST_CHECK;

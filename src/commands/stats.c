@@ -1,22 +1,14 @@
 #include "commands/commands.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "commands/interrupt.h"
 #include "commands/meter.h"
 #include "commands/stats_print.h"
-#include "contract/members.h"
 #include "store/store.h"
 
 /* Events read at a time: no read transaction lasts longer. */
 #define STATS_PAGE 20000
-
-static const struct members_name stats_names[STATS_MEMBERS] = {
-    MEMBERS_NAME("appId"),
-    MEMBERS_NAME("type"),
-    MEMBERS_NAME("level"),
-};
 
 struct stats_walk {
     struct stats *stats;
@@ -29,15 +21,10 @@ static int stats_row(void *arg, const struct store_row *row)
 {
     struct stats_walk *walk = arg;
     struct stats *stats = walk->stats;
-    struct scan_field fields[STATS_MEMBERS];
     walk->seq = row->place.seq;
     stats->walked++;
     stats->bytes += (int64_t)row->len;
-    /* Of what was changed by hand and is no object any more, what could be read counts. */
-    (void)!members_read(row->text, row->len, stats_names, STATS_MEMBERS, fields);
-    for (int i = 0; i < STATS_MEMBERS; i++)
-        if (census_add(&stats->members[i], row->text, &fields[i]) != 0)
-            walk->failed = true;
+    walk->failed = census_add_event(stats->members, row->text, row->len) != 0;
     return --walk->left == 0 || walk->failed;
 }
 
@@ -58,7 +45,7 @@ static int stats_walk(struct stats *stats, struct store_reader *reader, struct m
         }
         meter_step(meter, "reading events", stats->walked, stats->facts.events, "events");
     }
-    for (int i = 0; i < STATS_MEMBERS; i++)
+    for (int i = 0; i < CENSUS_MEMBERS; i++)
         census_sort(&stats->members[i]);
     return STORE_OK;
 }
@@ -76,8 +63,8 @@ static int stats_gather(struct stats *stats, struct meter *meter, struct error *
         error_set(err, "out of memory");
         status = STORE_BUSY;
     }
-    for (int i = 0; i < STATS_MEMBERS && status == STORE_OK && stats->whole; i++) {
-        stats->names[i] = stats_names[i].text;
+    for (int i = 0; i < CENSUS_MEMBERS && status == STORE_OK && stats->whole; i++) {
+        stats->names[i] = census_names[i].text;
         if (census_init(&stats->members[i]) == 0)
             continue;
         error_set(err, "out of memory");

@@ -33,7 +33,7 @@ int stats_add_day(void *arg, int64_t at_ms, int64_t events)
 void stats_clear(struct stats *stats)
 {
     free(stats->days);
-    for (int i = 0; i < STATS_MEMBERS; i++)
+    for (int i = 0; i < CENSUS_MEMBERS; i++)
         census_clear(&stats->members[i]);
 }
 
@@ -101,7 +101,7 @@ void stats_print_text(const struct stats *stats)
            facts->rejects_bytes);
     printf("receipts       %" PRId64 " rows, %" PRId64 " bytes%s%s\n", facts->receipts,
            facts->receipts_bytes, facts->receipts > 0 ? ", the oldest of " : "", at);
-    for (int i = 0; i < STATS_MEMBERS && stats->whole; i++)
+    for (int i = 0; i < CENSUS_MEMBERS && stats->whole; i++)
         stats_put_member(stats, i);
     printf("\nevents by day\n");
     size_t shown = stats->day_count < STATS_DAYS ? stats->day_count : STATS_DAYS;
@@ -189,7 +189,7 @@ static json_t *stats_json(const struct stats *stats)
     int status = out == NULL ? -1 : 0;
     if (status == 0 && stats->whole)
         status = json_object_set_new(out, "bytes", json_integer((json_int_t)stats->bytes));
-    for (int i = 0; i < STATS_MEMBERS && status == 0 && stats->whole; i++)
+    for (int i = 0; i < CENSUS_MEMBERS && status == 0 && stats->whole; i++)
         status = json_object_set_new(out, stats->names[i], stats_json_member(&stats->members[i]));
     if (status == 0)
         return out;

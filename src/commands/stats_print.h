@@ -10,8 +10,6 @@
 #include "contract/census.h"
 #include "store/facts.h"
 
-enum { STATS_MEMBERS = 3 }; /* appId, type, level */
-
 struct stats_day {
     int64_t at_ms, events;
 };
@@ -24,8 +22,8 @@ struct stats {
     struct stats_day *days; /* oldest first */
     size_t day_count, day_room;
     int64_t walked, bytes; /* events gone through, and their texts */
-    const char *names[STATS_MEMBERS];
-    struct census members[STATS_MEMBERS];
+    const char *names[CENSUS_MEMBERS];
+    struct census members[CENSUS_MEMBERS];
 };
 
 /* A store_day_fn, arg: the stats. -1 when out of memory, which failed tells. */

@@ -232,10 +232,11 @@ bool access_has_keys(const struct access *access)
     return access->key_count > 0;
 }
 
-unsigned access_key_scopes(const struct access *access, const char *key, size_t len)
+unsigned access_key_find(const struct access *access, const char *key, size_t len, size_t *place)
 {
     unsigned char asked[ACCESS_KEY_MAX] = {0};
     unsigned scopes = ACCESS_NONE;
+    *place = 0;
 
     if (len == 0 || len > sizeof(asked))
         return ACCESS_NONE;
@@ -249,8 +250,22 @@ unsigned access_key_scopes(const struct access *access, const char *key, size_t 
         for (size_t at = 0; at < sizeof(asked); at++)
             difference |= (size_t)(known->text[at] ^ asked[at]);
         scopes |= known->scopes & (0U - (unsigned)(difference == 0));
+        *place |= i & ((size_t)0 - (size_t)(difference == 0));
     }
     return scopes;
+}
+
+unsigned access_key_scopes(const struct access *access, const char *key, size_t len)
+{
+    size_t place;
+    return access_key_find(access, key, len, &place);
+}
+
+unsigned access_key_again(const struct access *before, size_t place, const struct access *now,
+                          size_t *now_place)
+{
+    const struct access_key *key = &before->keys[place];
+    return access_key_find(now, (const char *)key->text, key->len, now_place);
 }
 
 /* 127.0.0.0/8 in full dotted form. Shorter forms and leading zeros are refused: nobody sends them,

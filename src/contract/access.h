@@ -2,7 +2,8 @@
  * access.h: who may do what (CONTRACT.md 7). Pure: facts in, a verdict out.
  *
  * Keys are compared in constant time, all of them, whatever matches first. Origins are compared as
- * text, scheme, host and port. Immutable once the daemon runs: any thread may ask.
+ * text, scheme, host and port. Immutable once it is in use: any thread may ask. A reload makes
+ * another.
  */
 #ifndef BEACOND_CONTRACT_ACCESS_H
 #define BEACOND_CONTRACT_ACCESS_H
@@ -41,6 +42,14 @@ bool access_has_keys(const struct access *access);
 
 /* The scopes of a key; ACCESS_NONE when there is no such key. */
 unsigned access_key_scopes(const struct access *access, const char *key, size_t len);
+
+/* The same, and *place: which of the keys it is, while it is one. */
+unsigned access_key_find(const struct access *access, const char *key, size_t len, size_t *place);
+
+/* The scopes that the key at that place of before has now, and *now_place. ACCESS_NONE when it is
+ * no key any more. */
+unsigned access_key_again(const struct access *before, size_t place, const struct access *now,
+                          size_t *now_place);
 
 /* Whether pages of that origin may. NULL (no Origin header) may always. Without keys: loopback
  * origins (http or https, localhost, 127.0.0.0/8, [::1], any port) and listed ones. */

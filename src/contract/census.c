@@ -85,6 +85,22 @@ int census_add(struct census *census, const char *text, const struct scan_field 
     return 0;
 }
 
+const struct members_name census_names[CENSUS_MEMBERS] = {
+    MEMBERS_NAME("appId"),
+    MEMBERS_NAME("type"),
+    MEMBERS_NAME("level"),
+};
+
+int census_add_event(struct census members[CENSUS_MEMBERS], const char *text, size_t len)
+{
+    struct scan_field fields[CENSUS_MEMBERS];
+    (void)!members_read(text, len, census_names, CENSUS_MEMBERS, fields);
+    for (int i = 0; i < CENSUS_MEMBERS; i++)
+        if (census_add(&members[i], text, &fields[i]) != 0)
+            return -1;
+    return 0;
+}
+
 static int census_compare(const void *a, const void *b)
 {
     const struct census_value *x = a, *y = b;

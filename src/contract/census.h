@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "contract/scan.h"
+#include "contract/members.h"
 
 #define CENSUS_MOST 1000
 #define CENSUS_VALUE_BYTES 200 /* of a longer one */
@@ -40,6 +40,15 @@ void census_clear(struct census *census);
 
 /* Counts an event by what members_read has found in its text. 0, or -1 when out of memory. */
 int census_add(struct census *census, const char *text, const struct scan_field *field) MUST_CHECK;
+
+/* The members that are counted of an event: appId, type, level. */
+enum { CENSUS_MEMBERS = 3 };
+extern const struct members_name census_names[CENSUS_MEMBERS];
+
+/* Counts an event in the census of each of them. Any bytes may be passed; of what is no object what
+ * could be read counts. 0, or -1 when out of memory. */
+int census_add_event(struct census members[CENSUS_MEMBERS], const char *text,
+                     size_t len) MUST_CHECK;
 
 /* Sorts the values, most events first; nothing may be added any more. */
 void census_sort(struct census *census);

@@ -33,6 +33,20 @@ void dialog_init(struct dialog *dialog, const struct access *access)
     dialog->scopes = dialog->open ? ACCESS_INGEST | ACCESS_QUERY : ACCESS_NONE;
 }
 
+bool dialog_renew(struct dialog *dialog, const struct access *before, const struct access *now)
+{
+    /* With keys others may connect than without (Host and Origin are looked at when a connection
+     * begins), and who has sent none may have one. */
+    if (access_has_keys(before) != access_has_keys(now))
+        return false;
+    if (!dialog->open || !access_has_keys(now))
+        return true;
+    unsigned scopes = access_key_again(before, dialog->key, now, &dialog->key);
+    if (scopes != ACCESS_NONE)
+        dialog->scopes = scopes;
+    return scopes != ACCESS_NONE;
+}
+
 static void dialog_close(struct dialog_message *m, const char *why)
 {
     m->result->effect = DIALOG_CLOSE;
@@ -124,14 +138,14 @@ static void dialog_auth_ok(struct dialog_message *m)
  * out it leaves out a byte of a string of more than 16 and goes on (2.14, ran), and a client whose
  * right key was closed on never comes back.
  */
-static unsigned dialog_key_scopes(const struct dialog_message *m)
+static unsigned dialog_key_scopes(const struct dialog_message *m, size_t *place)
 {
     const struct scan_field *field = &m->envelope.key;
     char key[DIALOG_KEY_BYTES];
     if (field->kind != SCAN_STRING || field->value.len > sizeof key)
         return ACCESS_NONE;
     size_t len = scan_unescape(m->text + field->value.at, field->value.len, key);
-    return access_key_scopes(m->means->access, key, len);
+    return access_key_find(m->means->access, key, len, place);
 }
 
 static void dialog_auth(struct dialog_message *m)
@@ -145,7 +159,7 @@ static void dialog_auth(struct dialog_message *m)
         dialog_refuse(m, DIALOG_TOO_LARGE);
         return;
     }
-    dialog->scopes = dialog_key_scopes(m);
+    dialog->scopes = dialog_key_scopes(m, &dialog->key);
     dialog->open = dialog->scopes != ACCESS_NONE;
     if (dialog->open)
         dialog_auth_ok(m);

@@ -35,6 +35,7 @@ struct dialog_means {
 struct dialog {
     bool open;       /* messages are acted on: no keys are configured, or a right one has come */
     unsigned scopes; /* access.h's bits */
+    size_t key;      /* of access: which one has come, where there are keys and it is open */
 };
 
 enum dialog_effect {
@@ -57,6 +58,12 @@ struct dialog_result {
 
 /* A connection begins. */
 void dialog_init(struct dialog *dialog, const struct access *access);
+
+/* Other keys count from now on. True: the dialog goes on, with the scopes that its key has now.
+ * False: it has no right to any more, or none that could be told; the connection is to be made
+ * anew, which judges it anew. */
+bool dialog_renew(struct dialog *dialog, const struct access *before,
+                  const struct access *now) MUST_CHECK;
 
 /* Takes one message in, received at now_ms (wall clock). result is filled in; dialog_result_clear
  * it. */

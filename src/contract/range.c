@@ -16,9 +16,6 @@
 
 _Static_assert(RANGE_CURSOR_LEN < RANGE_CURSOR_SIZE, "a cursor fits its room");
 
-#define RANGE_VALUE_SIZE \
-    256 /* room for a parameter's value; a cursor is the longest that is legal */
-
 static const char range_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -140,9 +137,7 @@ static int range_read_time(const char *name, const char *text, int64_t *ms, stru
     return -1;
 }
 
-/* A whole decimal number; one that is too large for 64 bits is taken as the largest. */
-static int range_read_number(const char *name, const char *text, int64_t least, int64_t *out,
-                             struct error *err)
+int range_number(const char *name, const char *text, int64_t least, int64_t *out, struct error *err)
 {
     int64_t value = 0;
     const char *c = text;
@@ -175,7 +170,7 @@ static int range_read_window(struct range *range, const struct range_texts *text
         if (range->since <= after)
             range->since = after + 1; /* years end at 9999: no overflow */
     }
-    if (texts->page != NULL && range_read_number("page", texts->page, 1, &range->page, err) != 0)
+    if (texts->page != NULL && range_number("page", texts->page, 1, &range->page, err) != 0)
         return -1;
     /* (page - 1) * limit must be a number. Nothing is stored that far out. */
     if (range->limit > 0 && range->page > INT64_MAX / range->limit)
@@ -188,8 +183,7 @@ int range_read(struct range *range, const struct range_texts *texts, int64_t max
 {
     *range = (struct range){.since = INT64_MIN, .until = INT64_MAX, .limit = max_events, .page = 1};
 
-    if (texts->limit != NULL &&
-        range_read_number("limit", texts->limit, 0, &range->limit, err) != 0)
+    if (texts->limit != NULL && range_number("limit", texts->limit, 0, &range->limit, err) != 0)
         return -1;
     if (range->limit > max_events)
         range->limit = max_events;
@@ -270,6 +264,17 @@ int range_parameter(const char *query, const char *name, char *out, size_t size)
     }
 }
 
+int range_text(const char *query, const char *name, char *out, size_t size, const char **text,
+               struct error *err)
+{
+    int found = range_parameter(query, name, out, size);
+    *text = found > 0 ? out : NULL;
+    if (found >= 0)
+        return 0;
+    error_set(err, "%s: too long, or not a legal URL parameter", name);
+    return -1;
+}
+
 int range_parse(struct range *range, const char *query, int64_t max_events,
                 const unsigned char key[SIPHASH_KEY_BYTES], struct error *err)
 {
@@ -284,13 +289,8 @@ int range_parse(struct range *range, const char *query, int64_t max_events,
     for (size_t i = COUNT; i-- > 0;) {
         if (texts.cursor != NULL && places[i] != &texts.limit)
             continue;
-        int found = range_parameter(query, names[i], values[i], sizeof(values[i]));
-        if (found < 0) {
-            error_set(err, "%s: too long, or not a legal URL parameter", names[i]);
+        if (range_text(query, names[i], values[i], sizeof(values[i]), places[i], err) != 0)
             return -1;
-        }
-        if (found > 0)
-            *places[i] = values[i];
     }
     return range_read(range, &texts, max_events, key, err);
 }

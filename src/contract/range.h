@@ -64,4 +64,16 @@ void range_cursor_write(char out[RANGE_CURSOR_SIZE], const struct range *range, 
  * holding %00 or a bad escape. */
 int range_parameter(const char *query, const char *name, char *out, size_t size) MUST_CHECK;
 
+#define RANGE_VALUE_SIZE 256 /* room for a value and its NUL; a cursor is the longest legal one */
+
+/* The same for a reader of parameters: *text is out, or NULL where it is absent. 0, or -1 with err
+ * naming it. */
+int range_text(const char *query, const char *name, char *out, size_t size, const char **text,
+               struct error *err) MUST_CHECK;
+
+/* A whole decimal number from least on; one that is too large for 64 bits is taken as the largest.
+ * 0, or -1 with err naming it. */
+int range_number(const char *name, const char *text, int64_t least, int64_t *out,
+                 struct error *err) MUST_CHECK;
+
 #endif

@@ -199,3 +199,25 @@ void timestamp_format(char out[TIMESTAMP_SIZE], int64_t ms)
     to = timestamp_put(to, in_day % 1000, 3, 'Z');
     *to = '\0';
 }
+
+void timestamp_format_any(char out[TIMESTAMP_SIZE], int64_t ms)
+{
+    const int64_t cycle_ms = INT64_C(146097) * TIMESTAMP_DAY_S * 1000; /* 400 years */
+    char text[TIMESTAMP_SIZE];
+    int years = 0;
+    for (; ms < TIMESTAMP_FIRST_MS && years > -8000; years -= 400)
+        ms += cycle_ms;
+    for (; ms > TIMESTAMP_LAST_MS && years < 8000; years += 400)
+        ms -= cycle_ms;
+    timestamp_format(text, ms);
+    if (years == 0) {
+        memcpy(out, text, sizeof text);
+        return;
+    }
+    int year = years;
+    for (int i = 0, digit = 1000; i < 4; i++, digit /= 10)
+        year += (text[i] - '0') * digit;
+    out[0] = year < 0 ? '-' : '+';
+    char *rest = timestamp_put(out + 1, year < 0 ? -year : year, 6, '-') - 1;
+    memcpy(rest, text + 4, strlen(text + 4) + 1);
+}

@@ -25,4 +25,9 @@ int timestamp_parse(const char *text, size_t len, int64_t *ms) MUST_CHECK;
  * or last millisecond of that span. */
 void timestamp_format(char out[TIMESTAMP_SIZE], int64_t ms);
 
+/* The same for any moment within some thousand years of those: what lies outside has a year of six
+ * digits and a sign, "-000001-12-31T…", as browsers read and write it. Where an event's offset took
+ * it across, or a step of time begins before its first event. */
+void timestamp_format_any(char out[TIMESTAMP_SIZE], int64_t ms);
+
 #endif

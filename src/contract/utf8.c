@@ -72,3 +72,30 @@ bool utf8_whole(const struct utf8 *utf8)
 {
     return utf8->missing == 0;
 }
+
+int utf8_repair(struct bytes *out, const char *text, size_t len, bool beginning)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    size_t from = 0, whole = 0; /* [from, whole) is right, and not in out yet */
+    int status = 0;
+    struct utf8 utf8 = {0};
+    for (size_t at = 0; at < len && status == 0;) {
+        if (utf8_add(&utf8, text + at, 1)) {
+            at++;
+            whole = utf8_whole(&utf8) ? at : whole;
+            continue;
+        }
+        status = bytes_append(out, text + from, whole - from);
+        if (status == 0)
+            status = bytes_append(out, replacement, sizeof replacement - 1);
+        /* What breaks a character off may begin another. */
+        at += utf8_whole(&utf8) ? 1 : 0;
+        from = whole = at;
+        utf8 = (struct utf8){0};
+    }
+    if (status == 0)
+        status = bytes_append(out, text + from, whole - from);
+    if (status == 0 && whole < len && !beginning)
+        status = bytes_append(out, replacement, sizeof replacement - 1);
+    return status;
+}

@@ -35,7 +35,7 @@ struct control {
     int wake; /* an eventfd: stopping, or a session has ended */
     atomic_bool stopping;
 
-    pthread_mutex_t mutex; /* guards the lists */
+    pthread_mutex_t mutex; /* guards the lists, and limits */
     struct list sessions;  /* under way */
     struct list ended;     /* their threads are to be joined */
     size_t count;          /* of sessions */
@@ -106,6 +106,14 @@ static void session_patience(struct session *session, int which, long seconds)
     (void)setsockopt(session->link.fd, SOL_SOCKET, which, &time, sizeof time);
 }
 
+static struct batch_limits session_limits(struct session *session)
+{
+    pthread_mutex_lock(&session->control->mutex);
+    struct batch_limits limits = session->control->limits;
+    pthread_mutex_unlock(&session->control->mutex);
+    return limits;
+}
+
 static void session_serve(struct session *session)
 {
     struct error err = {""};
@@ -118,7 +126,7 @@ static void session_serve(struct session *session)
     struct job job = {
         .engine = session->control->engine,
         .database = session->control->database,
-        .limits = session->control->limits,
+        .limits = session_limits(session),
         .request = request,
         .link = &session->link,
         .progress = {.step = session_step, .arg = session},
@@ -307,6 +315,15 @@ int control_start(struct control **out, struct engine *engine, const char *datab
     else
         control_free(control);
     return status;
+}
+
+void control_reload(struct control *control, const struct batch_limits *limits)
+{
+    if (control == NULL)
+        return;
+    pthread_mutex_lock(&control->mutex);
+    control->limits = *limits;
+    pthread_mutex_unlock(&control->mutex);
 }
 
 void control_stop(struct control *control)

@@ -20,6 +20,9 @@ struct control;
 int control_start(struct control **out, struct engine *engine, const char *database,
                   const struct batch_limits *limits, struct error *err) MUST_CHECK;
 
+/* Other limits count for jobs that begin from now on. NULL is fine. */
+void control_reload(struct control *control, const struct batch_limits *limits);
+
 /* Takes the socket away, has the jobs under way stop and waits for them. Before engine_close. NULL
  * is fine. */
 void control_stop(struct control *control);

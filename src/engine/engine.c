@@ -40,6 +40,7 @@ int engine_open(struct engine **out, const struct engine_options *options, struc
     if (engine == NULL)
         return engine_no_memory(err);
     pthread_mutex_init(&engine->forgetting, NULL);
+    pthread_mutex_init(&engine->settings, NULL);
     engine->options = *options;
     int status = engine_lay_out(engine, options, err);
     if (status == STORE_OK)
@@ -63,6 +64,31 @@ int engine_open(struct engine **out, const struct engine_options *options, struc
     return status;
 }
 
+struct engine_options engine_settings(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->settings);
+    struct engine_options options = engine->options;
+    pthread_mutex_unlock(&engine->settings);
+    return options;
+}
+
+void engine_reload(struct engine *engine, const struct engine_options *options)
+{
+    pthread_mutex_lock(&engine->settings);
+    struct engine_options *own = &engine->options;
+    own->queue_bytes = options->queue_bytes;
+    own->store.max_rejects = options->store.max_rejects;
+    own->store.max_rejects_bytes = options->store.max_rejects_bytes;
+    own->retain_ms = options->retain_ms;
+    own->retain_bytes = options->retain_bytes;
+    own->min_free_bytes = options->min_free_bytes;
+    struct engine_options now = *own;
+    pthread_mutex_unlock(&engine->settings);
+    writer_limit(engine->writer, now.queue_bytes);
+    store_limit_rejects(engine->store, now.store.max_rejects, now.store.max_rejects_bytes);
+    retention_set(engine->retention, &now);
+}
+
 void engine_close(struct engine *engine)
 {
     if (engine == NULL)
@@ -78,6 +104,7 @@ void engine_close(struct engine *engine)
     leases_drop(engine->answers.leases);
     store_close(engine->store);
     pthread_mutex_destroy(&engine->forgetting);
+    pthread_mutex_destroy(&engine->settings);
     free(engine);
 }
 

@@ -37,6 +37,11 @@ struct engine_options {
 int engine_open(struct engine **out, const struct engine_options *options,
                 struct error *err) MUST_CHECK;
 
+/* Goes by other limits from now on: queue_bytes, the two of rejects and the three of retention,
+ * which looks at once and stops what the old ones had it erase. The rest of options is not looked
+ * at. Never blocks for long; any thread. */
+void engine_reload(struct engine *engine, const struct engine_options *options);
+
 /* Commits what waits, stops the threads, closes the store. Nobody may submit or ask any more and
  * no reading may be alive; answers to what still waits are posted before it returns. Followers
  * (follow.h) are ended. NULL is fine. */

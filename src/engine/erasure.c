@@ -22,10 +22,11 @@ int engine_retain(struct engine *engine, const struct progress *progress, struct
                   struct error *err)
 {
     *out = (struct erasure){0};
-    if (!retention_wanted(&engine->options)) {
+    const struct engine_options options = engine_settings(engine);
+    if (!retention_wanted(&options)) {
         error_set(err, "nothing says what is to go: give --before or --older-than, or set a retain "
                        "option (those of the daemon count where one runs)");
         return STORE_REFUSED;
     }
-    return retention_run(engine->writer, &engine->options, progress, out, NULL, err);
+    return retention_run(engine->writer, &options, progress, out, NULL, err);
 }

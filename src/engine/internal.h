@@ -18,10 +18,14 @@ struct engine {
     struct readers *readers;
     struct follow *follow;
     struct writer *writer;
-    struct retention *retention; /* NULL when nothing is erased by itself */
+    struct retention *retention; /* NULL when nothing is erased by itself, ever (by_hand) */
+    pthread_mutex_t settings;    /* guards options, which engine_reload changes */
     struct engine_options options;
     pthread_mutex_t forgetting; /* one engine_forget at a time */
 };
+
+/* The options as they are now. */
+struct engine_options engine_settings(struct engine *engine);
 
 /* What is behind follow.h. NULL when out of memory. */
 struct follow *follow_new(struct readers *readers) MUST_CHECK;

@@ -24,11 +24,12 @@
 struct retention {
     pthread_t thread;
     struct writer *writer;
-    struct engine_options options;
 
-    pthread_mutex_t mutex; /* guards stopping */
-    pthread_cond_t wake;   /* on the monotonic clock */
+    pthread_mutex_t mutex; /* guards the next three */
+    struct engine_options options;
+    bool changed; /* since the thread last looked at options */
     bool stopping;
+    pthread_cond_t wake; /* on the monotonic clock */
 
     /* The thread's own. */
     bool failed; /* the last time, and it was said */
@@ -123,12 +124,22 @@ int retention_run(struct writer *writer, const struct engine_options *options,
 /* --- the thread ---------------------------------------------------------------------------------
  */
 
-static bool retention_is_stopping(struct retention *retention)
+static bool retention_interrupted(struct retention *retention)
 {
     pthread_mutex_lock(&retention->mutex);
-    bool stopping = retention->stopping;
+    bool interrupted = retention->stopping || retention->changed;
     pthread_mutex_unlock(&retention->mutex);
-    return stopping;
+    return interrupted;
+}
+
+/* The options to look with. */
+static struct engine_options retention_begin(struct retention *retention)
+{
+    pthread_mutex_lock(&retention->mutex);
+    struct engine_options options = retention->options;
+    retention->changed = false;
+    pthread_mutex_unlock(&retention->mutex);
+    return options;
 }
 
 static int retention_step(void *arg, const char *what, int64_t done, int64_t total)
@@ -136,17 +147,16 @@ static int retention_step(void *arg, const char *what, int64_t done, int64_t tot
     (void)what;
     (void)done;
     (void)total;
-    return retention_is_stopping(arg);
+    return retention_interrupted(arg);
 }
 
-static void retention_look(struct retention *retention)
+static void retention_look(struct retention *retention, const struct engine_options *options)
 {
     const struct progress progress = {retention_step, retention};
     struct erasure done = {0};
     struct error err = {""};
     bool short_of = false;
-    int status =
-        retention_run(retention->writer, &retention->options, &progress, &done, &short_of, &err);
+    int status = retention_run(retention->writer, options, &progress, &done, &short_of, &err);
     if (done.events > 0)
         log_info("retention: erased %lld events; the database is %lld bytes smaller",
                  (long long)done.events, (long long)done.freed_bytes);
@@ -168,14 +178,18 @@ static int64_t retention_look_ms(const struct engine_options *options)
     return look_ms > RETENTION_LEAST_LOOK_MS ? look_ms : RETENTION_LEAST_LOOK_MS;
 }
 
-/* Sleeps so long. Returns whether to go on. */
-static bool retention_sleep(struct retention *retention, int64_t ms)
+/* Sleeps so long (forever: until something changes). Returns whether to go on. */
+static bool retention_sleep(struct retention *retention, int64_t ms, bool forever)
 {
     struct timespec until = condition_deadline(ms);
     pthread_mutex_lock(&retention->mutex);
     bool time = true;
-    while (!retention->stopping && time)
-        time = condition_wait(&retention->wake, &retention->mutex, &until);
+    while (!retention->stopping && !retention->changed && time) {
+        if (forever)
+            (void)pthread_cond_wait(&retention->wake, &retention->mutex);
+        else
+            time = condition_wait(&retention->wake, &retention->mutex, &until);
+    }
     bool go_on = !retention->stopping;
     pthread_mutex_unlock(&retention->mutex);
     return go_on;
@@ -184,9 +198,14 @@ static bool retention_sleep(struct retention *retention, int64_t ms)
 static void *retention_main(void *arg)
 {
     struct retention *retention = arg;
-    do
-        retention_look(retention);
-    while (retention_sleep(retention, retention_look_ms(&retention->options)));
+    struct engine_options options;
+    bool wanted;
+    do {
+        options = retention_begin(retention);
+        wanted = retention_wanted(&options);
+        if (wanted)
+            retention_look(retention, &options);
+    } while (retention_sleep(retention, retention_look_ms(&options), !wanted));
     return NULL;
 }
 
@@ -201,8 +220,6 @@ int retention_start(struct retention **out, struct writer *writer,
                     const struct engine_options *options, struct error *err)
 {
     *out = NULL;
-    if (!retention_wanted(options))
-        return STORE_OK;
     struct retention *retention = calloc(1, sizeof *retention);
     if (retention == NULL) {
         error_set(err, "out of memory");
@@ -220,6 +237,23 @@ int retention_start(struct retention **out, struct writer *writer,
     error_set(err, "can't start the retention thread: %s", strerror(code));
     retention_free(retention);
     return STORE_BUSY;
+}
+
+void retention_set(struct retention *retention, const struct engine_options *options)
+{
+    if (retention == NULL)
+        return;
+    pthread_mutex_lock(&retention->mutex);
+    struct engine_options *own = &retention->options;
+    if (own->retain_ms != options->retain_ms || own->retain_bytes != options->retain_bytes ||
+        own->min_free_bytes != options->min_free_bytes) {
+        own->retain_ms = options->retain_ms;
+        own->retain_bytes = options->retain_bytes;
+        own->min_free_bytes = options->min_free_bytes;
+        retention->changed = true;
+        pthread_cond_signal(&retention->wake);
+    }
+    pthread_mutex_unlock(&retention->mutex);
 }
 
 void retention_stop(struct retention *retention)

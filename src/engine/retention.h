@@ -17,10 +17,14 @@ struct writer;
 /* Whether one of the three options is set. */
 bool retention_wanted(const struct engine_options *options);
 
-/* NULL when none of the three options is set (*out), which is fine; else the thread runs. A
- * store_status. options: copied, but for the path of the database. */
+/* Runs the thread, which sleeps while none of the three options is set. A store_status. options:
+ * copied, but for the path of the database. */
 int retention_start(struct retention **out, struct writer *writer,
                     const struct engine_options *options, struct error *err) MUST_CHECK;
+
+/* Other options count: it ends what it is at after its slice, and looks anew at once. The same ones
+ * change nothing. NULL is fine. Any thread; never blocks. */
+void retention_set(struct retention *retention, const struct engine_options *options);
 
 /* Waits for the slice under way. Before writer_stop. NULL is fine. */
 void retention_stop(struct retention *retention);

@@ -29,6 +29,13 @@ bool writer_has_room(struct writer *writer)
     return room;
 }
 
+void writer_limit(struct writer *writer, size_t queue_bytes)
+{
+    pthread_mutex_lock(&writer->mutex);
+    writer->queue_bytes = queue_bytes;
+    pthread_mutex_unlock(&writer->mutex);
+}
+
 bool writer_healthy(struct writer *writer)
 {
     pthread_mutex_lock(&writer->mutex);

@@ -35,6 +35,9 @@ struct errand {
 /* Has it run, and waits until it has. Not while the writer is being stopped. */
 void writer_run(struct writer *writer, struct errand *errand);
 
+/* Another bound for the queue. */
+void writer_limit(struct writer *writer, size_t queue_bytes);
+
 bool writer_has_room(struct writer *writer);
 bool writer_healthy(struct writer *writer);
 void writer_submit(struct writer *writer, struct submission *submission);

@@ -33,6 +33,11 @@ struct arguments {
     const char *values[ARGUMENTS_FLAGS]; /* as usage->flags; NULL: not given */
     char *const *operands;
     size_t operand_count;
+
+    /* What options_read was given, for options_read_again. */
+    int argc;
+    char **argv;
+    char **environment;
 };
 
 /* The value of one of the command's own flags (of one without value: ""), or NULL. */

@@ -8,11 +8,14 @@
 
 static const char *const options_synchronous_words[] = {"full", "normal", "off", NULL};
 static const char *const options_proxy_words[] = {"none", "x-forwarded-for", "forwarded", NULL};
+static const char *const options_dashboard_words[] = {"basic", "none", NULL};
 static const char *const options_level_words[] = {"error", "warn", "info", "debug", NULL};
 static const char *const options_format_words[] = {"text", "json", NULL};
 
 _Static_assert(sizeof(enum options_synchronous) == sizeof(unsigned), "choices are stored as such");
 _Static_assert(sizeof(enum options_proxy_header) == sizeof(unsigned), "choices are stored as such");
+_Static_assert(sizeof(enum options_dashboard_auth) == sizeof(unsigned),
+               "choices are stored as such");
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "choices are stored as such");
 _Static_assert(sizeof(enum log_format) == sizeof(unsigned), "choices are stored as such");
 
@@ -36,6 +39,12 @@ static const struct options_row options_table[] = {
     {.name = "admin-listen", .kind = OPTIONS_LIST, .offset = AT(admin_listen), .takes = "ADDRESS",
      .check = options_check_listen,
      .help = "where /metrics and the probes are served to whoever can reach it; repeatable"},
+    {.name = "tls-cert", .kind = OPTIONS_TEXT, .offset = AT(tls_cert), .takes = "FILE",
+     .reloads = true,
+     .help = "a chain of certificates (PEM): every TCP address of listen speaks TLS"},
+    {.name = "tls-key", .kind = OPTIONS_TEXT, .offset = AT(tls_key), .takes = "FILE",
+     .reloads = true,
+     .help = "the key of the certificate (PEM, without a password)"},
     {.name = "prefix", .kind = OPTIONS_LIST, .offset = AT(prefix), .takes = "PATH",
      .fallback = "/_tracker", .check = options_check_prefix,
      .help = "what the paths of all routes begin with; repeatable"},
@@ -43,75 +52,85 @@ static const struct options_row options_table[] = {
      .fallback = "beacond.db", .check = options_check_database,
      .help = "the SQLite database; serve and import make it when it is missing"},
     {.name = "app-id", .kind = OPTIONS_TEXT, .offset = AT(app_id), .takes = "TEXT",
-     .fallback = "", .check = options_check_app_id,
+     .fallback = "", .check = options_check_app_id, .reloads = true,
      .help = "appId that ping answers with"},
 
+    {.name = "dashboard", .kind = OPTIONS_TEXT, .offset = AT(dashboard), .takes = "DIR",
+     .reloads = true,
+     .help = "serve the plugin's dashboard, the _dashboard folder of a build"},
+    {.name = "dashboard-route", .kind = OPTIONS_TEXT, .offset = AT(dashboard_route),
+     .takes = "PATH", .fallback = "/_dashboard", .check = options_check_path, .reloads = true,
+     .help = "where it is served"},
+    {.name = "dashboard-auth", .kind = OPTIONS_CHOICE, .offset = AT(dashboard_auth),
+     .takes = "HOW", .fallback = "basic", .choices = options_dashboard_words, .reloads = true,
+     .help = "basic: its files need a key with the query scope as password; none: they don't"},
+
     {.name = "key", .kind = OPTIONS_LIST, .offset = AT(key), .takes = "KEY[:SCOPES]",
-     .check = options_check_key,
+     .check = options_check_key, .reloads = true,
      .help = "a key and its scopes, ingest or query; shows in ps: prefer key-file; repeatable"},
-    {.name = "key-file", .kind = OPTIONS_TEXT, .offset = AT(key_file), .takes = "FILE",
+    {.name = "key-file", .kind = OPTIONS_TEXT, .offset = AT(key_file), .takes = "FILE", .reloads = true,
      .help = "more keys from this file, one a line"},
     {.name = "allow-origin", .kind = OPTIONS_LIST, .offset = AT(allow_origin), .takes = "ORIGIN",
-     .check = options_check_origin,
+     .check = options_check_origin, .reloads = true,
      .help = "an origin, or *.example.org, whose pages may use the daemon; repeatable"},
     {.name = "beacon-origin", .kind = OPTIONS_LIST, .offset = AT(beacon_origin), .takes = "ORIGIN",
-     .check = options_check_origin,
+     .check = options_check_origin, .reloads = true,
      .help = "an origin whose pages may send events without a key; repeatable"},
-    {.name = "allow-keyless", .kind = OPTIONS_FLAG, .offset = AT(allow_keyless),
+    {.name = "allow-keyless", .kind = OPTIONS_FLAG, .offset = AT(allow_keyless), .reloads = true,
      .help = "serve other machines although there is no key"},
     {.name = "trusted-proxy", .kind = OPTIONS_LIST, .offset = AT(trusted_proxy), .takes = "ADDRESS",
-     .check = options_check_proxy,
+     .check = options_check_proxy, .reloads = true,
      .help = "an address, network or unix whose proxy-header is believed; repeatable"},
     {.name = "proxy-header", .kind = OPTIONS_CHOICE, .offset = AT(proxy_header), .takes = "NAME",
-     .fallback = "none", .choices = options_proxy_words,
+     .fallback = "none", .choices = options_proxy_words, .reloads = true,
      .help = "x-forwarded-for or forwarded: where trusted proxies tell the client's address"},
     {.name = "limit-events", .kind = OPTIONS_COUNT, .offset = AT(limit_events), .takes = "NUMBER",
-     .fallback = "0", .least = 0, .most = 1000000000,
+     .fallback = "0", .least = 0, .most = 1000000000, .reloads = true,
      .help = "events a second from one client address; 0: no limit"},
     {.name = "limit-bytes", .kind = OPTIONS_SIZE, .offset = AT(limit_bytes), .takes = "SIZE",
-     .fallback = "0", .least = 0, .most = 64 * GI,
+     .fallback = "0", .least = 0, .most = 64 * GI, .reloads = true,
      .help = "bytes a second from one client address; 0: no limit"},
 
     {.name = "max-header", .kind = OPTIONS_SIZE, .offset = AT(max_header), .takes = "SIZE",
-     .fallback = "16K", .least = KI, .most = MI,
+     .fallback = "16K", .least = KI, .most = MI, .reloads = true,
      .help = "request line and headers"},
     {.name = "max-body", .kind = OPTIONS_SIZE, .offset = AT(max_body), .takes = "SIZE",
-     .fallback = "8M", .least = KI, .most = GI,
+     .fallback = "8M", .least = KI, .most = GI, .reloads = true,
      .help = "a body as it is sent"},
     {.name = "max-inflated", .kind = OPTIONS_SIZE, .offset = AT(max_inflated), .takes = "SIZE",
-     .fallback = "32M", .least = KI, .most = GI,
+     .fallback = "32M", .least = KI, .most = GI, .reloads = true,
      .help = "a compressed body once inflated"},
     {.name = "max-message", .kind = OPTIONS_SIZE, .offset = AT(max_message), .takes = "SIZE",
-     .fallback = "16M", .least = KI, .most = GI,
+     .fallback = "16M", .least = KI, .most = GI, .reloads = true,
      .help = "a WebSocket message once inflated"},
     {.name = "max-event", .kind = OPTIONS_SIZE, .offset = AT(max_event), .takes = "SIZE",
-     .fallback = "1M", .least = KI, .most = 512 * MI,
+     .fallback = "1M", .least = KI, .most = 512 * MI, .reloads = true,
      .help = "one event"},
     {.name = "max-depth", .kind = OPTIONS_COUNT, .offset = AT(max_depth), .takes = "NUMBER",
-     .fallback = "512", .least = 1, .most = 1000,
+     .fallback = "512", .least = 1, .most = 1000, .reloads = true,
      .help = "levels of nesting in an event"},
     {.name = "max-events", .kind = OPTIONS_COUNT, .offset = AT(max_events), .takes = "NUMBER",
-     .fallback = "500000", .least = 1, .most = 1000000000,
+     .fallback = "500000", .least = 1, .most = 1000000000, .reloads = true,
      .help = "events in one answer"},
     {.name = "max-rejects", .kind = OPTIONS_COUNT, .offset = AT(max_rejects), .takes = "NUMBER",
-     .fallback = "10000", .least = 0, .most = 1000000000,
+     .fallback = "10000", .least = 0, .most = 1000000000, .reloads = true,
      .help = "events that could not be stored, kept for inspection"},
     {.name = "max-rejects-size", .kind = OPTIONS_SIZE, .offset = AT(max_rejects_size),
-     .takes = "SIZE", .fallback = "64M", .least = 0, .most = 1024 * GI,
+     .takes = "SIZE", .fallback = "64M", .least = 0, .most = 1024 * GI, .reloads = true,
      .help = "bytes of those"},
 
     {.name = "max-receiving", .kind = OPTIONS_SIZE, .offset = AT(max_receiving), .takes = "SIZE",
-     .fallback = "256M", .least = MI, .most = MOST_MEMORY,
+     .fallback = "256M", .least = MI, .most = MOST_MEMORY, .reloads = true,
      .help = "requests that are not whole yet, all together"},
     {.name = "max-connections", .kind = OPTIONS_COUNT, .offset = AT(max_connections),
-     .takes = "NUMBER", .fallback = "16384", .least = 1, .most = 1000000,
+     .takes = "NUMBER", .fallback = "16384", .least = 1, .most = 1000000, .reloads = true,
      .help = "connections at once"},
     {.name = "max-reads", .kind = OPTIONS_COUNT, .offset = AT(max_reads), .takes = "NUMBER",
-     .fallback = "256", .least = 1, .most = 1000000,
+     .fallback = "256", .least = 1, .most = 1000000, .reloads = true,
      .help = "answers under way at once"},
 
     {.name = "max-push", .kind = OPTIONS_SIZE, .offset = AT(max_push), .takes = "SIZE",
-     .fallback = "4M", .least = KI, .most = GI,
+     .fallback = "4M", .least = KI, .most = GI, .reloads = true,
      .help = "pushes that wait for one WebSocket"},
 
     {.name = "cache-events", .kind = OPTIONS_COUNT, .offset = AT(cache_events), .takes = "NUMBER",
@@ -128,44 +147,44 @@ static const struct options_row options_table[] = {
      .fallback = "2", .least = 1, .most = 64,
      .help = "threads that read the database"},
     {.name = "queue-size", .kind = OPTIONS_SIZE, .offset = AT(queue_size), .takes = "SIZE",
-     .fallback = "64M", .least = KI, .most = MOST_MEMORY,
+     .fallback = "64M", .least = KI, .most = MOST_MEMORY, .reloads = true,
      .help = "batches waiting to be committed"},
     {.name = "receipts-size", .kind = OPTIONS_SIZE, .offset = AT(receipts_size), .takes = "SIZE",
      .fallback = "64M", .least = KI, .most = MOST_MEMORY,
      .help = "receipts, by which batches sent again are recognised"},
     {.name = "hold", .kind = OPTIONS_DURATION, .offset = AT(hold_ms), .takes = "DURATION",
-     .fallback = "2s", .least = 0, .most = HOUR,
+     .fallback = "2s", .least = 0, .most = HOUR, .reloads = true,
      .help = "how long a request waits for a full queue or a failing disk before 503"},
     {.name = "drain", .kind = OPTIONS_DURATION, .offset = AT(drain_ms), .takes = "DURATION",
-     .fallback = "10s", .least = 0, .most = HOUR,
+     .fallback = "10s", .least = 0, .most = HOUR, .reloads = true,
      .help = "how long a shutdown waits for requests in flight"},
     {.name = "timeout", .kind = OPTIONS_DURATION, .offset = AT(timeout_ms), .takes = "DURATION",
-     .fallback = "60s", .least = 100, .most = 24 * HOUR,
+     .fallback = "60s", .least = 100, .most = 24 * HOUR, .reloads = true,
      .help = "silence after which a connection is closed"},
     {.name = "head-timeout", .kind = OPTIONS_DURATION, .offset = AT(head_timeout_ms),
-     .takes = "DURATION", .fallback = "10s", .least = 100, .most = HOUR,
+     .takes = "DURATION", .fallback = "10s", .least = 100, .most = HOUR, .reloads = true,
      .help = "how long the head of a request may take"},
     {.name = "body-timeout", .kind = OPTIONS_DURATION, .offset = AT(body_timeout_ms),
-     .takes = "DURATION", .fallback = "2m", .least = 100, .most = 24 * HOUR,
+     .takes = "DURATION", .fallback = "2m", .least = 100, .most = 24 * HOUR, .reloads = true,
      .help = "how long the body of a request may take"},
     {.name = "ping-interval", .kind = OPTIONS_DURATION, .offset = AT(ping_interval_ms),
-     .takes = "DURATION", .fallback = "30s", .least = 0, .most = HOUR,
+     .takes = "DURATION", .fallback = "30s", .least = 0, .most = HOUR, .reloads = true,
      .help = "silence after which a WebSocket is pinged; 0s: never"},
     {.name = "retain", .kind = OPTIONS_DURATION, .offset = AT(retain_ms), .takes = "DURATION",
-     .fallback = "0s", .least = 0, .most = OPTIONS_LONGEST_MS,
+     .fallback = "0s", .least = 0, .most = OPTIONS_LONGEST_MS, .reloads = true,
      .help = "events dated longer ago are erased; 0s: none is"},
     {.name = "retain-size", .kind = OPTIONS_SIZE, .offset = AT(retain_size), .takes = "SIZE",
-     .fallback = "0", .least = 0, .most = 1024 * 1024 * GI,
+     .fallback = "0", .least = 0, .most = 1024 * 1024 * GI, .reloads = true,
      .help = "the oldest events are erased while the database uses more; 0: never"},
     {.name = "min-free-disk", .kind = OPTIONS_SIZE, .offset = AT(min_free_disk), .takes = "SIZE",
-     .fallback = "0", .least = 0, .most = 1024 * 1024 * GI,
+     .fallback = "0", .least = 0, .most = 1024 * 1024 * GI, .reloads = true,
      .help = "the oldest events are erased while its disk has less room; 0: never"},
     {.name = "synchronous", .kind = OPTIONS_CHOICE, .offset = AT(synchronous), .takes = "MODE",
      .fallback = "full", .choices = options_synchronous_words,
      .help = "full, normal or off: what of the data is on the disk when 200 is sent"},
 
     {.name = "log-level", .kind = OPTIONS_CHOICE, .offset = AT(log_level), .takes = "LEVEL",
-     .fallback = "info", .choices = options_level_words,
+     .fallback = "info", .choices = options_level_words, .reloads = true,
      .help = "error, warn, info or debug"},
     {.name = "log-format", .kind = OPTIONS_CHOICE, .offset = AT(log_format), .takes = "FORMAT",
      .fallback = "text", .choices = options_format_words,
@@ -310,8 +329,8 @@ static int options_read_defaults(struct options_reader *reader, struct error *er
     return 0;
 }
 
-int options_read(struct options *options, struct arguments *arguments, int argc, char **argv,
-                 char **environment, struct error *err)
+int options_gather(struct options *options, struct arguments *arguments, int argc, char **argv,
+                   char **environment, struct error *err)
 {
     struct options_reader reader = {.options = options};
 
@@ -323,17 +342,31 @@ int options_read(struct options *options, struct arguments *arguments, int argc,
         return OPTIONS_CONFIG;
     if (options->config != NULL && options_read_file(&reader, options->config, err) != 0)
         return OPTIONS_CONFIG;
-    if (options_read_defaults(&reader, err) != 0)
-        return OPTIONS_CONFIG;
+    return options_read_defaults(&reader, err) == 0 ? OPTIONS_OK : OPTIONS_CONFIG;
+}
 
+int options_settle(struct options *options, bool serves, struct error *err)
+{
+    /* Keys are the daemon's business: who looks at the data need not be able to read them. */
+    if (serves && options->key_file != NULL &&
+        options_read_keys(&options->key, options->key_file, err) != 0)
+        return -1;
+    return options_check_all(options, serves, err);
+}
+
+int options_read(struct options *options, struct arguments *arguments, int argc, char **argv,
+                 char **environment, struct error *err)
+{
+    int status = options_gather(options, arguments, argc, argv, environment, err);
+    if (status != OPTIONS_OK)
+        return status;
+    arguments->argc = argc;
+    arguments->argv = argv;
+    arguments->environment = environment;
     /* From here on warnings come out in the form that was asked for. */
     log_setup(options->log_level, options->log_format);
-    /* Keys are the daemon's business: who looks at the data need not be able to read them. */
-    if (arguments->usage->serves && options->key_file != NULL &&
-        options_read_keys(&options->key, options->key_file, err) != 0)
-        return OPTIONS_CONFIG;
-    return options_check_all(options, arguments->usage->serves, err) == 0 ? OPTIONS_OK
-                                                                          : OPTIONS_CONFIG;
+    return options_settle(options, arguments->usage->serves, err) == 0 ? OPTIONS_OK
+                                                                       : OPTIONS_CONFIG;
 }
 
 void options_clear(struct options *options)

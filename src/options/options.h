@@ -8,7 +8,8 @@
  * replaces the weaker ones' values altogether. In the environment the values of a repeatable option
  * are separated by white space.
  *
- * Read once at start-up by the main thread, constant afterwards: any thread may look.
+ * Read by the main thread, constant afterwards: any thread may look. again.h reads them anew while
+ * the daemon runs.
  */
 #ifndef BEACOND_OPTIONS_OPTIONS_H
 #define BEACOND_OPTIONS_OPTIONS_H
@@ -35,14 +36,22 @@ enum options_proxy_header {
     OPTIONS_PROXY_FORWARDED,
 };
 
+enum options_dashboard_auth { OPTIONS_DASHBOARD_BASIC, OPTIONS_DASHBOARD_NONE };
+
 struct options {
     char *config; /* path, NULL for none */
 
     struct options_list listen; /* "HOST:PORT", "[v6]:PORT", "unix:PATH"; default 127.0.0.1:4242 */
     struct options_list admin_listen; /* likewise, for probes and metrics without a key */
+    char *tls_cert;                   /* path of a PEM chain; NULL: no TLS */
+    char *tls_key;                    /* path of its key; NULL as tls_cert is */
     struct options_list prefix;       /* "/_tracker": begins with '/', does not end with one */
     char *database;                   /* path, default beacond.db */
     char *app_id;                     /* told by ping, default "" */
+
+    char *dashboard;                            /* directory of a built dashboard, NULL for none */
+    char *dashboard_route;                      /* "/_dashboard", of the form of a prefix */
+    enum options_dashboard_auth dashboard_auth; /* who may see its files; default basic */
 
     struct options_list key;           /* KEY[:SCOPES], those of key-file included */
     char *key_file;                    /* path, NULL for none */

@@ -81,7 +81,7 @@ int options_check_listen(const char *value, struct error *err)
 
 /* Requests are matched by their path as it was sent, so a prefix has one spelling only: no escapes,
  * no empty, "." or ".." segments. */
-int options_check_prefix(const char *value, struct error *err)
+int options_check_path(const char *value, struct error *err)
 {
     static const char legal[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                                 "-._~!$&'()*+,;=:@/";
@@ -101,6 +101,13 @@ int options_check_prefix(const char *value, struct error *err)
                   value);
         return -1;
     }
+    return 0;
+}
+
+int options_check_prefix(const char *value, struct error *err)
+{
+    if (options_check_path(value, err) != 0)
+        return -1;
     if (strcmp(value, "/health") == 0) {
         error_set(err, "/health is the ping's path and can't be a prefix");
         return -1;
@@ -258,6 +265,10 @@ int options_check_all(const struct options *options, bool serves, struct error *
     }
     if ((options->trusted_proxy.count > 0) != (options->proxy_header != OPTIONS_PROXY_NONE)) {
         error_set(err, "trusted-proxy and proxy-header: expected both or neither");
+        return -1;
+    }
+    if ((options->tls_cert != NULL) != (options->tls_key != NULL)) {
+        error_set(err, "tls-cert and tls-key: expected both or neither");
         return -1;
     }
     if (options_check_keys(&options->key, err) != 0)

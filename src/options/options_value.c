@@ -184,6 +184,77 @@ void options_value_clear(struct options *options, const struct options_row *row)
     }
 }
 
+static size_t options_value_size(const struct options_row *row)
+{
+    switch (row->kind) {
+    case OPTIONS_TEXT:
+        return sizeof(char *);
+    case OPTIONS_LIST:
+        return sizeof(struct options_list);
+    case OPTIONS_FLAG:
+        return sizeof(bool);
+    case OPTIONS_CHOICE:
+        return sizeof(unsigned);
+    default:
+        return sizeof(int64_t);
+    }
+}
+
+static bool options_text_same(const char *one, const char *other)
+{
+    return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+}
+
+static bool options_list_same(const struct options_list *one, const struct options_list *other)
+{
+    bool same = one->count == other->count;
+    for (size_t i = 0; same && i < one->count; i++)
+        same = strcmp(one->items[i], other->items[i]) == 0;
+    return same;
+}
+
+bool options_value_same(const struct options *one, const struct options *other,
+                        const struct options_row *row)
+{
+    const char *here = (const char *)one + row->offset, *there = (const char *)other + row->offset;
+    const char *text, *other_text;
+
+    switch (row->kind) {
+    case OPTIONS_TEXT:
+        memcpy(&text, here, sizeof(text));
+        memcpy(&other_text, there, sizeof(other_text));
+        return options_text_same(text, other_text);
+    case OPTIONS_LIST:
+        return options_list_same((const void *)here, (const void *)there);
+    default:
+        return memcmp(here, there, options_value_size(row)) == 0;
+    }
+}
+
+int options_value_copy(struct options *options, const struct options *from,
+                       const struct options_row *row)
+{
+    void *place = options_place(options, row);
+    const char *source = (const char *)from + row->offset;
+    const struct options_list *list = (const void *)source;
+    char *text;
+    int status = 0;
+
+    options_value_clear(options, row);
+    if (row->kind == OPTIONS_LIST) {
+        for (size_t i = 0; status == 0 && i < list->count; i++)
+            status = options_list_append(place, list->items[i]);
+    } else if (row->kind == OPTIONS_TEXT) {
+        memcpy(&text, source, sizeof(text));
+        if (text != NULL && (text = strdup(text)) == NULL)
+            status = -1;
+        memcpy(place, &text, sizeof(text));
+    } else {
+        memcpy(place, source, options_value_size(row));
+    }
+    return status;
+}
+
 int options_list_append(struct options_list *list, const char *text)
 {
     char *copy = strdup(text);

@@ -36,7 +36,8 @@ struct options_row {
     const char *const *choices; /* NULL-terminated, in the order of the enum */
     int (*check)(const char *value, struct error *err); /* form of a text or list item, or NULL.
                                                          * 0, or -1 with err */
-    const char *help;                                   /* a line */
+    bool reloads;     /* SIGHUP changes it; else it needs a restart */
+    const char *help; /* a line */
 };
 
 enum options_source { /* ascending strength */
@@ -61,6 +62,14 @@ const struct options_row *options_row(size_t n);
 int options_take(struct options_reader *reader, const struct options_row *row,
                  enum options_source source, const char *where, const char *value,
                  struct error *err) MUST_CHECK;
+
+/* The first half of options_read: what the sources say, but for the key file. options->config is
+ * the file that was read. As options_read. */
+int options_gather(struct options *options, struct arguments *arguments, int argc, char **argv,
+                   char **environment, struct error *err) MUST_CHECK;
+
+/* The second: adds the keys of key-file, and checks all. 0 or -1. */
+int options_settle(struct options *options, bool serves, struct error *err) MUST_CHECK;
 
 /* arguments.c */
 
@@ -95,6 +104,15 @@ int options_value_store(struct options *options, const struct options_row *row, 
 /* Frees what the option holds; it is then NULL or an empty list. Numbers stay. */
 void options_value_clear(struct options *options, const struct options_row *row);
 
+/* Whether both have the same value; the order of a list counts. */
+bool options_value_same(const struct options *one, const struct options *other,
+                        const struct options_row *row);
+
+/* Puts a copy of from's value in the place of the option's. 0, or -1 when out of memory (the option
+ * is then empty or shorter). */
+int options_value_copy(struct options *options, const struct options *from,
+                       const struct options_row *row) MUST_CHECK;
+
 int options_list_append(struct options_list *list, const char *text) MUST_CHECK; /* 0 or -1 */
 void options_list_clear(struct options_list *list);
 
@@ -102,6 +120,7 @@ void options_list_clear(struct options_list *list);
 
 int options_check_listen(const char *value, struct error *err);
 int options_check_prefix(const char *value, struct error *err);
+int options_check_path(const char *value, struct error *err);
 int options_check_database(const char *value, struct error *err);
 int options_check_app_id(const char *value, struct error *err);
 int options_check_key(const char *value, struct error *err);

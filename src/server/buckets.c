@@ -59,12 +59,28 @@ static void buckets_drop(struct buckets *buckets, struct bucket *bucket)
     free(bucket);
 }
 
+static void buckets_drop_all(struct buckets *buckets)
+{
+    while (!list_empty(&buckets->by_use))
+        buckets_drop(buckets, LIST_OF(buckets->by_use.next, struct bucket, used));
+}
+
+void buckets_rates(struct buckets *buckets, int64_t events, int64_t bytes)
+{
+    pthread_mutex_lock(&buckets->mutex);
+    /* A level says nothing at another rate: one that was not limited has sunk without bound. */
+    if (buckets->events != (double)events || buckets->bytes != (double)bytes)
+        buckets_drop_all(buckets);
+    buckets->events = (double)events;
+    buckets->bytes = (double)bytes;
+    pthread_mutex_unlock(&buckets->mutex);
+}
+
 void buckets_free(struct buckets *buckets)
 {
     if (buckets == NULL)
         return;
-    while (!list_empty(&buckets->by_use))
-        buckets_drop(buckets, LIST_OF(buckets->by_use.next, struct bucket, used));
+    buckets_drop_all(buckets);
     pthread_mutex_destroy(&buckets->mutex);
     free(buckets);
 }

@@ -21,6 +21,10 @@ struct buckets;
 struct buckets *buckets_new(int64_t events, int64_t bytes) MUST_CHECK;
 void buckets_free(struct buckets *buckets); /* NULL is fine */
 
+/* Other rates count from now on; where they differ every client begins with a full bucket. Any
+ * thread. */
+void buckets_rates(struct buckets *buckets, int64_t events, int64_t bytes);
+
 /* Seconds (1 or more) that this client must wait before it may send again, 0 when it may now. Any
  * thread. Out of memory: 0. */
 int buckets_wait(struct buckets *buckets, struct address client, int64_t now_ms);

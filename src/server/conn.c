@@ -12,9 +12,12 @@
 #include <event2/bufferevent_struct.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "server/dispatch.h"
 #include "server/exchange.h"
+#include "server/feed.h"
 #include "server/inflow.h"
+#include "server/secure.h"
 #include "server/websocket.h"
 
 /* A request of this size is taken in even while all together are too much: an ordinary batch must
@@ -94,6 +97,8 @@ static bool conn_broken(const struct conn *conn)
 bool conn_gone(const struct conn *conn)
 {
     char c;
+    if (conn != NULL && conn->secure)
+        return secure_gone(conn->bev);
     ssize_t n = conn == NULL ? 0 : recv(conn->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
@@ -123,6 +128,9 @@ static void conn_on_close(struct evhttp_connection *evcon, void *arg)
     struct conn *conn = arg;
     (void)evcon;
     conn_judge(conn);
+    /* Not behind a streamed answer that is cut off. */
+    if (conn->secure && conn->exchange == NULL)
+        secure_bye(conn->bev);
     if (conn->exchange != NULL)
         exchange_gone(conn->exchange);
     if (conn->websocket != NULL)
@@ -204,6 +212,20 @@ static void conn_fail(struct conn *conn)
                               BEV_TRIG_DEFER_CALLBACKS);
 }
 
+/* The next request has the limits of now. evhttp's stand behind the guard's, and must never be met
+ * by a request that the guard has let through. */
+static void conn_limits(struct conn *conn)
+{
+    const struct server_options *options = conn->loop->options;
+    struct guard *guard = &conn->guard;
+    if (guard->max_header == options->max_header && guard->max_body == options->max_body)
+        return;
+    guard->max_header = options->max_header;
+    guard->max_body = options->max_body;
+    evhttp_connection_set_max_headers_size(conn->evcon, loop_max_header(options));
+    evhttp_connection_set_max_body_size(conn->evcon, loop_max_body(options));
+}
+
 static void conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
 {
     struct conn *conn = arg;
@@ -215,10 +237,25 @@ static void conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info 
         conn->receipt = 0;
     enum guard_phase before = conn->guard.phase;
     bool idle = guard_idle(&conn->guard);
-    if ((conn->evcon == NULL && conn_greet(conn) != 0) || guard_input(&conn->guard) != 0)
+    if (conn->evcon == NULL && conn_greet(conn) != 0) {
+        conn_fail(conn);
+        return;
+    }
+    if (idle && !conn->guard.touching)
+        conn_limits(conn);
+    if (guard_input(&conn->guard) != 0)
         conn_fail(conn);
     else if (!conn->guard.touching)
         conn_account(conn, before, idle);
+    if (conn->secure && !conn->guard.touching)
+        secure_make_room(conn->bev);
+}
+
+static struct bufferevent *conn_bev(const struct door *door, struct event_base *base)
+{
+    if (door->kind != DOOR_TLS)
+        return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    return tls_accept(door->loop->options->tls, base);
 }
 
 struct bufferevent *conn_accept(struct event_base *base, void *arg)
@@ -229,7 +266,7 @@ struct bufferevent *conn_accept(struct event_base *base, void *arg)
     /* evhttp makes a bufferevent itself when it gets none; requests on it are refused (conn_of). */
     if (conn == NULL)
         return NULL;
-    conn->bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    conn->bev = conn_bev(door, base);
     if (conn->bev == NULL ||
         evbuffer_add_cb(bufferevent_get_input(conn->bev), conn_on_input, conn) == NULL) {
         if (conn->bev != NULL)
@@ -244,6 +281,7 @@ struct bufferevent *conn_accept(struct event_base *base, void *arg)
     guard_init(&conn->guard, bev, loop->options->max_header, loop->options->max_body);
     conn->guard.wants = dispatch_wants;
     conn->guard.wants_arg = conn;
+    conn->guard.secure = conn->secure = door->kind == DOOR_TLS;
     conn->loop = loop;
     conn->door = door;
     conn->fd = -1;
@@ -271,12 +309,30 @@ void conn_quiet(struct conn *conn)
     bufferevent_disable(conn->bev, EV_READ);
 }
 
+void conn_listen(struct conn *conn)
+{
+    bufferevent_enable(conn->bev, EV_READ);
+    if (conn->secure)
+        secure_wake(conn->bev);
+}
+
+void conn_shut(struct conn *conn)
+{
+    if (conn->secure)
+        secure_bye(conn->bev);
+    (void)shutdown(conn->fd, SHUT_WR);
+}
+
 void conn_next(struct conn *conn)
 {
     conn->fresh = false;
     conn->answered = true;
     conn->phase_ms = clock_mono_ms();
     conn_count(conn, 0);
+    /* evhttp will turn reading on. */
+    if (conn->secure)
+        secure_wake(conn->bev);
+    conn_limits(conn);
     if (guard_next(&conn->guard) != 0)
         conn_fail(conn);
 }
@@ -325,10 +381,38 @@ static void conn_hurry(struct conn *conn, int64_t now)
         conn_give_up(conn, 408, "the request body took too long");
     } else if (conn->stalled_ms != 0 && !conn_too_much(conn)) {
         conn->stalled_ms = 0;
-        bufferevent_enable(conn->bev, EV_READ);
+        conn_listen(conn);
     } else if (conn->stalled_ms != 0 && now - conn->stalled_ms > options->hold_ms) {
         conn_give_up(conn, 503, "too much is being sent at once; send it again");
     }
+}
+
+/* Ends a handshake that takes too long, and a record between two requests that does. A client that
+ * is there and sends nothing is evhttp's timeout's business, which any byte pushes away. */
+static void conn_hurry_record(struct conn *conn, int64_t now)
+{
+    if (!secure_half(conn->bev)) {
+        conn->half_ms = 0;
+        return;
+    }
+    if (conn->half_ms == 0)
+        conn->half_ms = conn->evcon == NULL ? conn->since_ms : now;
+    if (now - conn->half_ms <= conn->loop->options->head_timeout_ms)
+        return;
+    conn->half_ms = now;
+    bufferevent_trigger_event(conn->bev, BEV_EVENT_TIMEOUT | BEV_EVENT_READING,
+                              BEV_TRIG_DEFER_CALLBACKS);
+}
+
+/* evhttp has let go of it before its first request. */
+static void conn_drop(struct conn *conn)
+{
+    if (conn->secure && log_enabled(LOG_LEVEL_DEBUG)) {
+        const char *why = secure_failure(conn->bev);
+        if (*why != '\0')
+            log_debug("a TLS handshake failed: %s", why);
+    }
+    conn_free(conn);
 }
 
 void conn_sweep(struct loop *loop)
@@ -338,25 +422,64 @@ void conn_sweep(struct loop *loop)
     while (node != &loop->conns) {
         struct conn *conn = LIST_OF(node, struct conn, node);
         node = node->next;
-        if (conn->websocket != NULL)
+        if (conn->websocket != NULL) {
             websocket_tick(conn->websocket, now);
-        else if (conn->evcon != NULL)
-            conn_hurry(conn, now);
-        else if (conn_abandoned(conn))
-            conn_free(conn);
+        } else if (conn->evcon == NULL && conn_abandoned(conn)) {
+            conn_drop(conn);
+        } else {
+            if (conn->secure && guard_idle(&conn->guard))
+                conn_hurry_record(conn, now);
+            if (conn->evcon != NULL)
+                conn_hurry(conn, now);
+        }
     }
+}
+
+static void conn_retime(struct conn *conn, const struct timeval *timeout)
+{
+    void *evcon = conn->evcon;
+    if (evcon == NULL && !conn_abandoned(conn))
+        bufferevent_getcb(conn->bev, NULL, NULL, NULL, &evcon);
+    if (evcon != NULL)
+        evhttp_connection_set_timeout_tv(evcon, timeout);
+}
+
+void conn_renew(struct loop *loop, const struct access *before, const struct timeval *timeout)
+{
+    struct list *node = loop->conns.next;
+    while (node != &loop->conns) {
+        struct conn *conn = LIST_OF(node, struct conn, node);
+        const struct exchange *exchange = conn->exchange;
+        node = node->next;
+        if (conn->websocket != NULL) {
+            websocket_renew(conn->websocket, before, timeout);
+            continue;
+        }
+        if (timeout != NULL)
+            conn_retime(conn, timeout);
+        if (exchange != NULL && exchange->feed != NULL)
+            feed_renew(exchange->feed);
+        else if (exchange != NULL && exchange->inflow != NULL)
+            inflow_renew(exchange->inflow);
+    }
+}
+
+bool conn_unread(const struct conn *conn)
+{
+    int waiting = 0, fd = bufferevent_getfd(conn->bev);
+    if (conn->secure && secure_holds(conn->bev))
+        return true;
+    return fd >= 0 && ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0;
 }
 
 /* Nothing of a request has arrived, not even in the kernel, or may be about to. */
 static bool conn_idle(struct conn *conn)
 {
-    int waiting = 0;
     if (!guard_idle(&conn->guard))
         return false;
     if (conn->fresh && clock_mono_ms() - conn->since_ms < CONN_GRACE_MS)
         return false;
-    int fd = bufferevent_getfd(conn->bev);
-    return fd < 0 || ioctl(fd, FIONREAD, &waiting) != 0 || waiting == 0;
+    return !conn_unread(conn);
 }
 
 size_t conn_close_idle(struct loop *loop, bool force)

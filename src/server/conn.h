@@ -24,6 +24,7 @@ struct conn {
     struct list node; /* in loop->conns */
     struct loop *loop;
     const struct door *door;         /* it came in by */
+    bool secure;                     /* it speaks TLS (secure.h) */
     struct bufferevent *bev;         /* our reference */
     struct evhttp_connection *evcon; /* NULL until the first byte came */
     int fd;                          /* -1 until then */
@@ -35,6 +36,8 @@ struct conn {
     int64_t phase_ms;    /* when the guard's phase began; monotonic */
     int64_t
         stalled_ms; /* when reading was stopped since all together receive too much; 0: it is not */
+    int64_t half_ms;             /* when a handshake or a record between requests was first seen
+                                  * unfinished; 0: there is none */
     int64_t since_ms;            /* accepted; monotonic */
     uint64_t receipt;            /* of the last answer, which may yet prove lost; 0 for none */
     bool answered;               /* that answer is with the kernel */
@@ -53,8 +56,17 @@ struct conn *conn_of(struct loop *loop, struct evhttp_request *request);
  * that has closed its half still gets its answer. evhttp starts reading again behind the answer. */
 void conn_quiet(struct conn *conn);
 
+/* Reads again. */
+void conn_listen(struct conn *conn);
+
+/* Sends nothing more; what the client sends is read. What waits in the output is not sent. */
+void conn_shut(struct conn *conn);
+
 /* Whether the client has closed or reset the connection, as far as can be seen. NULL: it has. */
 bool conn_gone(const struct conn *conn);
+
+/* Whether something has come that has not been read, in the kernel too. */
+bool conn_unread(const struct conn *conn);
 
 /* Whether a reset has come. */
 bool conn_reset(const struct conn *conn);
@@ -83,6 +95,10 @@ bool conn_crowded(const struct conn *conn);
 /* Looks after all connections: frees those that evhttp has let go of without a word (nothing was
  * ever sent on them), ends requests that take too long, goes on reading where it was stopped. */
 void conn_sweep(struct loop *loop);
+
+/* The loop has other options, and other keys and origins than before: all connections go by them,
+ * see server_reload. timeout: NULL when it is what it was. */
+void conn_renew(struct loop *loop, const struct access *before, const struct timeval *timeout);
 
 /* Closes connections that wait for nothing; all of them when force is set. Returns how many are
  * left. */

@@ -9,10 +9,13 @@
 #include "contract/range.h"
 #include "contract/reply.h"
 #include "server/conn.h"
+#include "server/dashboard.h"
 #include "server/exchange.h"
 #include "server/feed.h"
 #include "server/ingest.h"
+#include "server/inquire.h"
 #include "server/query.h"
+#include "server/show.h"
 #include "server/upgrade.h"
 
 static enum route_method dispatch_method(struct evhttp_request *request)
@@ -61,8 +64,7 @@ static unsigned dispatch_need(const struct exchange *exchange)
     return exchange->conn->door->kind == DOOR_ADMIN ? ACCESS_NONE : route_need(exchange->action);
 }
 
-/* 401 or 403 sent; or ACCESS_OK. */
-static enum access_verdict dispatch_access(struct exchange *exchange)
+enum access_verdict dispatch_verdict(struct exchange *exchange)
 {
     struct access_request facts = {
         .header_key = exchange_header(exchange, "X-Tracker-Key"),
@@ -74,20 +76,33 @@ static enum access_verdict dispatch_access(struct exchange *exchange)
         facts.path_key = exchange->key;
     else if (range_parameter(exchange->query, "key", exchange->key, sizeof exchange->key) != 0)
         facts.query_key = exchange->key;
-    enum access_verdict verdict = access_check(exchange->loop->access, &facts);
-    if (verdict != ACCESS_OK) {
-        int status = verdict == ACCESS_NO_KEY || verdict == ACCESS_WRONG_KEY ? 401 : 403;
-        if (verdict == ACCESS_BAD_ORIGIN || verdict == ACCESS_BAD_HOST)
-            exchange->origin_allowed = false;
-        exchange_error(exchange, status, access_verdict_text(verdict), NULL);
-    }
-    return verdict;
+    return access_check(exchange->loop->access, &facts);
+}
+
+int dispatch_status(enum access_verdict verdict)
+{
+    return verdict == ACCESS_NO_KEY || verdict == ACCESS_WRONG_KEY ? 401 : 403;
+}
+
+/* Whether it is let in; else 401 or 403 was sent. */
+static bool dispatch_access(struct exchange *exchange)
+{
+    enum access_verdict verdict = dispatch_verdict(exchange);
+    if (verdict == ACCESS_OK)
+        return true;
+    if (verdict == ACCESS_BAD_ORIGIN || verdict == ACCESS_BAD_HOST)
+        exchange->origin_allowed = false;
+    exchange_error(exchange, dispatch_status(verdict), access_verdict_text(verdict), NULL);
+    return false;
 }
 
 /* What each route does, access being granted. */
 static void (*const dispatch_acts[ROUTE_ACTIONS])(struct exchange *exchange) = {
-    [ROUTE_INGEST] = ingest_begin,   [ROUTE_READ] = query_begin,  [ROUTE_TELL] = dispatch_ping,
-    [ROUTE_UPGRADE] = upgrade_begin, [ROUTE_FOLLOW] = feed_begin,
+    [ROUTE_INGEST] = ingest_begin,        [ROUTE_READ] = query_begin,
+    [ROUTE_TELL] = dispatch_ping,         [ROUTE_UPGRADE] = upgrade_begin,
+    [ROUTE_FOLLOW] = feed_begin,          [ROUTE_COUNT] = inquire_stats,
+    [ROUTE_LIST] = inquire_rejects,       [ROUTE_SHOW] = show_begin,
+    [ROUTE_SERVE_FILE] = dashboard_begin,
 };
 
 /* What the guard found wrong. A method that nobody takes is told as one that is not taken here. */
@@ -129,7 +144,12 @@ static void dispatch_judge(struct exchange *exchange)
     } else if (exchange->action == ROUTE_UPGRADE && !exchange->origin_allowed) {
         /* There is no CORS for a WebSocket: the browser leaves it to us. */
         exchange_error(exchange, 403, access_verdict_text(ACCESS_BAD_ORIGIN), NULL);
-    } else if (dispatch_access(exchange) == ACCESS_OK) {
+    } else if (!dispatch_access(exchange)) {
+        return;
+    } else if (exchange->action == ROUTE_INGEST && exchange->conn->guard.unwanted) {
+        /* When its head came its key was not one yet, and the body was thrown away. */
+        exchange_error(exchange, 503, "the keys have just changed; send it again", NULL);
+    } else {
         dispatch_acts[exchange->action](exchange);
     }
 }
@@ -203,7 +223,9 @@ void dispatch_begin(struct evhttp_request *request, void *arg)
     exchange->action = route_action(exchange->place, method);
     exchange->head = method == METHOD_HEAD;
     exchange->began_ms = clock_mono_ms();
+    /* No page of another origin has any business with the dashboard's files: no CORS there. */
     exchange->origin_allowed =
+        exchange->place != ROUTE_DASHBOARD &&
         access_origin_allowed(loop->access, exchange_header(exchange, "Origin"));
     list_init(&exchange->intake.node);
     conn->exchange = exchange;

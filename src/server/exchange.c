@@ -13,6 +13,7 @@
 #include "server/conn.h"
 #include "server/feed.h"
 #include "server/inflow.h"
+#include "server/inquire.h"
 #include "server/pour.h"
 #include "server/query.h"
 
@@ -71,14 +72,20 @@ void exchange_headers(struct exchange *exchange, int status, const struct exchan
     if (extra == NULL)
         extra = &none;
     exchange_cors(exchange, out);
-    evhttp_add_header(out, "Vary", extra->vary_encoding ? "Origin, Accept-Encoding" : "Origin");
+    evhttp_add_header(out, "Vary",
+                      extra->vary != NULL    ? extra->vary
+                      : extra->vary_encoding ? "Origin, Accept-Encoding"
+                                             : "Origin");
     if (status != 204 && status != 304)
         evhttp_add_header(out, "Content-Type",
                           extra->type != NULL ? extra->type : "application/json");
     for (size_t i = 0; i < EXCHANGE_MORE && extra->more[i].name != NULL; i++)
         evhttp_add_header(out, extra->more[i].name, extra->more[i].value);
     evhttp_add_header(out, "X-Content-Type-Options", "nosniff");
-    evhttp_add_header(out, "Cache-Control", extra->cacheable ? "private, no-cache" : "no-store");
+    evhttp_add_header(out, "Cache-Control",
+                      extra->cache_control != NULL ? extra->cache_control
+                      : extra->cacheable           ? "private, no-cache"
+                                                   : "no-store");
     if (extra->etag != NULL)
         evhttp_add_header(out, "ETag", extra->etag);
     if (extra->gzip)
@@ -133,6 +140,8 @@ void exchange_gone(struct exchange *exchange)
         query_gone(exchange);
     else if (exchange->feed != NULL)
         feed_gone(exchange);
+    else if (exchange->inquiry != NULL)
+        inquire_gone(exchange);
 }
 
 /* Sends what is in buffer (taken over), or for HEAD its length; with NULL a body that there was no
@@ -190,6 +199,12 @@ void exchange_reply_rope(struct exchange *exchange, int status, struct rope *bod
         buffer = NULL;
     }
     rope_clear(body);
+    exchange_send(exchange, status, buffer, extra);
+}
+
+void exchange_reply_buffer(struct exchange *exchange, int status, struct evbuffer *buffer,
+                           const struct exchange_extra *extra)
+{
     exchange_send(exchange, status, buffer, extra);
 }
 

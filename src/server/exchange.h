@@ -21,6 +21,8 @@
 
 #define EXCHANGE_KEY_SIZE 257 /* a key and its NUL, see access_add_key */
 
+struct inquiry;
+
 struct exchange {
     struct loop *loop;
     struct evhttp_request *request; /* NULL once evhttp has freed it: the client has gone */
@@ -38,12 +40,13 @@ struct exchange {
     struct inflow *inflow;     /* ingest of lines: inflow.c's */
     struct query *query_state; /* read: query.c's */
     struct feed *feed;         /* Server-Sent Events: feed.c's */
+    struct inquiry *inquiry;   /* stats, rejects: under way, inquire.c's */
 };
 
 /* A header of the request; NULL when it has none of that name. */
 const char *exchange_header(const struct exchange *exchange, const char *name);
 
-#define EXCHANGE_MORE 4
+#define EXCHANGE_MORE 8
 
 /* Headers beside those of every answer; NULL or 0 for none. */
 struct exchange_extra {
@@ -60,6 +63,9 @@ struct exchange_extra {
         const char *name, *value;
     } more[EXCHANGE_MORE]; /* others, the first without a name ends them */
     bool length_unknown;   /* a HEAD whose GET would be streamed: no Content-Length */
+
+    const char *cache_control; /* in place of what cacheable says */
+    const char *vary;          /* in place of Origin and what vary_encoding says */
 };
 
 /* Answers with a JSON body (taken over and emptied; NULL for none) and ends the exchange, which is
@@ -68,6 +74,10 @@ void exchange_reply(struct exchange *exchange, int status, struct bytes *body,
                     const struct exchange_extra *extra);
 void exchange_reply_rope(struct exchange *exchange, int status, struct rope *body,
                          const struct exchange_extra *extra);
+
+/* Likewise with what is in buffer (taken over; NULL: there was no memory for it). */
+void exchange_reply_buffer(struct exchange *exchange, int status, struct evbuffer *buffer,
+                           const struct exchange_extra *extra);
 
 /* Answers {"error": text}. */
 void exchange_error(struct exchange *exchange, int status, const char *text,

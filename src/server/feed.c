@@ -10,6 +10,7 @@
 #include "engine/follow.h"
 #include "engine/sequel.h"
 #include "server/conn.h"
+#include "server/dispatch.h"
 #include "server/pour.h"
 
 /* How often it is looked whether an idle client is still there: with reading off, nobody tells. */
@@ -158,6 +159,9 @@ static void feed_first(struct feed *feed, const struct sequel_page *page)
         exchange_error(exchange, 503, "the database can't be read now", &extra);
     else if (exchange->conn == NULL || exchange->loop->draining)
         exchange_error(exchange, 503, "shutting down; ask again", &extra);
+    else if (dispatch_verdict(exchange) != ACCESS_OK) /* the keys have changed meanwhile */
+        exchange_error(exchange, dispatch_status(dispatch_verdict(exchange)),
+                       access_verdict_text(dispatch_verdict(exchange)), NULL);
     else
         feed_start(feed, page->last);
 }
@@ -269,12 +273,22 @@ static void feed_end(struct feed *feed)
         conn_quiet(conn);
 }
 
+void feed_renew(struct feed *feed)
+{
+    /* One that has not begun is judged when it does. */
+    if (feed->started && !feed->ended && dispatch_verdict(feed->exchange) != ACCESS_OK)
+        feed_end(feed);
+}
+
 static void feed_look_after(struct feed *feed, int64_t now_ms)
 {
     struct exchange *exchange = feed->exchange;
     int64_t ping_ms = exchange->loop->options->ping_interval_ms;
     if (exchange->loop->draining) {
-        feed_end(feed);
+        /* Over TLS libevent tells a little later that all is written; evhttp would take that for
+         * the end of the end. */
+        if (feed->drained || evbuffer_get_length(bufferevent_get_output(exchange->conn->bev)) > 0)
+            feed_end(feed);
         return;
     }
     if (!feed->drained)

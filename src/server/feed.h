@@ -27,6 +27,9 @@ void feed_gone(struct exchange *exchange);
 
 void feed_free(struct feed *feed); /* NULL is fine */
 
+/* Other keys and origins count from now on: ends when it would not be let in any more. */
+void feed_renew(struct feed *feed);
+
 /* Looks after all feeds of the loop: pings, clients that have gone, the end when draining. */
 void feed_tick(struct loop *loop, int64_t now_ms);
 

@@ -44,6 +44,18 @@ static void guard_release(const void *data, size_t len, void *arg)
     free(arg);
 }
 
+void guard_unfreeze(const struct guard *guard)
+{
+    if (!guard->secure)
+        (void)evbuffer_unfreeze(bufferevent_get_input(guard->bev), 0);
+}
+
+void guard_freeze(const struct guard *guard)
+{
+    if (!guard->secure)
+        (void)evbuffer_freeze(bufferevent_get_input(guard->bev), 0);
+}
+
 /* Gives evhttp head and body (both may be empty), then what is in the stash. */
 static int guard_give(struct guard *guard)
 {
@@ -51,8 +63,7 @@ static int guard_give(struct guard *guard)
     size_t len = 0;
     char *body = bytes_steal(&guard->body, &len);
     guard->touching = true;
-    /* libevent keeps the end of an input frozen but while it reads into it itself. */
-    (void)evbuffer_unfreeze(input, 0);
+    guard_unfreeze(guard);
     int status = evbuffer_add(input, guard->head.data, guard->head.len);
     if (status == 0 && body != NULL) {
         status = evbuffer_add_reference(input, body, len, guard_release, body);
@@ -60,7 +71,7 @@ static int guard_give(struct guard *guard)
     }
     if (status == 0)
         status = evbuffer_add_buffer(input, guard->stash);
-    (void)evbuffer_freeze(input, 0);
+    guard_freeze(guard);
     guard->given = evbuffer_get_length(input);
     guard->touching = false;
     free(body);

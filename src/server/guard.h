@@ -42,6 +42,7 @@ struct guard {
     void *wants_arg;
     bool unwanted;           /* the body that is coming in is thrown away */
     struct bufferevent *bev; /* the owner's */
+    bool secure;             /* which speaks TLS (secure.h) */
     size_t max_header;       /* bytes of a head */
     size_t max_body;         /* bytes of a body */
     enum guard_phase phase;

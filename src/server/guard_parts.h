@@ -7,6 +7,11 @@
 #include "server/guard.h"
 #include "server/head.h"
 
+/* Before and behind adding to the input: libevent keeps the end of a plain connection's frozen but
+ * while it reads into it itself. */
+void guard_unfreeze(const struct guard *guard);
+void guard_freeze(const struct guard *guard);
+
 /* Tells a client that waits for it to send its body. */
 void guard_continue(struct guard *guard);
 

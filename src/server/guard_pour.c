@@ -6,6 +6,7 @@
 #include <event2/bufferevent.h>
 
 #include "server/guard_parts.h"
+#include "server/secure.h"
 
 /* evhttp would say so, but it does not see a head before its body is here. */
 void guard_continue(struct guard *guard)
@@ -13,7 +14,11 @@ void guard_continue(struct guard *guard)
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
     /* Nothing is on its way out between two requests, so there is room; a client that does not hear
      * it sends all the same after a while. */
-    (void)send(bufferevent_getfd(guard->bev), text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (guard->secure)
+        secure_send(guard->bev, text, sizeof text - 1);
+    else
+        (void)send(bufferevent_getfd(guard->bev), text, sizeof text - 1,
+                   MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* Puts text at the end of the input, where evhttp reads it. */
@@ -21,11 +26,11 @@ static int guard_put(struct guard *guard, const void *text, size_t len, struct e
 {
     struct evbuffer *input = bufferevent_get_input(guard->bev);
     guard->touching = true;
-    (void)evbuffer_unfreeze(input, 0);
+    guard_unfreeze(guard);
     int status = len > 0 ? evbuffer_add(input, text, len) : 0;
     if (status == 0 && more != NULL)
         status = evbuffer_add_buffer(input, more);
-    (void)evbuffer_freeze(input, 0);
+    guard_freeze(guard);
     guard->touching = false;
     return status;
 }

@@ -5,7 +5,9 @@
 #include "base/clock.h"
 #include "contract/lines.h"
 #include "contract/reply.h"
+#include "server/client.h"
 #include "server/conn.h"
+#include "server/dispatch.h"
 
 /* Of the rest of a body that is refused so many times max-body are thrown away, so that the client
  * has sent all of it and reads the answer; beyond, the connection is closed in its face. */
@@ -50,7 +52,7 @@ static void inflow_read_on(struct inflow *inflow, bool on)
 {
     struct conn *conn = inflow->exchange->conn;
     if (on)
-        bufferevent_enable(conn->bev, EV_READ);
+        conn_listen(conn);
     else
         conn_quiet(conn);
 }
@@ -144,8 +146,8 @@ static void inflow_submit(struct inflow *inflow)
                    engine_secret(loop->engine), clock_wall_ms(), &objects, &batch, &err);
     size_t lines = status == BATCH_OK ? batch->event_count + batch->reject_count : 0;
     bool nothing = status == BATCH_OK && objects == 0 && !inflow->begun;
-    if (loop->shared->buckets != NULL && status == BATCH_OK)
-        buckets_charge(loop->shared->buckets, exchange->client, clock_mono_ms(), (int64_t)lines,
+    if (loop_buckets(loop) != NULL && status == BATCH_OK)
+        buckets_charge(loop_buckets(loop), exchange->client, clock_mono_ms(), (int64_t)lines,
                        (int64_t)inflow->text.len);
     inflow->text.len = 0;
     inflow->full = false;
@@ -202,7 +204,7 @@ static void inflow_account(struct inflow *inflow)
 /* A body without an end must not be a way around the limits of its client. */
 static bool inflow_limited(const struct inflow *inflow)
 {
-    struct buckets *buckets = inflow->exchange->loop->shared->buckets;
+    struct buckets *buckets = loop_buckets(inflow->exchange->loop);
     return buckets != NULL && buckets_wait(buckets, inflow->exchange->client, clock_mono_ms()) > 0;
 }
 
@@ -269,6 +271,15 @@ void inflow_tick(struct inflow *inflow, int64_t now_ms)
     inflow_turn(inflow);
 }
 
+void inflow_renew(struct inflow *inflow)
+{
+    enum access_verdict verdict = dispatch_verdict(inflow->exchange);
+    if (verdict == ACCESS_OK || inflow->status != 0)
+        return;
+    inflow_fail(inflow, dispatch_status(verdict), access_verdict_text(verdict));
+    inflow_turn(inflow);
+}
+
 void inflow_begin(struct exchange *exchange, bool gzip, int refuse, const char *why,
                   int retry_after)
 {
@@ -287,6 +298,7 @@ void inflow_begin(struct exchange *exchange, bool gzip, int refuse, const char *
     bytes_init(&inflow->text);
     inflow->piece_ms = clock_mono_ms();
     exchange->inflow = inflow;
+    exchange->client = client_address(exchange); /* a limit may come while the body does */
     exchange->intake.patient = true;
     exchange->intake.gone = inflow_client_gone;
     exchange->intake.done = inflow_done;

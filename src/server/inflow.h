@@ -28,6 +28,10 @@ void inflow_free(struct inflow *inflow); /* NULL is fine */
 /* The connection is about to be freed by evhttp. */
 void inflow_gone(struct inflow *inflow);
 
+/* Other keys and origins count from now on: a body need not end, so one that would not be let in
+ * any more ends here. What of it is stored stays. */
+void inflow_renew(struct inflow *inflow);
+
 /* Goes on where there is room again, gives up what comes too slowly. */
 void inflow_tick(struct inflow *inflow, int64_t now_ms);
 

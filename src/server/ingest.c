@@ -94,7 +94,7 @@ static int ingest_body(struct exchange *exchange, struct bytes *plain, const cha
 /* Seconds until the client may send again, 0 for now: then the bytes of the body are charged. */
 static int ingest_limit(struct exchange *exchange, size_t len)
 {
-    struct buckets *buckets = exchange->loop->shared->buckets;
+    struct buckets *buckets = loop_buckets(exchange->loop);
     int64_t now = clock_mono_ms();
     if (buckets == NULL)
         return 0;
@@ -148,8 +148,8 @@ static enum ingest_outcome ingest_read(struct exchange *exchange)
         (void)evbuffer_drain(body, evbuffer_get_length(body));
         if (exchange->conn != NULL)
             conn_read(exchange->conn);
-        if (loop->shared->buckets != NULL)
-            buckets_charge(loop->shared->buckets, exchange->client, clock_mono_ms(),
+        if (loop_buckets(loop) != NULL)
+            buckets_charge(loop_buckets(loop), exchange->client, clock_mono_ms(),
                            (int64_t)(batch->event_count + batch->reject_count), 0);
         return INGEST_READ;
     }

@@ -9,6 +9,7 @@
 /* What comes in by a socket. */
 enum door_kind {
     DOOR_MAIN,
+    DOOR_TLS,   /* the same through TLS: TCP, when there is a certificate */
     DOOR_ADMIN, /* admin-listen: probes and metrics alone, without a key */
     DOOR_KINDS,
 };
@@ -25,7 +26,7 @@ struct listen_socket {
  * local user too: a narrower folder narrows it. 0, or -1 with err. */
 int listen_open(struct listen_socket *socket, const char *address, struct error *err) MUST_CHECK;
 
-/* Closes, and removes the Unix socket. */
+/* Closes, and removes the Unix socket. Its door stays: loops look at it until they end. */
 void listen_close(struct listen_socket *socket);
 
 #endif

@@ -200,21 +200,66 @@ static struct event_base *loop_base(void)
     return base;
 }
 
+/* The guard keeps both within our own limits; these only stand behind it. */
+ev_ssize_t loop_max_header(const struct server_options *options)
+{
+    return (ev_ssize_t)options->max_header + 1024;
+}
+
+ev_ssize_t loop_max_body(const struct server_options *options)
+{
+    return (ev_ssize_t)options->max_body;
+}
+
+static struct timeval loop_timeout(const struct loop *loop)
+{
+    int64_t ms = loop->options->timeout_ms;
+    return (struct timeval){ms / 1000, (ms % 1000) * 1000};
+}
+
+/* Of connections to come. */
 static void loop_limits(struct door *door)
 {
     const struct server_options *options = door->loop->options;
-    const struct timeval timeout = {options->timeout_ms / 1000,
-                                    (options->timeout_ms % 1000) * 1000};
-    /* The guard keeps both within our own limits; these only stand behind it. */
-    evhttp_set_max_headers_size(door->http, (ev_ssize_t)options->max_header + 1024);
-    evhttp_set_max_body_size(door->http, (ev_ssize_t)options->max_body);
+    const struct timeval timeout = loop_timeout(door->loop);
+    evhttp_set_max_headers_size(door->http, loop_max_header(options));
+    evhttp_set_max_body_size(door->http, loop_max_body(options));
     evhttp_set_timeout_tv(door->http, &timeout);
+}
+
+static void loop_furnish(struct door *door)
+{
+    loop_limits(door);
     evhttp_set_allowed_methods(door->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
                                                EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
                                                EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
     evhttp_set_default_content_type(door->http, NULL);
     evhttp_set_bevcb(door->http, conn_accept, door);
     evhttp_set_gencb(door->http, dispatch_begin, door);
+}
+
+/* Between two events, where nobody has a pointer into what is replaced. */
+static void loop_on_reload(struct mail *mail)
+{
+    struct loop *loop = LIST_OF(mail, struct loop, reload_mail);
+    struct reload *reload = &loop->shared->reload;
+    const struct access *before = loop->access;
+    bool timeout = loop->options->timeout_ms != reload->options->timeout_ms;
+    loop->options = reload->options;
+    loop->access = reload->access;
+    for (size_t i = 0; i < DOOR_KINDS; i++)
+        if (loop->doors[i].http != NULL)
+            loop_limits(&loop->doors[i]);
+    if (!loop->paused && loop_full(loop)) { /* a higher cap is seen by the tick */
+        loop_pause(loop, true);
+        loop_keep_ticking(loop);
+    }
+    const struct timeval wait = loop_timeout(loop);
+    conn_renew(loop, before, timeout ? &wait : NULL);
+    pthread_mutex_lock(&reload->mutex);
+    if (--reload->left == 0)
+        pthread_cond_signal(&reload->taken);
+    pthread_mutex_unlock(&reload->mutex);
 }
 
 static int loop_open_doors(struct loop *loop)
@@ -228,7 +273,7 @@ static int loop_open_doors(struct loop *loop)
         door->http = evhttp_new(loop->base);
         if (door->http == NULL)
             return -1;
-        loop_limits(door);
+        loop_furnish(door);
     }
     return 0;
 }
@@ -244,6 +289,7 @@ int loop_init(struct loop *loop, struct listen_socket *sockets, size_t count, st
     uuid_source_init(&loop->uuids);
     loop->sockets = sockets;
     loop->socket_count = count;
+    loop->reload_mail.open = loop_on_reload;
     loop->drain_mail.open = loop_on_drain;
     loop->bound = calloc(count, sizeof(struct evhttp_bound_socket *));
     loop->mailbox = mailbox_new();

@@ -31,6 +31,8 @@ struct door {
 };
 
 struct loop {
+    /* A reload puts others in their places between two events: nobody keeps pointers into them
+     * for longer. */
     const struct server_options *options;
     const struct access *access;
     struct engine *engine;
@@ -64,7 +66,8 @@ struct loop {
     struct list feeds;              /* Server-Sent Events, struct feed */
     struct follower *feed_follower; /* of the engine, while there are such */
 
-    struct mail drain_mail; /* server_drain posts it */
+    struct mail reload_mail; /* server_reload posts it */
+    struct mail drain_mail;  /* server_drain posts it */
     bool draining;
     int64_t drain_until_ms; /* monotonic */
     bool ended;             /* the thread has left its base: the engine may be closed */
@@ -83,5 +86,16 @@ void loop_count_conn(struct loop *loop);
 
 /* A connection or a waiting request has come: the tick must run. */
 void loop_keep_ticking(struct loop *loop);
+
+/* The limits per client, NULL when there are none. */
+static inline struct buckets *loop_buckets(const struct loop *loop)
+{
+    bool limited = loop->options->limit_events > 0 || loop->options->limit_bytes > 0;
+    return limited ? loop->shared->buckets : NULL;
+}
+
+/* What evhttp is to have as its limits. */
+ev_ssize_t loop_max_header(const struct server_options *options);
+ev_ssize_t loop_max_body(const struct server_options *options);
 
 #endif

@@ -76,6 +76,7 @@ void outbox_message(struct outbox *outbox, const void *text, size_t len)
 uint64_t outbox_arrived(const struct outbox *outbox)
 {
     int unsent = 0;
+    /* Over TLS that counts what records add, so that a little less seems to have arrived. */
     uint64_t out = outbox->put - evbuffer_get_length(bufferevent_get_output(outbox->bev));
     /* What our kernel still holds, sent or not; on some sockets with what it needs itself. */
     if (ioctl(bufferevent_getfd(outbox->bev), TIOCOUTQ, &unsent) != 0 || unsent < 0)

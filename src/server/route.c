@@ -84,6 +84,30 @@ enum route_place route_find(const struct routes *routes, const char *path, size_
     return route_among(route_fixed, sizeof route_fixed / sizeof route_fixed[0], path, len);
 }
 
+bool route_collides(const struct routes *routes)
+{
+    struct routes others = *routes;
+    const char *route = routes->dashboard;
+    size_t len = strlen(route), n;
+    char key[2];
+    others.dashboard = NULL;
+    if (route_find(&others, route, len, key, sizeof key) != ROUTE_NOWHERE)
+        return true;
+    for (size_t i = 0; i < routes->prefix_count; i++) {
+        const char *prefix = routes->prefixes[i];
+        if (route_begins(prefix, strlen(prefix), route, &n) && prefix[n] == '/')
+            return true;
+        /* Paths with keys in them, and what stands below a route: nobody means that. */
+        if (!route_begins(route, len, prefix, &n))
+            continue;
+        size_t segment = n + 1 < len && route[n] == '/' ? n + 1 + strcspn(route + n + 1, "/") : len;
+        if (route_find(&others, route, segment, key, sizeof key) != ROUTE_NOWHERE ||
+            route_is(route + n, segment - n, "/k"))
+            return true;
+    }
+    return false;
+}
+
 static const struct route_row {
     enum route_action get, post; /* ROUTE_REFUSED, which is 0, where it is not taken */
     bool no_head;                /* HEAD is not taken, though GET is */

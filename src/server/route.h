@@ -57,6 +57,10 @@ struct routes {
 enum route_place route_find(const struct routes *routes, const char *path, size_t len, char *key,
                             size_t key_size);
 
+/* Whether the dashboard's route is one of the others, lies where one of those could, or has one
+ * below it. */
+bool route_collides(const struct routes *routes);
+
 /* Whether the place is one of admin-listen's. */
 bool route_admin(enum route_place place);
 

@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "server/listen.h"
 #include "server/loop.h"
@@ -17,8 +18,10 @@ struct server {
     size_t socket_count;
     struct loop *loops;
     unsigned loop_count;
-    unsigned started;              /* threads */
-    struct server_options options; /* the caller's, the caps fitted to this process */
+    unsigned started;                 /* threads */
+    struct server_options options[2]; /* the caller's, the caps fitted to this process; a reload
+                                       * fills in the other, while loops still look at the one */
+    unsigned current;
     struct shared shared;
 };
 
@@ -37,10 +40,17 @@ static int server_listen_at(struct server *server, enum door_kind door, char *co
         struct listen_socket *socket = &server->sockets[server->socket_count];
         if (listen_open(socket, addresses[i], err) != 0)
             return -1;
-        socket->door = door;
+        bool secure = door == DOOR_MAIN && server->options[server->current].tls != NULL &&
+                      socket->path == NULL;
+        socket->door = secure ? DOOR_TLS : door;
         server->socket_count++;
     }
     return 0;
+}
+
+static const char *server_door_name(enum door_kind door)
+{
+    return door == DOOR_TLS ? " with TLS" : door == DOOR_ADMIN ? " for admin" : "";
 }
 
 static int server_listen(struct server *server, const struct server_options *options,
@@ -106,6 +116,16 @@ static int server_loops(struct server *server, const struct server_options *opti
     return 0;
 }
 
+/* Makes the caller's options its own, in the place that no loop looks at. */
+static const struct server_options *server_take(struct server *server,
+                                                const struct server_options *options)
+{
+    server->current = 1 - server->current;
+    server->options[server->current] = *options;
+    server_fit(&server->options[server->current]);
+    return &server->options[server->current];
+}
+
 int server_start(struct server **out, const struct server_options *options,
                  const struct access *access, struct engine *engine, struct error *err)
 {
@@ -115,19 +135,20 @@ int server_start(struct server **out, const struct server_options *options,
         return -1;
     }
     event_set_log_callback(server_on_log);
-    server->options = *options;
     pthread_mutex_init(&server->shared.settling_mutex, NULL);
+    pthread_mutex_init(&server->shared.reload.mutex, NULL);
+    pthread_cond_init(&server->shared.reload.taken, NULL);
     list_init(&server->shared.settling);
-    options = &server->options;
-    server_fit(&server->options);
-    if (options->limit_events > 0 || options->limit_bytes > 0) {
-        server->shared.buckets = buckets_new(options->limit_events, options->limit_bytes);
-        if (server->shared.buckets == NULL) {
-            error_set(err, "out of memory");
-            free(server);
-            return -1;
-        }
+    server->shared.began_ms = clock_mono_ms();
+    page_init(&server->shared.page);
+    server->shared.buckets = buckets_new(options->limit_events, options->limit_bytes);
+    if (server->shared.buckets == NULL ||
+        page_make(&server->shared.page, options->routes.prefixes[0]) != 0) {
+        error_set(err, "out of memory");
+        server_free(server);
+        return -1;
     }
+    options = server_take(server, options);
     if (server_listen(server, options, err) != 0 ||
         server_loops(server, options, access, engine, err) != 0) {
         server_drain(server);
@@ -137,9 +158,25 @@ int server_start(struct server **out, const struct server_options *options,
     }
     for (size_t i = 0; i < server->socket_count; i++)
         log_info("listening on %s%s", server->sockets[i].name,
-                 server->sockets[i].door == DOOR_ADMIN ? " for admin" : "");
+                 server_door_name(server->sockets[i].door));
     *out = server;
     return 0;
+}
+
+void server_reload(struct server *server, const struct server_options *options,
+                   const struct access *access)
+{
+    struct reload *reload = &server->shared.reload;
+    reload->options = server_take(server, options);
+    reload->access = access;
+    reload->left = server->started;
+    buckets_rates(server->shared.buckets, options->limit_events, options->limit_bytes);
+    for (unsigned i = 0; i < server->started; i++)
+        mailbox_post(server->loops[i].mailbox, &server->loops[i].reload_mail);
+    pthread_mutex_lock(&reload->mutex);
+    while (reload->left > 0)
+        pthread_cond_wait(&reload->taken, &reload->mutex);
+    pthread_mutex_unlock(&reload->mutex);
 }
 
 void server_drain(struct server *server)
@@ -172,7 +209,10 @@ void server_free(struct server *server)
     for (size_t i = 0; i < server->socket_count; i++)
         listen_close(&server->sockets[i]);
     pthread_mutex_destroy(&server->shared.settling_mutex);
+    pthread_mutex_destroy(&server->shared.reload.mutex);
+    pthread_cond_destroy(&server->shared.reload.taken);
     buckets_free(server->shared.buckets);
+    page_clear(&server->shared.page);
     free(server->loops);
     free(server->sockets);
     free(server);

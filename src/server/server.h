@@ -17,14 +17,20 @@
 #include "contract/address.h"
 #include "contract/batch.h"
 #include "engine/engine.h"
+#include "server/files.h"
 #include "server/route.h"
+#include "server/tls.h"
 
 struct server_options {
     char *const *listen; /* "HOST:PORT", "[v6]:PORT", "unix:PATH" */
     size_t listen_count;
     char *const *admin_listen; /* likewise: probes and metrics, for whoever can reach it */
     size_t admin_listen_count;
+    struct tls *tls; /* TCP sockets of listen speak it; NULL: they are plain. The caller's */
     struct routes routes;
+    struct files *dashboard; /* served at routes.dashboard; NULL when that is */
+    bool dashboard_open;     /* to everyone: no password is asked for */
+
     const char *app_id;  /* told by ping */
     const char *version; /* likewise */
 
@@ -59,6 +65,20 @@ struct server;
  * outlive the server. 0, or -1 with err; *out may be set then and is to be freed as below. */
 int server_start(struct server **out, const struct server_options *options,
                  const struct access *access, struct engine *engine, struct error *err) MUST_CHECK;
+
+/* Has all loops go by other options, keys and origins. listen, admin_listen and threads are not
+ * looked at; the rest may differ. Waits until no loop uses the old ones any more, which the caller
+ * may free then: each swaps between two events. The thread that started the server, not once it has
+ * been drained; any number of times.
+ *
+ * Connections stay. Requests under way finish, but for what need not end: a feed and a body of
+ * lines whose key or origin is not allowed any more end. max_header and max_body hold from the next
+ * request of a connection on, max_message from its next message. A WebSocket goes on while the key
+ * that it has sent is one, with the scopes that this has now; else, and when there are keys for the
+ * first or last time, it is closed with 1012. All other limits hold at once; a lowered
+ * max_connections closes none. */
+void server_reload(struct server *server, const struct server_options *options,
+                   const struct access *access);
 
 /* Begins to end: what waits in the backlog is accepted, requests under way are finished, idle
  * connections are closed, after drain_ms the rest. Returns at once. Any thread, once. */

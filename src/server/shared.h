@@ -7,11 +7,26 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/list.h"
+#include "page/page.h"
 #include "server/buckets.h"
 
+struct access;
+struct server_options;
+
+/* What the loops are to go by from now on. Set before the mails are posted that tell them of it. */
+struct reload {
+    const struct server_options *options;
+    const struct access *access;
+    pthread_mutex_t mutex; /* guards left */
+    pthread_cond_t taken;  /* left has become 0 */
+    unsigned left;         /* loops that have not heard of it */
+};
+
 struct shared {
+    int64_t began_ms;          /* monotonic; when the server started */
     atomic_uint running;       /* loops that have not ended */
     atomic_size_t connections; /* open */
     atomic_llong receiving;    /* bytes of requests that have not been read yet */
@@ -19,9 +34,11 @@ struct shared {
     atomic_bool large;         /* a large body is being read or committed: one at a time */
     atomic_bool passing;       /* a WebSocket's partial message comes in beyond max-receiving */
     pthread_mutex_t settling_mutex;
-    struct list settling;    /* bursts that wait for news of an equal one before them, struct
-                              * intake, in order of arrival */
-    struct buckets *buckets; /* NULL when there is no limit per client */
+    struct list settling; /* bursts that wait for news of an equal one before them, struct
+                           * intake, in order of arrival */
+    struct reload reload;
+    struct buckets *buckets; /* by loop_buckets */
+    struct page page;        /* at /; not changed any more */
 };
 
 #endif

@@ -83,8 +83,15 @@ static void websocket_on_write(struct bufferevent *bev, void *arg)
 static void websocket_on_event(struct bufferevent *bev, short what, void *arg)
 {
     struct websocket *websocket = arg;
-    (void)bev;
     websocket->reset = websocket->reset || (what & BEV_EVENT_ERROR) != 0;
+    /* What was read with the end has not been told of yet. */
+    if (evbuffer_get_length(bufferevent_get_input(bev)) > 0)
+        websocket->dry = false;
+    /* Whichever way fails, TLS stops both. */
+    if (websocket->conn->secure)
+        bufferevent_enable(bev, (what & BEV_EVENT_READING) != 0 ? EV_WRITE
+                                : websocket->reading            ? EV_READ
+                                                                : 0);
     if ((what & BEV_EVENT_READING) != 0) {
         websocket->eof = true;
     } else {
@@ -174,6 +181,26 @@ void websocket_drain(struct websocket *websocket)
     websocket_turn(websocket);
 }
 
+void websocket_renew(struct websocket *websocket, const struct access *before,
+                     const struct timeval *timeout)
+{
+    struct loop *loop = websocket->loop;
+    if (timeout != NULL)
+        (void)bufferevent_set_timeouts(websocket->conn->bev, NULL, timeout);
+    if (websocket->phase != WEBSOCKET_OPEN)
+        return;
+    /* A message under way has the limit that it began with. */
+    if (websocket->dialog.open && !frames_within(websocket->frames))
+        frames_limit(websocket->frames, (size_t)loop->options->max_message);
+    websocket->revoked = !dialog_renew(&websocket->dialog, before, loop->access);
+    if (websocket->revoked || (websocket->dialog.scopes & ACCESS_QUERY) == 0)
+        push_end(&websocket->push, loop);
+    if (websocket->revoked)
+        websocket_drain(websocket);
+    else
+        websocket_turn(websocket);
+}
+
 void websocket_resume(struct loop *loop, bool all)
 {
     struct list *last = loop->blocked.previous;
@@ -223,7 +250,10 @@ int websocket_open(struct conn *conn, bool deflate, struct address client)
                                     (options->timeout_ms % 1000) * 1000};
     bufferevent_setcb(conn->bev, websocket_on_read, websocket_on_write, websocket_on_event,
                       websocket);
-    bufferevent_setwatermark(conn->bev, EV_READ, 0, WEBSOCKET_READ_BYTES);
+    /* Through TLS a record is read at a time; what a watermark holds back of one libevent 2.1
+     * forgets.
+     */
+    bufferevent_setwatermark(conn->bev, EV_READ, 0, conn->secure ? 0 : WEBSOCKET_READ_BYTES);
     bufferevent_setwatermark(conn->bev, EV_WRITE, WEBSOCKET_WRITE_BYTES, 0);
     (void)bufferevent_set_timeouts(conn->bev, NULL, &timeout);
     bufferevent_enable(conn->bev, EV_READ | EV_WRITE);

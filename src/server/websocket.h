@@ -36,6 +36,11 @@ void websocket_tick(struct websocket *websocket, int64_t now_ms);
  * has closed. May free the connection. */
 void websocket_drain(struct websocket *websocket);
 
+/* The loop has other options (timeout: NULL when that is what it was), and other keys than before:
+ * it ends when it has no right to go on by them. May free the connection. */
+void websocket_renew(struct websocket *websocket, const struct access *before,
+                     const struct timeval *timeout);
+
 /* Goes on with those that wait, as long as there is room in the queue; all: also with those that
  * wait for something else. */
 void websocket_resume(struct loop *loop, bool all);

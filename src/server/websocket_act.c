@@ -126,7 +126,7 @@ bool websocket_wait(struct websocket *websocket)
  * comes behind our last word is not held up by those. */
 static bool websocket_admit(struct websocket *websocket)
 {
-    struct buckets *buckets = websocket->loop->shared->buckets;
+    struct buckets *buckets = loop_buckets(websocket->loop);
     if (websocket->admitted || websocket->forced)
         return true;
     bool over = buckets != NULL && websocket->phase != WEBSOCKET_LAST &&
@@ -146,7 +146,7 @@ static bool websocket_admit(struct websocket *websocket)
 
 static void websocket_charge(struct websocket *websocket, size_t events, size_t bytes)
 {
-    struct buckets *buckets = websocket->loop->shared->buckets;
+    struct buckets *buckets = loop_buckets(websocket->loop);
     if (buckets != NULL)
         buckets_charge(buckets, websocket->client, clock_mono_ms(), (int64_t)events,
                        (int64_t)bytes);
@@ -191,6 +191,11 @@ static bool websocket_ask(struct websocket *websocket)
     struct dialog_result *result = &websocket->result;
     if (response_active(&websocket->response))
         return false; /* its end goes on here */
+    /* It may have waited, and the key's scopes may have changed. */
+    if ((websocket->dialog.scopes & ACCESS_QUERY) == 0) {
+        websocket_error(websocket, "the key may not query", result->req_id);
+        return true;
+    }
     if (!response_reserve(&websocket->response))
         return websocket_wait(websocket);
     /* Before the snapshot is taken. A cursor's lies in the past: what it leads to changes nothing.

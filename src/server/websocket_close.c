@@ -1,7 +1,5 @@
 #include "server/websocket_parts.h"
 
-#include <sys/socket.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -57,7 +55,20 @@ static void websocket_leave_now(struct websocket *websocket)
     bool under_way = !list_empty(&websocket->arrivals) || response_active(&websocket->response);
     if (under_way && waited < options->drain_ms / 2)
         return;
-    websocket_part(websocket, FRAMES_RESTART, "restarting");
+    /* Not 1008: the client authenticates anew when it comes again, and only there is it known
+     * whether its key is a bad one. */
+    websocket_part(websocket, FRAMES_RESTART,
+                   websocket->revoked ? "the keys have changed" : "restarting");
+}
+
+/* Whether all has been heard that was sent before the keys changed, as far as that can be told. */
+static bool websocket_caught_up(struct websocket *websocket)
+{
+    if (websocket->text != NULL || websocket->has_result)
+        return false;
+    if (clock_mono_ms() - websocket->since_ms > WEBSOCKET_ENDING_MS)
+        return true;
+    return websocket->dry && !frames_within(websocket->frames) && !conn_unread(websocket->conn);
 }
 
 /* Our Close is out and the peer's is not awaited any more by looking at frames: throws away what
@@ -68,7 +79,7 @@ static void websocket_linger(struct websocket *websocket)
     bool written = outbox_size(&websocket->outbox) == 0;
     (void)evbuffer_drain(input, evbuffer_get_length(input));
     if (websocket->phase == WEBSOCKET_LINGERING && written)
-        (void)shutdown(websocket->conn->fd, SHUT_WR);
+        conn_shut(websocket->conn);
     if (websocket->eof || (websocket->phase == WEBSOCKET_CLOSING && written) ||
         clock_mono_ms() - websocket->since_ms > WEBSOCKET_LINGER_MS)
         websocket_enter(websocket, WEBSOCKET_OVER);
@@ -79,7 +90,7 @@ static void websocket_linger(struct websocket *websocket)
 static void websocket_mute(struct websocket *websocket)
 {
     outbox_shut(&websocket->outbox);
-    (void)shutdown(websocket->conn->fd, SHUT_WR);
+    conn_shut(websocket->conn);
     response_end(&websocket->response);
     push_end(&websocket->push, websocket->loop);
     bool reads = websocket->phase == WEBSOCKET_OPEN || websocket->phase == WEBSOCKET_LEAVING;
@@ -110,6 +121,8 @@ void websocket_proceed(struct websocket *websocket)
         websocket_end_now(websocket);
     if (websocket->phase == WEBSOCKET_LEAVING)
         websocket_leave_now(websocket);
+    if (websocket->phase == WEBSOCKET_LAST && websocket->revoked && websocket_caught_up(websocket))
+        websocket_enter(websocket, WEBSOCKET_LINGERING);
     if (websocket->phase == WEBSOCKET_LINGERING || websocket->phase == WEBSOCKET_CLOSING)
         websocket_linger(websocket);
     if ((websocket->phase == WEBSOCKET_OPEN || websocket->phase == WEBSOCKET_LAST) &&

@@ -20,7 +20,8 @@
 
 enum websocket_phase {
     WEBSOCKET_OPEN,
-    WEBSOCKET_LEAVING,   /* the daemon restarts: 1012 follows when what is under way is answered */
+    WEBSOCKET_LEAVING,   /* the daemon restarts, or its keys have changed: 1012 follows when what is
+                            under way is answered */
     WEBSOCKET_LAST,      /* our Close is out, or nothing can be sent any more: what comes is
                           * committed, and not answered */
     WEBSOCKET_ENDING,    /* a Close follows when what is under way is answered */
@@ -77,6 +78,7 @@ struct websocket {
     bool admitted;    /* the message at hand has found room in the queue */
     bool burst;       /* the last arrival is a burst: what follows must not overtake it */
     bool deflate;     /* permessage-deflate was agreed on */
+    bool revoked;     /* the keys have changed: not heard for longer than what has come */
     bool end_answers; /* the Close that is due answers the peer's */
 };
 

@@ -158,15 +158,14 @@ static bool websocket_wants(struct websocket *websocket)
 
 void websocket_reading(struct websocket *websocket)
 {
-    struct bufferevent *bev = websocket->conn->bev;
     bool wants = websocket_wants(websocket);
     if (wants == websocket->reading)
         return;
     websocket->reading = wants;
     if (wants) {
         websocket->heard_ms = clock_mono_ms();
-        bufferevent_enable(bev, EV_READ);
+        conn_listen(websocket->conn);
     } else {
-        bufferevent_disable(bev, EV_READ);
+        conn_quiet(websocket->conn);
     }
 }

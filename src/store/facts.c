@@ -1,10 +1,31 @@
 #include "store/facts.h"
 
+#include <stdlib.h>
+
 #include "store/sqlite/sqlite_facts.h"
 
 int store_facts(struct store_reader *reader, struct store_facts *out, struct error *err)
 {
     return sqlite_facts(reader, out, err);
+}
+
+int store_count_steps(struct store_reader *reader, const struct store_steps_ask *ask,
+                      struct store_steps *out, struct error *err)
+{
+    return sqlite_count_steps(reader, ask, out, err);
+}
+
+void store_steps_clear(struct store_steps *steps)
+{
+    free(steps->steps);
+    steps->steps = NULL;
+    steps->count = 0;
+}
+
+int store_show_rejects(struct store_reader *reader, const struct store_rejects_ask *ask,
+                       struct store_rejects_show *show, struct error *err)
+{
+    return sqlite_show_rejects(reader, ask, show, err);
 }
 
 int store_days(struct store_reader *reader, store_day_fn *day, void *arg, struct error *err)

@@ -19,6 +19,11 @@ int store_append(struct store *store, struct store_item *items, size_t count,
     return store->ops->append(store, items, count, receipts, err);
 }
 
+void store_limit_rejects(struct store *store, int64_t max_rejects, int64_t max_rejects_bytes)
+{
+    store->ops->limit_rejects(store, max_rejects, max_rejects_bytes);
+}
+
 int store_append_apart(struct store *store, struct store_item *item,
                        const struct store_receipts *receipts, struct error *err)
 {

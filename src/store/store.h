@@ -74,6 +74,9 @@ void store_close(struct store *store);
 int store_append(struct store *store, struct store_item *items, size_t count,
                  const struct store_receipts *receipts, struct error *err) MUST_CHECK;
 
+/* Other bounds for rejects. A lower one is met when the next reject comes. Any thread. */
+void store_limit_rejects(struct store *store, int64_t max_rejects, int64_t max_rejects_bytes);
+
 /* Appends one batch, putting each event that the store refuses among the rejects. STORE_OK or
  * STORE_BUSY. Slow: for the batch that store_append refused. */
 int store_append_apart(struct store *store, struct store_item *item,
@@ -298,6 +301,7 @@ struct store_ops {
     void (*close)(struct store *store);
     int (*append)(struct store *store, struct store_item *items, size_t count,
                   const struct store_receipts *receipts, struct error *err);
+    void (*limit_rejects)(struct store *store, int64_t max_rejects, int64_t max_rejects_bytes);
     int (*append_apart)(struct store *store, struct store_item *item,
                         const struct store_receipts *receipts, struct error *err);
     int (*load_receipts)(struct store *store, store_receipts_fn *fn, void *arg, struct error *err);

@@ -7,11 +7,12 @@
  *     npm ci --prefix SOURCES/tests/browser
  *     BEACOND=src/beacond SOURCES/tests/browser/run.sh [GROUP…]
  *
- * GROUP is ingest, retries, origins, reading, feed, socket, closing or node_ws; all of them by default.
+ * GROUP is ingest, retries, origins, reading, feed, socket, closing, dashboard, page_ui, page_live or
+ * node_ws; all of them by default.
  * Where they can't run they say so: "1..0 # SKIP" with the reason. In the environment:
  *
  *     BEACOND                the daemon (./src/beacond)
- *     BEACOND_NODE_MODULES   where playwright-core and ws are installed (node_modules beside this file)
+ *     BEACOND_NODE_MODULES   where playwright-core, axe-core and ws are installed (node_modules beside this file)
  *     BEACOND_CHROMIUM       the browser (the chromium of the PATH)
  *
  *     tap.js         tests as TAP, waiting for conditions
@@ -20,7 +21,9 @@
  *     world.js       all that together for a group of tests, and the ledger of what was emitted
  *     frames.js      counts the frames of a WebSocket that passes the proxy
  *     dial.js        WebSockets of pages
- *     ingest.js retries.js origins.js reading.js feed.js socket.js closing.js node_ws.js     the tests
+ *     ingest.js retries.js origins.js reading.js feed.js socket.js closing.js
+ *     dashboard.js node_ws.js                the tests
+ *     page_ui.js page_live.js        those of the daemon's own page (page_look.js: what they share)
  *     page/          what runs in the browser: client.js is the client, reader.js the dashboard, link.js
  *                    a WebSocket (node_ws.js uses it too)
  */
@@ -30,17 +33,23 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closing } from './closing.js';
+import { dashboard } from './dashboard.js';
 import { feed } from './feed.js';
 import { ingest } from './ingest.js';
 import { nodeWs } from './node_ws.js';
 import { origins } from './origins.js';
+import { pageLive } from './page_live.js';
+import { pageUi } from './page_ui.js';
 import { reading } from './reading.js';
 import { retries } from './retries.js';
 import { socket } from './socket.js';
 import { failures, finish, note, test } from './tap.js';
 import { Site } from './world.js';
 
-const groups = { ingest, retries, origins, reading, feed, socket, closing, node_ws: nodeWs };
+const groups = {
+    ingest, retries, origins, reading, feed, socket, closing, dashboard, page_ui: pageUi, page_live: pageLive,
+    node_ws: nodeWs,
+};
 
 const flags = [
     '--headless',
@@ -102,6 +111,7 @@ if (names.some((name) => !(name in groups))) {
 const executablePath = findChromium();
 const { chromium } = findModule('playwright-core');
 const { WebSocket } = findModule('ws');
+const axe = findModule('axe-core').source;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
 const folder = mkdtempSync(path.join(tmpdir(), 'beacond-browser-'));
@@ -116,7 +126,7 @@ const browser = await chromium.launch({
 });
 note(`Chromium ${browser.version()}, node ${process.version}`);
 try {
-    await run({ browser, site, folder, WebSocket }, names.length > 0 ? names : Object.keys(groups));
+    await run({ browser, site, folder, WebSocket, axe }, names.length > 0 ? names : Object.keys(groups));
 } finally {
     await browser.close();
     await site.close();

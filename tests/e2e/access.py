@@ -4,15 +4,18 @@ The tables are the expectation. A new route is a row of ROUTES, a new way to bri
 KEYS, a new mode a row of MODES; everything else follows.
 """
 
+import base64
 import json
+import os
 
-from harness import NOW, Daemon, Response, Rows, batch, case, equal, event, main, scale
+from harness import DATA, NOW, Daemon, Response, Rows, batch, case, equal, event, main, scale
 from sockets import Refused, Socket, upgrade
 
 SECRET = "none of your business"  # in every stored event
 KEY_VALUES = {"ingest": "tk_ingest-1", "query": "tk_query_2", "both": "tk_both3", "wrong": "tk_wrong4"}
 
 # Path (KEY stands for one), and what each method needs. "path": the ingest scope, of that KEY.
+# "files": the query scope, by HTTP Basic and from any page; "moved": nothing, to where that is.
 # "upgrade": a WebSocket handshake, which these requests are not; keys come later, by message.
 ROUTES = [
     ("/_tracker", {"GET": "query", "HEAD": "query"}),
@@ -23,37 +26,49 @@ ROUTES = [
     ("/_tracker/ping", {"GET": "free", "HEAD": "free"}),
     ("/_tracker/ws", {"GET": "upgrade"}),
     ("/_tracker/tail", {"GET": "query", "HEAD": "query"}),
+    ("/_tracker/stats", {"GET": "query", "HEAD": "query"}),
+    ("/_tracker/rejects", {"GET": "query", "HEAD": "query"}),
     ("/health", {"GET": "free", "HEAD": "free"}),
+    ("/_dashboard", {"GET": "moved", "HEAD": "moved"}),
+    ("/_dashboard/", {"GET": "files", "HEAD": "files"}),
     ("/_tracker/nowhere", {}),
     ("/nowhere", {}),
-    ("/", {}),
+    ("/", {"GET": "free", "HEAD": "free"}),
 ]
+
+# What these tell is not the events.
+NO_EVENTS = ["/_tracker/stats", "/_tracker/rejects"]
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "preflight GET", "preflight POST"]
 
 # How a key is brought: name, header, query, KEY in the path; and the status where "free", "ingest",
 # "query" or "path" is needed.
 KEYS = [
-    #                          header    query     path     free  ingest query  path
-    ("none",                   None,     None,     "wrong",  200,  401,  401,   401),
-    ("wrong",                  "wrong",  None,     "wrong",  200,  401,  401,   401),
-    ("ingest",                 "ingest", None,     "ingest", 200,  200,  403,   200),
-    ("query",                  "query",  None,     "query",  200,  403,  200,   403),
-    ("both",                   "both",   None,     "both",   200,  200,  200,   200),
-    ("wrong in query",         None,     "wrong",  "wrong",  200,  401,  401,   401),
-    ("ingest in query",        None,     "ingest", "wrong",  200,  200,  403,   401),
-    ("query in query",         None,     "query",  "wrong",  200,  403,  403,   401),
-    ("both in query",          None,     "both",   "wrong",  200,  200,  403,   401),
-    ("wrong, both in query",   "wrong",  "both",   "wrong",  200,  401,  401,   401),
-    ("both, wrong in query",   "both",   "wrong",  "wrong",  200,  200,  200,   401),
-    ("wrong, both in path",    "wrong",  None,     "both",   200,  401,  401,   200),
-    ("both, ingest in path",   "both",   None,     "ingest", 200,  200,  200,   200),
-    ("both, query in path",    "both",   "ingest", "query",  200,  200,  200,   403),
+    #                          header    query     path     free  ingest query  path  files
+    ("none",                   None,     None,     "wrong",  200,  401,  401,   401,  401),
+    ("wrong",                  "wrong",  None,     "wrong",  200,  401,  401,   401,  401),
+    ("ingest",                 "ingest", None,     "ingest", 200,  200,  403,   200,  401),
+    ("query",                  "query",  None,     "query",  200,  403,  200,   403,  401),
+    ("both",                   "both",   None,     "both",   200,  200,  200,   200,  401),
+    ("wrong in query",         None,     "wrong",  "wrong",  200,  401,  401,   401,  401),
+    ("ingest in query",        None,     "ingest", "wrong",  200,  200,  403,   401,  401),
+    ("query in query",         None,     "query",  "wrong",  200,  403,  403,   401,  401),
+    ("both in query",          None,     "both",   "wrong",  200,  200,  403,   401,  401),
+    ("wrong, both in query",   "wrong",  "both",   "wrong",  200,  401,  401,   401,  401),
+    ("both, wrong in query",   "both",   "wrong",  "wrong",  200,  200,  200,   401,  401),
+    ("wrong, both in path",    "wrong",  None,     "both",   200,  401,  401,   200,  401),
+    ("both, ingest in path",   "both",   None,     "ingest", 200,  200,  200,   200,  401),
+    ("both, query in path",    "both",   "ingest", "query",  200,  200,  200,   403,  401),
+    ("ingest by Basic",        None,     None,     "wrong",  200,  401,  401,   401,  401),
+    ("query by Basic",         None,     None,     "wrong",  200,  401,  401,   401,  200),
 ]
-NEEDS = {"free": 4, "ingest": 5, "query": 6, "path": 7}
+NEEDS = {"free": 4, "ingest": 5, "query": 6, "path": 7, "files": 8}
+BY_BASIC = {"ingest by Basic": "ingest", "query by Basic": "query"}
 
 LISTED, LOOPBACK, FOREIGN = "https://shop.example", "http://localhost:5173", "https://evil.example"
 SITE, PAGE = "https://site.example", "https://a.pages.example"
+
+DASHBOARD = {"dashboard": os.path.join(DATA, "dashboard")}
 
 # From these no key is needed to ingest, where beacon-origin lists them.
 BEACONS = [SITE, PAGE]
@@ -88,6 +103,9 @@ def request_of(path, method, key, keyed):
     if query:
         target += "?key=" + KEY_VALUES[query]
     headers = {"X-Tracker-Key": KEY_VALUES[header]} if header else {}
+    if name in BY_BASIC:
+        pair = "user:" + KEY_VALUES[BY_BASIC[name]]
+        headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
     body = batch([event(payload=json.dumps(SECRET))]) if method == "POST" else None
     if method in ("PUT", "PATCH"):
         body = b""  # as browsers do: Content-Length: 0
@@ -107,17 +125,19 @@ def expected(route, method, key, keyed, allowed, beacon=False):
     if method not in needs:
         return 405
     need = needs[method]
-    if need != "free" and not allowed:
+    if need == "moved":
+        return 301
+    if need not in ("free", "files") and not allowed:
         return 403
     if need == "upgrade":
         return 426
-    if beacon and need == "ingest" and key[0] == "none":
+    if beacon and need == "ingest" and (key[0] == "none" or key[0] in BY_BASIC):
         return 200
     return key[NEEDS[need]] if keyed else 200
 
 
 def check_cors(answer, route, method, origin, allowed):
-    if origin is None or not allowed:
+    if origin is None or not allowed or route[0].startswith("/_dashboard"):
         for name, _ in answer.headers:
             assert not name.lower().startswith("access-control-"), name
         return
@@ -147,7 +167,7 @@ def check_answer(answer, route, method, status):
     if status == 405:
         equal({m.strip() for m in answer.header("Allow").split(",")}, set(route[1]) | {"OPTIONS"}, "Allow")
     shown = SECRET.encode() in answer.body
-    reads = method == "GET" and route[1].get("GET") == "query" and status == 200
+    reads = method == "GET" and route[1].get("GET") == "query" and status == 200 and route[0] not in NO_EVENTS
     equal(shown, reads, "events shown")
     assert SECRET not in repr(answer.headers)
 
@@ -173,7 +193,7 @@ def ask(daemon, connection, method, target, headers, body):
 
 def check_mode(mode):
     name, options, keyed, may, may_not = mode
-    daemon, rows, stored, number = Daemon(**options), Rows(), 1, 0
+    daemon, rows, stored, number = Daemon(**options, **DASHBOARD), Rows(), 1, 0
     key = {"X-Tracker-Key": KEY_VALUES["both"]}
     daemon.save([event(NOW, 0, payload=json.dumps(SECRET))], headers=key)
     connection = daemon.connection()
@@ -261,7 +281,7 @@ HOSTS = [
 
 @case
 def without_keys_a_foreign_host_is_refused_on_everything():
-    daemon, rows = Daemon(), Rows()
+    daemon, rows = Daemon(**DASHBOARD), Rows()
     daemon.save([event(NOW, 0, payload=json.dumps(SECRET))])
     connection = daemon.connection()
     for host, local in HOSTS:

@@ -198,8 +198,10 @@ def too_many_at_once_are_told_so():
     poll(lambda: "result" in ask(daemon, {"job": "recount"}), "room again")
     silent = [connect(daemon) for n in range(SESSIONS)]
     daemon.stop()  # with all of them open
+    # The place of one that has just gone may not have been free again.
+    told = [rest(sock) for sock in silent]
+    assert b"" in told and all(text == b"" or b"too many commands" in text for text in told), told
     for sock in silent:
-        equal(rest(sock), b"")
         sock.close()
 
 

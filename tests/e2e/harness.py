@@ -6,6 +6,8 @@ behind it only the cases whose names hold one of them. Python's standard library
   BEACOND       the binary, default ./src/beacond
   BEACOND_SLOW  1: the daemon runs under valgrind or something like it. Sizes go down (scale()),
                 deadlines up, and resident memory is not judged. Sanitizers are noticed by themselves
+  BEACOND_TEST_BRIEF  1: the first case of each program alone: whether everything it needs is there
+  BEACOND_TEST_TLS  1: every daemon gets a certificate, and TCP is spoken to through TLS
 
 Output is TAP. A case is a function under @case; its name, underscores as spaces, is the sentence.
 It fails by an exception, and can't run by raising Skip. What a case has started is stopped behind
@@ -33,6 +35,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -40,6 +43,8 @@ import threading
 import time
 import traceback
 import zlib
+
+import certs
 
 BINARY = os.path.abspath(os.environ.get("BEACOND", "./src/beacond"))
 
@@ -53,6 +58,8 @@ def _sanitized():
 
 
 SLOW = os.environ.get("BEACOND_SLOW", "") not in ("", "0") or _sanitized()
+BRIEF = os.environ.get("BEACOND_TEST_BRIEF", "") == "1"
+TLS = os.environ.get("BEACOND_TEST_TLS", "") not in ("", "0")
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
 PATIENCE = 120 if SLOW else 20  # seconds until something that must happen has not happened
 
@@ -136,6 +143,8 @@ def main():
         sys.exit(1)
     words = sys.argv[1:]
     chosen = [f for f in _cases if not words or any(w in f.__name__ for w in words)]
+    if BRIEF and not words:
+        chosen = chosen[:1]
     print("1..%d" % len(chosen), flush=True)
     failed = 0
     for number, function in enumerate(chosen, 1):
@@ -246,6 +255,9 @@ class Daemon:
         self.directory = directory()
         self.database = database or os.path.join(self.directory, "beacond.db")
         options = dict(options, database=self.database, listen=listen)
+        if TLS and "tls_cert" not in options:
+            options.update(tls_cert=os.path.join(certs.authority(), "cert.pem"),
+                           tls_key=os.path.join(certs.authority(), "key.pem"))
         flags = []
         for name, value in options.items():
             for one in value if isinstance(value, (list, tuple)) else [value]:
@@ -257,6 +269,7 @@ class Daemon:
                 preexec()
 
         self.lines = []
+        self.secure = []  # addresses that speak TLS, once ready
         self._changed = threading.Condition()
         self._ended = False
         self.expected_exit = 0
@@ -270,8 +283,10 @@ class Daemon:
         threading.Thread(target=self._follow, daemon=True).start()
         if ready:
             self.wait_log(r" ready$")
-            self.addresses = [m.group(1) for m in (re.search(r" listening on (\S+)$", line)
-                                                   for line in self.log()) if m]
+            found = [m for m in (re.search(r" listening on (\S+)( with TLS)?$", line)
+                                 for line in self.log()) if m]
+            self.addresses = [m.group(1) for m in found]
+            self.secure = [m.group(1) for m in found if m.group(2)]
             assert self.addresses, "ready without listening"
             self.address = self.addresses[0]
 
@@ -373,7 +388,13 @@ class Daemon:
         sock.connect(place)
         if kind != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
+        return self.secured(sock, address)
+
+    def secured(self, sock, address=None):
+        """The connected socket, through TLS where the daemon speaks that."""
+        if (address or self.address) not in self.secure:
+            return sock
+        return certs.context().wrap_socket(sock, server_hostname="localhost")
 
     def wire(self, address=None):
         return Wire(self.connect(address))
@@ -614,7 +635,7 @@ class Wire:
         """Sends; a peer that has closed already is no error here, reading will tell."""
         try:
             self.sock.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
             pass
         return self
 
@@ -631,7 +652,7 @@ class Wire:
     def _more(self):
         try:
             data = self.sock.recv(65536)
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLEOFError):
             data = b""
         self.buffer += data
         return bool(data)
@@ -697,6 +718,10 @@ class Wire:
 
     def silent(self):
         """True when at this moment nothing has come and nobody closed."""
+        if isinstance(self.sock, certs.Secure) and not self.buffer:
+            came = self.sock.waits()
+            self.buffer = came or b""
+            return came is None
         return not self.buffer and not select.select([self.sock], [], [], 0)[0]
 
 

@@ -394,7 +394,7 @@ class Socket:
         if not select.select([sock], [], [], 0)[0]:
             return False
         try:
-            return sock.recv(1, socket.MSG_PEEK) == b""
+            return socket.socket.recv(sock, 1, socket.MSG_PEEK) == b""
         except ConnectionResetError:
             return True
 
@@ -406,7 +406,7 @@ def narrow(daemon, room):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
     sock.settimeout(PATIENCE)
     sock.connect(place)
-    return sock
+    return daemon.secured(sock)
 
 
 def check_upgraded(answer, key):

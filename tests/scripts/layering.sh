@@ -1,6 +1,6 @@
 #!/bin/sh
 # No include points the wrong way: base <- contract <- store, cache <- engine <- control,
-# server <- commands;
+# server <- commands; page sees base alone and is seen by server;
 # options sees base and contract, main.c options and commands. And each library is seen by its own
 # room alone.
 cd "${srcdir:-.}/src" || exit 1
@@ -48,7 +48,8 @@ room cache base contract
 room store base contract
 room engine base contract store cache
 room control base contract store engine
-room server base contract store cache engine
+room page base
+room server base contract store cache engine page
 room options base contract
 room commands base contract store cache engine control server options
 verdict 'main.c includes nothing but options, commands and base' "$(
@@ -60,7 +61,7 @@ only 'sqlite3' 'store/sqlite/' 'sqlite3.h is seen by store/sqlite alone'
 only 'store/sqlite/' 'store/' 'the headers of store/sqlite are seen by the store alone'
 only 'event2?/|event[.]h|evhttp' 'server/' 'libevent is seen by the server alone'
 only 'jansson' 'contract/|engine/|control/|server/|commands/' 'jansson is not seen by base, store, cache, options'
-only 'zlib' 'contract/|cache/|server/' 'zlib is seen by contract, cache and server alone'
+only 'zlib' 'contract/|cache/|page/|server/' 'zlib is seen by contract, cache, page and server alone'
 only 'wslay' 'contract/' 'wslay is seen by contract alone'
 
 echo "1..$n"

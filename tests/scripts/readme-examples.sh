@@ -77,6 +77,7 @@ stream()
     exec 4<&-
     [[ $head == retry:* ]]
 }
+count_days() { run "curl 'http://127.0.0.1:4242/_tracker/stats" && [[ $said == '{"state":"ready",'*'"step":"day","total":'*'Z",'* ]]; }
 rejects() { run 'beacond rejects' && [ "$said" = '0 stored, 0 already there, 0 kept' ]; }
 retain() { example 'retain = ' >"$scratch/retain.conf" && (cd "$scratch" && "$beacond" check-config --config retain.conf >/dev/null); }
 prune() { run 'beacond prune' && [[ $said == *' events erased, '*' bytes freed' ]]; }
@@ -104,6 +105,7 @@ ok 'lines are sent with curl' post_lines
 ok 'what was stored is exported' export_both
 ok 'it is followed' follow
 ok 'as a stream, too' stream
+ok 'it is counted' count_days
 ok 'there are no rejects' rejects
 ok 'the retention options are right' retain
 ok 'what is old is erased' prune

@@ -15,7 +15,7 @@ clang-tidy --version 2>/dev/null | grep -q "version 14[.]" || {
 srcdir=${srcdir:-.}
 stamps=tests/tidy
 mkdir -p $stamps
-newest=$(find "$srcdir/src" "$srcdir/.clang-tidy" src/store/sqlite/sql.h \
+newest=$(find "$srcdir/src" "$srcdir/.clang-tidy" src/store/sqlite/sql.h src/page/text.h \
     \( -name '*.h' -o -name .clang-tidy \) -exec ls -t {} + | head -n 1)
 export srcdir stamps newest
 

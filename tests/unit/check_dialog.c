@@ -346,6 +346,63 @@ START_TEST(without_memory_a_right_message_is_never_closed_on)
 }
 END_TEST
 
+/* ---- other keys ---- */
+
+/* Keys before and now, which of them has come ("" for none), and what becomes of the dialog: the
+ * scopes that it goes on with, or AGAIN. */
+#define AGAIN 99u
+
+static const struct {
+    const char *before[4], *now[4], *key;
+    unsigned scopes;
+} renewals[] = {
+    {{"a"}, {"a"}, "a", ACCESS_INGEST | ACCESS_QUERY},
+    {{"a", "b"}, {"b", "a"}, "a", ACCESS_INGEST | ACCESS_QUERY}, /* at another place */
+    {{"a:query", "b"}, {"c", "b", "a:ingest"}, "a", ACCESS_INGEST},
+    {{"a", "b:ingest"}, {"b"}, "b", ACCESS_INGEST | ACCESS_QUERY},
+    {{"a", "b"}, {"b"}, "a", AGAIN},
+    {{"a", "b"}, {"aa", "A"}, "a", AGAIN},
+    {{"a"}, {"b"}, "", ACCESS_NONE}, /* a stranger has time to send one */
+    {{"a"}, {NULL}, "a", AGAIN},
+    {{"a"}, {NULL}, "", AGAIN}, /* nobody has judged where it comes from */
+    {{NULL}, {"a"}, "", AGAIN},
+    {{NULL}, {NULL}, "", ACCESS_INGEST | ACCESS_QUERY},
+};
+
+static struct access *access_of(const char *const *texts)
+{
+    struct access *access = access_new();
+    for (size_t i = 0; i < 4 && texts[i] != NULL; i++)
+        ck_assert_int_eq(access_add_key(access, texts[i], NULL), 0);
+    return access;
+}
+
+START_TEST(other_keys_leave_a_dialog_its_key_or_end_it)
+{
+    struct access *before = access_of(renewals[_i].before), *now = access_of(renewals[_i].now);
+    char text[64];
+    dialog_init(&dialog, before);
+    means.access = before;
+    if (*renewals[_i].key != '\0') {
+        snprintf(text, sizeof text, "{\"type\":\"auth\",\"key\":\"%s\"}", renewals[_i].key);
+        take(text);
+        ck_assert(dialog.open);
+    }
+    bool open = dialog.open;
+    if (dialog_renew(&dialog, before, now)) {
+        ck_assert_uint_eq(dialog.scopes, renewals[_i].scopes);
+        ck_assert(dialog.open == open);
+        /* And again, where its place must be known. */
+        ck_assert(dialog_renew(&dialog, now, now));
+        ck_assert_uint_eq(dialog.scopes, renewals[_i].scopes);
+    } else {
+        ck_assert_uint_eq(renewals[_i].scopes, AGAIN);
+    }
+    access_free(before);
+    access_free(now);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("dialog");
@@ -361,6 +418,8 @@ int main(void)
     tcase_add_test(tests, json_deeper_than_jansson_reads_is_an_error);
     tcase_add_loop_test(tests, without_memory_a_right_message_is_never_closed_on, 0,
                         sizeof thrifty / sizeof *thrifty);
+    tcase_add_loop_test(tests, other_keys_leave_a_dialog_its_key_or_end_it, 0,
+                        sizeof renewals / sizeof *renewals);
     suite_add_tcase(suite, tests);
     return unit_main(suite);
 }

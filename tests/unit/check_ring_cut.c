@@ -43,6 +43,40 @@ START_TEST(cut_counts_without_taking)
 }
 END_TEST
 
+static int note_event(void *arg, struct range_place place, const char *text, size_t len)
+{
+    struct bytes *out = arg;
+    ck_assert_int_eq(bytes_append(out, text, len), 0);
+    ck_assert_int_eq(bytes_append_format(out, "@%d ", (int)place.ts), 0);
+    return place.ts == 2 ? 7 : 0;
+}
+
+/* Whole segments, some with what came late, and what is not compressed yet. */
+START_TEST(cut_hands_out_events_one_by_one)
+{
+    struct cut cut;
+    struct cut_ask ask = {
+        .since = 2, .until = 12, .start = PLACE_HIGHEST, .max_seq = INT64_MAX, .limit = 100};
+    struct bytes scratch, out;
+    int status = 0;
+    bytes_init(&scratch);
+    bytes_init(&out);
+    tell_run(1, SEGMENT * 2 + 1);
+    (void)seal_all(SETTLE_MS);
+    tell(4, 100);
+    tell(11, 101);
+    ck_assert_int_eq(ring_cut(ring, &ask, &cut), 0);
+    for (size_t i = 0; i < cut.part_count && status == 0; i++)
+        status = cut_each(&cut, &cut.parts[i], &scratch, note_event, &out);
+    ck_assert_int_eq(status, 7);
+    ck_assert_int_eq(bytes_append(&out, "", 1), 0);
+    ck_assert_str_eq(out.data, "101@11 9@9 8@8 7@7 6@6 5@5 100@4 4@4 3@3 2@2 ");
+    cut_clear(&cut);
+    bytes_clear(&scratch);
+    bytes_clear(&out);
+}
+END_TEST
+
 START_TEST(cut_stays_as_it_was_whatever_becomes_of_the_ring)
 {
     struct cut cut;
@@ -119,6 +153,7 @@ int main(void)
 {
     const TTest *const cases[] = {cut_skips_limits_and_goes_on_behind_a_place,
                                   cut_counts_without_taking,
+                                  cut_hands_out_events_one_by_one,
                                   cut_stays_as_it_was_whatever_becomes_of_the_ring,
                                   cut_of_a_window_outside_is_empty_and_says_where_to_look,
                                   cut_of_all_ends_as_soon_as_too_much_is_loose,

@@ -109,6 +109,37 @@ START_TEST(route_gives_each_place_its_methods)
 }
 END_TEST
 
+static const struct {
+    const char *dashboard;
+    bool collides;
+} collide_cases[] = {
+    {"/_dashboard", false},
+    {"/_trackers", false},
+    {"/_tracker/dashboard", false},
+    {"/a", true}, /* /a/b is below it */
+    {"/a/b", true},
+    {"/a/bc", false},
+    {"/_tracker", true},
+    {"/_tracker/events", true},
+    {"/_tracker/events/x", true},
+    {"/_tracker/eventsx", false},
+    {"/_tracker/ws", true},
+    {"/_tracker/k", true},
+    {"/_tracker/k/x", true},
+    {"/_tracker/k/tk_test/events", true},
+    {"/a/b/k/x/y", true},
+    {"/health", true},
+    {"/metrics", true},
+    {"/livez", true},
+};
+
+START_TEST(route_of_the_dashboard_collides_with_the_others)
+{
+    struct routes with = {prefixes, 2, collide_cases[_i].dashboard};
+    ck_assert_msg(route_collides(&with) == collide_cases[_i].collides, "%s", with.dashboard);
+}
+END_TEST
+
 static const char *const redact_cases[][2] = {
     {"/_tracker/events", "/_tracker/events"},
     {"/_tracker/k/secret/events", "/_tracker/k/.../events"},
@@ -150,6 +181,8 @@ int main(void)
     tcase_add_loop_test(tcase, route_finds_places_by_the_table, 0,
                         (int)(sizeof route_cases / sizeof *route_cases));
     tcase_add_test(tcase, route_gives_each_place_its_methods);
+    tcase_add_loop_test(tcase, route_of_the_dashboard_collides_with_the_others, 0,
+                        (int)(sizeof collide_cases / sizeof *collide_cases));
     tcase_add_loop_test(tcase, route_redacts_keys, 0,
                         (int)(sizeof redact_cases / sizeof *redact_cases));
     tcase_add_test(tcase, route_redacts_into_any_room);

@@ -240,6 +240,34 @@ START_TEST(timestamp_format_stays_within_four_digit_years)
 }
 END_TEST
 
+START_TEST(timestamp_format_any_goes_on_beyond_four_digit_years)
+{
+    static const struct {
+        int64_t ms;
+        const char *text;
+    } cases[] = {
+        {0, "1970-01-01T00:00:00.000Z"},
+        {-1, "1969-12-31T23:59:59.999Z"},
+        {INT64_C(-62167219200000), "0000-01-01T00:00:00.000Z"},
+        {INT64_C(-62167219200001), "-000001-12-31T23:59:59.999Z"},
+        {INT64_C(-62167219200000) - INT64_C(86400000), "-000001-12-31T00:00:00.000Z"},
+        {INT64_C(253402300799999), "9999-12-31T23:59:59.999Z"},
+        {INT64_C(253402300800000), "+010000-01-01T00:00:00.000Z"},
+        {INT64_C(253402300800000) + 60 * INT64_C(86400000), "+010000-03-01T00:00:00.000Z"},
+        {INT64_C(253402300800000) + INT64_C(146097) * 86400000, "+010400-01-01T00:00:00.000Z"},
+        {INT64_C(-62167219200000) - INT64_C(146097) * 86400000, "-000400-01-01T00:00:00.000Z"},
+    };
+    char text[TIMESTAMP_SIZE];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        timestamp_format_any(text, cases[i].ms);
+        ck_assert_str_eq(text, cases[i].text);
+    }
+    timestamp_format_any(text, INT64_MIN);
+    timestamp_format_any(text, INT64_MAX);
+    ck_assert_uint_lt(strlen(text), TIMESTAMP_SIZE);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("timestamp");
@@ -254,6 +282,7 @@ int main(void)
     tcase_add_test(tests, timestamp_agrees_with_the_calendar_of_the_c_library);
     tcase_add_test(tests, timestamp_counts_every_day_from_year_0_to_9999);
     tcase_add_test(tests, timestamp_format_stays_within_four_digit_years);
+    tcase_add_test(tests, timestamp_format_any_goes_on_beyond_four_digit_years);
     suite_add_tcase(suite, tests);
     return unit_main(suite);
 }

@@ -171,6 +171,96 @@ START_TEST(utf8_takes_an_empty_text)
 }
 END_TEST
 
+/* What browsers show of it: byte for byte by the reference. */
+static void repaired(struct bytes *out, const unsigned char *text, size_t len, bool beginning)
+{
+    for (size_t at = 0; at < len;) {
+        int size = reference_character(text + at, len - at);
+        if (size > 0) {
+            ck_assert_int_eq(bytes_append(out, text + at, (size_t)size), 0);
+            at += (size_t)size;
+            continue;
+        }
+        if (size < 0 && beginning)
+            return;
+        ck_assert_int_eq(bytes_append_text(out, "\xef\xbf\xbd"), 0);
+        if (size < 0)
+            return;
+        size_t broken = 1; /* the longest that might have become a character */
+        for (size_t n = 1; n < 4 && at + n <= len; n++)
+            if (reference_character(text + at, n) < 0)
+                broken = n;
+        at += broken;
+    }
+}
+
+static void check_repair(const unsigned char *text, size_t len, bool beginning)
+{
+    struct bytes expected, got;
+    bytes_init(&expected);
+    bytes_init(&got);
+    repaired(&expected, text, len, beginning);
+    ck_assert_int_eq(utf8_repair(&got, (const char *)text, len, beginning), 0);
+    ck_assert_uint_eq(got.len, expected.len);
+    if (got.len > 0)
+        ck_assert_mem_eq(got.data, expected.data, got.len);
+    ck_assert(len == 0 || got.len == 0 ||
+              verdict((unsigned char *)got.data, got.len, 0, 0) == WHOLE);
+    bytes_clear(&expected);
+    bytes_clear(&got);
+}
+
+START_TEST(utf8_repair_replaces_what_breaks_off)
+{
+    static const struct {
+        const char *text, *whole, *beginning;
+    } cases[] = {
+        {"", "", ""},
+        {"plain", "plain", "plain"},
+        {"\xc3\xa9", "\xc3\xa9", "\xc3\xa9"},
+        {"a\xff"
+         "b",
+         "a\xef\xbf\xbd"
+         "b",
+         "a\xef\xbf\xbd"
+         "b"},
+        {"\xe2\x82", "\xef\xbf\xbd", ""},
+        {"\xe2\x82\xff", "\xef\xbf\xbd\xef\xbf\xbd", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
+         "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xf0\x9f\x98\xe2\x82\xac", "\xef\xbf\xbd\xe2\x82\xac", "\xef\xbf\xbd\xe2\x82\xac"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int beginning = 0; beginning < 2; beginning++) {
+            const char *expected = beginning ? cases[i].beginning : cases[i].whole;
+            struct bytes got;
+            bytes_init(&got);
+            ck_assert_int_eq(
+                utf8_repair(&got, cases[i].text, strlen(cases[i].text), beginning == 1), 0);
+            ck_assert_uint_eq(got.len, strlen(expected));
+            ck_assert(got.len == 0 || memcmp(got.data, expected, got.len) == 0);
+            bytes_clear(&got);
+        }
+}
+END_TEST
+
+START_TEST(utf8_repair_agrees_with_the_reference)
+{
+    static const unsigned char bytes[] = {0x00, 'a',  0x7f, 0x80, 0xbf, 0xc1, 0xc3,
+                                          0xe0, 0xa0, 0x9f, 0xe2, 0xed, 0xef, 0xf0,
+                                          0x90, 0x8f, 0xf4, 0xf5, 0xff};
+    struct dice dice = dice_new();
+    for (unsigned round = 0; round < unit_rounds(50000); round++) {
+        unsigned char text[12];
+        size_t len = dice_roll(&dice, sizeof text + 1);
+        for (size_t i = 0; i < len; i++)
+            text[i] = bytes[dice_roll(&dice, sizeof bytes)];
+        check_repair(text, len, false);
+        check_repair(text, len, true);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("utf8");
@@ -182,6 +272,8 @@ int main(void)
     tcase_add_test(tests, utf8_sees_every_byte_of_long_texts);
     tcase_add_test(tests, utf8_agrees_on_texts_in_three_pieces);
     tcase_add_test(tests, utf8_takes_an_empty_text);
+    tcase_add_test(tests, utf8_repair_replaces_what_breaks_off);
+    tcase_add_test(tests, utf8_repair_agrees_with_the_reference);
     suite_add_tcase(suite, tests);
     return unit_main(suite);
 }

@@ -7,13 +7,15 @@
 #ifndef BEACOND_STORE_SQLITE_REJECTS_H
 #define BEACOND_STORE_SQLITE_REJECTS_H
 
+#include <stdatomic.h>
+
 #include "store/sqlite/db.h"
 
 struct rejects {
-    int64_t rows;      /* in the table */
-    int64_t bytes;     /* of their events */
-    int64_t max_rows;  /* bounds; what is oldest goes first */
-    int64_t max_bytes; /* a single reject over it is not kept at all */
+    int64_t rows;           /* in the table */
+    int64_t bytes;          /* of their events */
+    atomic_llong max_rows;  /* bounds, which any thread may change; what is oldest goes first */
+    atomic_llong max_bytes; /* a single reject over it is not kept at all */
 };
 
 /* Reads rows and bytes from the table. */

@@ -13,7 +13,7 @@ static const enum sql_statement reader_sum[STEP_COUNT] = {
     [STEP_DAY] = SQL_SUM_DAY,
 };
 
-static const enum sql_statement reader_steps[STEP_COUNT] = {
+const enum sql_statement sqlite_reader_steps[STEP_COUNT] = {
     [STEP_SECOND] = SQL_STEPS_SECOND,
     [STEP_MINUTE] = SQL_STEPS_MINUTE,
     [STEP_HOUR] = SQL_STEPS_HOUR,
@@ -105,7 +105,7 @@ static int reader_add_steps(struct db *db, enum step step, int64_t from, int64_t
     return reader_add(db, reader_sum[step], from, to - 1, sum, err);
 }
 
-static int reader_total(struct db *db, int64_t since, int64_t until, int64_t *total,
+int sqlite_reader_total(struct db *db, int64_t since, int64_t until, int64_t *total,
                         struct error *err)
 {
     *total = 0;
@@ -131,7 +131,7 @@ static int reader_narrow(struct db *db, enum step step, int64_t *first, int64_t 
     int64_t ragged = 0;
     if (whole_first > whole_last)
         return STORE_OK;
-    int status = reader_total(db, whole_last + step_ms[step], *last, &ragged, err);
+    int status = sqlite_reader_total(db, whole_last + step_ms[step], *last, &ragged, err);
     if (status != STORE_OK)
         return status;
     if (ragged >= *skip) {
@@ -140,7 +140,7 @@ static int reader_narrow(struct db *db, enum step step, int64_t *first, int64_t 
     }
     *skip -= ragged;
     *last = whole_last + step_ms[step] - 1;
-    sqlite3_stmt *steps = db_statement(db, reader_steps[step]);
+    sqlite3_stmt *steps = db_statement(db, sqlite_reader_steps[step]);
     if (steps == NULL)
         return db_failure(db, err);
     db_bind_int(steps, ":first", whole_first);
@@ -205,7 +205,7 @@ static int reader_survey(struct db *db, int64_t since, int64_t until, int64_t sk
         status = db_number(db, erasures, &out->erasures, err);
     if (status != STORE_OK || since > until)
         return status;
-    status = reader_total(db, since, until, &out->total, err);
+    status = sqlite_reader_total(db, since, until, &out->total, err);
     if (status != STORE_OK || skip == 0)
         return status;
     if (skip >= out->total)

@@ -1,5 +1,8 @@
 /* Tables in the order of their numbers, a page at a time: rejects and receipts. */
 
+#include <stdlib.h>
+
+#include "store/sqlite/sqlite_facts.h"
 #include "store/sqlite/sqlite_reader_parts.h"
 
 /* Who gets the rows of one call. */
@@ -84,4 +87,116 @@ int sqlite_reader_page_receipts(struct store_reader *base, int64_t after_row,
 {
     struct pages_call call = {.receipts = row, .arg = arg};
     return pages_from(base, SQL_PAGE_RECEIPTS, after_row, &call, more, err);
+}
+
+/* --- what is shown of rejects ----------------------------------------------------------------- */
+
+static int pages_no_memory(struct error *err)
+{
+    error_set(err, "out of memory");
+    return STORE_BUSY;
+}
+
+static int pages_reasons(struct db *db, const struct store_rejects_ask *ask,
+                         struct store_rejects_show *show, struct error *err)
+{
+    int code = SQLITE_DONE, status = STORE_OK;
+    sqlite3_stmt *rows = db_statement(db, SQL_REJECT_REASONS);
+    if (rows == NULL)
+        return db_failure(db, err);
+    db_bind_int(rows, ":most", (int64_t)ask->reasons);
+    while (status == STORE_OK && (code = sqlite3_step(rows)) == SQLITE_ROW) {
+        const char *reason = (const char *)sqlite3_column_text(rows, 0);
+        size_t len = (size_t)sqlite3_column_bytes(rows, 0);
+        if (reason == NULL ||
+            show->reason(show->arg, reason, len, sqlite3_column_int64(rows, 1)) != 0)
+            status = pages_no_memory(err);
+    }
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        status = db_failure(db, err);
+    (void)sqlite3_reset(rows);
+    return status;
+}
+
+/* Reads the beginning of a reject's text and nothing behind it, be it megabytes. *head has room. */
+static int pages_head(struct db *db, int64_t n, char *head, size_t len, struct error *err)
+{
+    sqlite3_blob *blob = NULL;
+    int status = STORE_OK;
+    if (sqlite3_blob_open(db->handle, "main", "rejects", "event", n, 0, &blob) != SQLITE_OK ||
+        sqlite3_blob_read(blob, head, (int)len, 0) != SQLITE_OK)
+        status = db_failure(db, err);
+    (void)sqlite3_blob_close(blob); /* NULL is fine */
+    return status;
+}
+
+static int pages_show_reject(struct db *db, sqlite3_stmt *row, const struct store_rejects_ask *ask,
+                             struct store_rejects_show *show, char *head, struct error *err)
+{
+    int64_t bytes = sqlite3_column_int64(row, 3);
+    struct store_reject reject = {
+        .n = sqlite3_column_int64(row, 0),
+        .received = sqlite3_column_int64(row, 1),
+        .reason = (const char *)sqlite3_column_text(row, 2),
+        .text = head,
+        .len = bytes < (int64_t)ask->head_bytes ? (size_t)bytes : ask->head_bytes,
+    };
+    if (reject.reason == NULL)
+        return pages_no_memory(err);
+    int status = pages_head(db, reject.n, head, reject.len, err);
+    if (status == STORE_OK && show->reject(show->arg, &reject, bytes) != 0)
+        status = pages_no_memory(err);
+    return status;
+}
+
+static int pages_show_rejects(struct db *db, const struct store_rejects_ask *ask,
+                              struct store_rejects_show *show, char *head, struct error *err)
+{
+    int code = SQLITE_DONE, status = STORE_OK;
+    sqlite3_stmt *rows = db_statement(db, SQL_REJECTS_DOWN);
+    if (rows == NULL)
+        return db_failure(db, err);
+    db_bind_int(rows, ":before", ask->before);
+    for (size_t shown = 0; status == STORE_OK && !show->more; shown++) {
+        code = sqlite3_step(rows);
+        if (code != SQLITE_ROW)
+            break;
+        show->more = shown == ask->most;
+        if (!show->more)
+            status = pages_show_reject(db, rows, ask, show, head, err);
+    }
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        status = db_failure(db, err);
+    (void)sqlite3_reset(rows);
+    return status;
+}
+
+static int pages_show(struct db *db, const struct store_rejects_ask *ask,
+                      struct store_rejects_show *show, struct error *err)
+{
+    char *head = malloc(ask->head_bytes + 1);
+    if (head == NULL)
+        return pages_no_memory(err);
+    int status = db_script_number(db, "SELECT count(*) FROM rejects", &show->total, err);
+    if (status == STORE_OK)
+        status = pages_reasons(db, ask, show, err);
+    if (status == STORE_OK)
+        status = pages_show_rejects(db, ask, show, head, err);
+    free(head);
+    return status;
+}
+
+int sqlite_show_rejects(struct store_reader *base, const struct store_rejects_ask *ask,
+                        struct store_rejects_show *show, struct error *err)
+{
+    struct db *db = &((struct sqlite_reader *)base)->db;
+    show->total = 0;
+    show->more = false;
+    int status = db_run(db, SQL_BEGIN_READ, err);
+    if (status == STORE_OK)
+        status = pages_show(db, ask, show, err);
+    if (status == STORE_OK)
+        status = db_run(db, SQL_COMMIT, err);
+    db_abandon(db);
+    return status == STORE_OK ? STORE_OK : STORE_BUSY;
 }

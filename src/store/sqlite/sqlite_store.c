@@ -205,8 +205,17 @@ static int sqlite_store_reader_open(struct store *base, struct store_reader **ou
     return sqlite_reader_open(((struct sqlite_store *)base)->database, base->ops, out, err);
 }
 
+static void sqlite_store_limit_rejects(struct store *base, int64_t max_rejects,
+                                       int64_t max_rejects_bytes)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    atomic_store(&store->rejects.max_rows, max_rejects);
+    atomic_store(&store->rejects.max_bytes, max_rejects_bytes);
+}
+
 static const struct store_ops sqlite_store_ops = {
     .close = sqlite_store_close,
+    .limit_rejects = sqlite_store_limit_rejects,
     .append = sqlite_store_append,
     .append_apart = sqlite_store_append_apart,
     .load_receipts = sqlite_store_load_receipts,
@@ -276,8 +285,7 @@ int sqlite_store_open(struct store **out, const struct store_options *options, s
     store->lock = -1;
     store->checkpoint.file = -1;
     store->stale = true;
-    store->rejects.max_rows = options->max_rejects;
-    store->rejects.max_bytes = options->max_rejects_bytes;
+    sqlite_store_limit_rejects(&store->base, options->max_rejects, options->max_rejects_bytes);
     tally_init(&store->tally);
     int status = STORE_BUSY;
     store->database = strdup(options->database);

@@ -1,0 +1,3 @@
+export function title(count) {
+	return `${count} events`;
+}

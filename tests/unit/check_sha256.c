@@ -1,0 +1,83 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sha256.h"
+#include "unit.h"
+
+static char sha256_text[2 * SHA256_BYTES + 1];
+
+static const char *sha256_hex(const void *data, size_t len)
+{
+    unsigned char sum[SHA256_BYTES];
+    sha256(data, len, sum);
+    for (size_t i = 0; i < SHA256_BYTES; i++)
+        snprintf(sha256_text + 2 * i, 3, "%02x", sum[i]);
+    return sha256_text;
+}
+
+START_TEST(sha256_gives_the_examples_of_the_standard)
+{
+    static const char *const cases[][2] = {
+        {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+        {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrl"
+         "mnopqrsmnopqrstnopqrstu",
+         "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        ck_assert_str_eq(sha256_hex(cases[i][0], strlen(cases[i][0])), cases[i][1]);
+}
+END_TEST
+
+START_TEST(sha256_gives_the_example_of_a_million_bytes)
+{
+    char *text = malloc(1000000);
+    ck_assert_ptr_nonnull(text);
+    memset(text, 'a', 1000000);
+    ck_assert_str_eq(sha256_hex(text, 1000000),
+                     "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    free(text);
+}
+END_TEST
+
+/* Where the padding goes into a block of its own and where it does not. */
+START_TEST(sha256_pads_at_the_edges_of_a_block)
+{
+    static const struct {
+        size_t len;
+        const char *sum;
+    } cases[] = {
+        {1, "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"},
+        {54, "a3f01b6939256127582ac8ae9fb47a382a244680806a3f613a118851c1ca1d47"},
+        {55, "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318"},
+        {56, "b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a"},
+        {57, "f13b2d724659eb3bf47f2dd6af1accc87b81f09f59f2b75e5c0bed6589dfe8c6"},
+        {63, "7d3e74a05d7db15bce4ad9ec0658ea98e3f06eeecf16b4c6fff2da457ddc2f34"},
+        {64, "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb"},
+        {65, "635361c48bb9eab14198e76ea8ab7f1a41685d6ad62aa9146d301d4f17eb0ae0"},
+        {119, "31eba51c313a5c08226adf18d4a359cfdfd8d2e816b13f4af952f7ea6584dcfb"},
+        {120, "2f3d335432c70b580af0e8e1b3674a7c020d683aa5f73aaaedfdc55af904c21c"},
+        {127, "c57e9278af78fa3cab38667bef4ce29d783787a2f731d4e12200270f0c32320a"},
+        {128, "6836cf13bac400e9105071cd6af47084dfacad4e5e302c94bfed24e013afb73e"},
+        {129, "c12cb024a2e5551cca0e08fce8f1c5e314555cc3fef6329ee994a3db752166ae"},
+    };
+    char text[200];
+    memset(text, 'a', sizeof text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        ck_assert_str_eq(sha256_hex(text, cases[i].len), cases[i].sum);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sha256");
+    TCase *tests = tcase_create("sha256");
+    tcase_add_test(tests, sha256_gives_the_examples_of_the_standard);
+    tcase_add_test(tests, sha256_gives_the_example_of_a_million_bytes);
+    tcase_add_test(tests, sha256_pads_at_the_edges_of_a_block);
+    suite_add_tcase(suite, tests);
+    return unit_main(suite);
+}
