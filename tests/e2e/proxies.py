@@ -1,5 +1,6 @@
 """beacond behind the nginx and the Caddy of contrib: everything as it is without them."""
 
+import base64
 import http.client
 import json
 import os
@@ -197,11 +198,19 @@ def answers_are_those_of_beacond_byte_for_byte(kind):
 
 @through
 def the_page_and_dashboard_are_passed_and_nothing_else(kind):
-    daemon, front = behind(kind)
+    files = directory()
+    os.mkdir(os.path.join(files, "assets"))
+    for name, text in (("index.html", "<!doctype html><title>shop</title>"), ("assets/x.js", "let x = 1;\n" * 500)):
+        with open(os.path.join(files, name), "w") as file:
+            file.write(text)
+    password = {"Authorization": "Basic " + base64.b64encode(b"me:" + MINE.encode()).decode()}
+    daemon, front = behind(kind, dashboard=files)
+    equal(front.request("GET", "/", {"Accept-Encoding": "gzip"}).status, 200, "the page")
+    equal(front.request("GET", "/_dashboard/", password).status, 200, "the dashboard")
     rows = Rows()
     for target in ("/", "/_dashboard", "/_dashboard/", "/_dashboard/assets/x.js", "/_tracker/", "/_tracker/ping",
                    "/_tracker/stats", "/_tracker/rejects", "/_tracker/nowhere"):
-        for headers in ({}, READ, {"Accept-Encoding": "gzip"}):
+        for headers in ({}, READ, {"Accept-Encoding": "gzip"}, password, dict(password, **{"Accept-Encoding": "gzip"})):
             with rows(target):
                 if target == "/_tracker/stats":  # the uptime in it goes on
                     equal(front.request("GET", target, headers).status,
@@ -379,12 +388,13 @@ def limits_count_the_clients_that_the_proxy_sees_and_not_what_they_say(kind):
 
 def seen_by(front, secrets):
     """Requests that bring each of these keys in every way; some of them are broken."""
-    path, query, escaped, header = secrets
+    path, query, escaped, header, basic = secrets
     for target, headers in [
             ("/_tracker/k/%s/events" % path, {}), ("/_tracker/events?key=" + query, {}),
             ("/_tracker/events?limit=1&key=%s&since=x" % query, {}), ("/_tracker/events?k%65y=" + escaped, {}),
             ("/_tracker/events?%6bey=" + escaped, {}), (EVENTS, {"X-Tracker-Key": header}),
-            ("/nowhere/k/%s?key=%s" % (path, query), {}), ("//_tracker//k/%s/events" % path, {}),
+            ("/_dashboard/", {"Authorization": "Basic " + basic}), ("/nowhere/k/%s?key=%s" % (path, query), {}),
+            ("//_tracker//k/%s/events" % path, {}),
             ("/_tracker/k/%s/k/%s/events" % (path, path), {}), ("/_tracker/ws?key=" + query, {})]:
         for method in ("POST", "GET"):
             wire = front.wire()
@@ -409,7 +419,8 @@ def seen_by(front, secrets):
 
 @through
 def no_log_holds_a_key(kind):
-    secrets = ["path_5ecret", "query_5ecret", "escaped_5ecret", "header_5ecret"]
+    secrets = ["path_5ecret", "query_5ecret", "escaped_5ecret", "header_5ecret",
+               base64.b64encode(b"me:5ecret").decode()]
     daemon, front = behind(kind, log_level="debug")
     seen_by(front, secrets)
     front.save([event()], target=KEYED)
