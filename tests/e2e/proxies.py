@@ -312,6 +312,21 @@ def a_handshake_that_is_none_is_answered_by_beacond(kind):
     Socket(front, key=SITE, headers={"Origin": PAGE}).save([event()]).close()
 
 
+@through
+def what_a_websocket_sends_while_nothing_can_be_stored_waits(kind):
+    daemon, front = behind(kind, queue_size="64K", ping_interval="1s", log_level="debug")
+    visitor = Socket(front, key=SITE)
+    with WriteLock(daemon.database):
+        for _ in range(8):
+            visitor.ingest([event(payload='"%s"' % ("x" * 5000)) for _ in range(20)])
+        # It is left unread, not closed, and pinged.
+        daemon.wait_log(r"websocket \d+: not read")
+        while not visitor.pings:
+            visitor.control(*visitor.next_thing())
+    equal([visitor.ack() for _ in range(8)], [20] * 8)
+    visitor.close()
+
+
 class Feed:
     """Server-Sent Events, one by one."""
 
