@@ -12,9 +12,15 @@ packages_try=(curl sqlite3 ca-certificates)
 # What contrib/test uses besides. libc6-dbg is for valgrind. clang-format and clang-tidy: their
 # version 14 is asked by the tests, which skip with any other; "clang" is the system's own.
 packages_test=(check python3 python3-websockets valgrind libc6-dbg clang mandoc shellcheck)
+# systemd: its tools look at the units. bubblewrap, python3-seccomp: the daemon under the unit's
+# restrictions. libsystemd-dev is optional for the build.
+packages_test+=(libsystemd-dev systemd bubblewrap python3-seccomp)
 case $(. /etc/os-release 2>/dev/null && echo "${ID-}${VERSION_ID-}") in
 debian12) packages_test+=(clang-format clang-tidy) ;;
 esac
+
+# promtool, which reads /metrics and the alerts as Prometheus does; without it those cases skip.
+packages_test+=(prometheus)
 
 # The browser tests. They skip on Ubuntu, whose chromium is a snap: it can't be driven.
 if grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then

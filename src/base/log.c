@@ -1,9 +1,12 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +21,8 @@ static _Atomic enum log_level log_threshold = LOG_LEVEL_INFO;
 /* Written before the first thread starts, only read afterwards. */
 static enum log_format log_shape = LOG_FORMAT_TEXT;
 
+static _Atomic uint64_t log_counts[LOG_LEVEL_DEBUG + 1];
+
 static const char *const log_level_names[] = {
     [LOG_LEVEL_ERROR] = "error",
     [LOG_LEVEL_WARN] = "warn",
@@ -25,8 +30,31 @@ static const char *const log_level_names[] = {
     [LOG_LEVEL_DEBUG] = "debug",
 };
 
+/* syslog's priorities, as sd-daemon(3) has them in front of a line. */
+static const char *const log_priorities[] = {
+    [LOG_LEVEL_ERROR] = "<3>",
+    [LOG_LEVEL_WARN] = "<4>",
+    [LOG_LEVEL_INFO] = "<6>",
+    [LOG_LEVEL_DEBUG] = "<7>",
+};
+
+/* Whether standard error is what JOURNAL_STREAM, "DEVICE:INODE", speaks of: the variable alone is
+ * inherited by those too whose output goes elsewhere. */
+static bool log_to_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    uintmax_t device, inode;
+    int end = 0;
+    struct stat info;
+    return stream != NULL && sscanf(stream, "%ju:%ju%n", &device, &inode, &end) == 2 &&
+           stream[end] == '\0' && fstat(STDERR_FILENO, &info) == 0 &&
+           (uintmax_t)info.st_dev == device && (uintmax_t)info.st_ino == inode;
+}
+
 void log_setup(enum log_level level, enum log_format format)
 {
+    if (format == LOG_FORMAT_AUTO)
+        format = log_to_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_TEXT;
     log_set_level(level);
     log_shape = format;
 }
@@ -34,6 +62,11 @@ void log_setup(enum log_level level, enum log_format format)
 void log_set_level(enum log_level level)
 {
     atomic_store_explicit(&log_threshold, level, memory_order_relaxed);
+}
+
+uint64_t log_count(enum log_level level)
+{
+    return atomic_load_explicit(&log_counts[level], memory_order_relaxed);
 }
 
 bool log_enabled(enum log_level level)
@@ -69,6 +102,10 @@ static size_t log_escape(char *out, const char *message)
 
 static size_t log_head(char *out, size_t size, enum log_level level)
 {
+    if (log_shape == LOG_FORMAT_JOURNAL) {
+        memcpy(out, log_priorities[level], 3);
+        return 3;
+    }
     int64_t now = clock_wall_ms();
     time_t seconds = (time_t)(now / 1000);
     struct tm tm;
@@ -86,6 +123,7 @@ static void log_line(enum log_level level, const char *format, va_list args)
 {
     if (!log_enabled(level))
         return;
+    atomic_fetch_add_explicit(&log_counts[level], 1, memory_order_relaxed);
     int saved = errno; /* a caller may log first and look at errno then */
     char message[LOG_MESSAGE_BYTES];
     char line[LOG_LINE_BYTES];

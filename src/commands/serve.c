@@ -2,19 +2,25 @@
 
 #include <signal.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
 #include "base/log.h"
+#include "commands/activation.h"
+#include "commands/lengthy.h"
+#include "commands/notify.h"
+#include "commands/pulse.h"
 #include "commands/serve_reload.h"
 #include "commands/work.h"
 #include "control/control.h"
 #include "engine/engine.h"
 #include "server/server.h"
 
-/* Signals are taken by the main thread alone, with sigwaitinfo: blocked before any other exists.
+/* While draining: how often the end is looked for. */
+#define SERVE_DRAIN_MS 20
+
+/* Signals are taken by the main thread alone, with sigtimedwait: blocked before any other exists.
  */
 static sigset_t serve_block_signals(void)
 {
@@ -30,12 +36,14 @@ static sigset_t serve_block_signals(void)
     return set;
 }
 
-static void serve_finish(struct serve *serve, const sigset_t *set)
+static void serve_finish(struct serve *serve, struct pulse *pulse, const sigset_t *set)
 {
+    notify_stopping(serve->options->drain_ms);
+    pulse_drain(pulse);
     server_drain(serve->server);
     while (!server_drained(serve->server)) {
-        int got = sigtimedwait(set, NULL, &(struct timespec){0, 20000000});
-        if (got < 0)
+        int got = pulse_wait(pulse, set, SERVE_DRAIN_MS);
+        if (got == 0)
             continue;
         if (got == SIGHUP) {
             log_info("finishing: nothing is reloaded any more");
@@ -55,22 +63,21 @@ static void serve_finish(struct serve *serve, const sigset_t *set)
 
 static void serve_until_signal(struct serve *serve, const sigset_t *set)
 {
-    for (;;) {
-        int got = sigwaitinfo(set, NULL);
-        if (got == SIGHUP) {
-            serve_reload(serve);
-        } else if (got > 0) {
-            log_info("signal %d: finishing", got);
-            break;
-        }
-    }
-    serve_finish(serve, set);
+    struct pulse pulse;
+    int got;
+    pulse_init(&pulse, serve->engine, serve->server);
+    while ((got = pulse_wait(&pulse, set, -1)) == SIGHUP)
+        serve_reload(serve);
+    log_info("signal %d: finishing", got);
+    serve_finish(serve, &pulse, set);
 }
 
 static int serve_run(const struct options *options, const struct arguments *arguments)
 {
     struct serve serve = {.options = options, .arguments = arguments};
     struct error err = {""};
+    struct activation activation = {NULL, 0};
+    struct lengthy lengthy;
     struct engine_options engine_options = work_engine_options(options);
     int code = COMMAND_FAILED, status;
     sigset_t signals = serve_block_signals();
@@ -81,7 +88,16 @@ static int serve_run(const struct options *options, const struct arguments *argu
         log_error("%s", err.text);
         return COMMAND_CONFIG;
     }
+    if (activation_take(&activation, options, &err) != 0) {
+        log_error("%s", err.text);
+        code = COMMAND_CONFIG;
+        goto out;
+    }
+    serve.setup.server.passed = activation.sockets;
+    serve.setup.server.passed_count = activation.count;
+    lengthy_begin(&lengthy, "opening the database");
     status = engine_open(&serve.engine, &engine_options, &err);
+    lengthy_end(&lengthy);
     if (status != STORE_OK) {
         log_error("%s", err.text);
         code = status == STORE_UNFIT || status == STORE_HELD ? COMMAND_CONFIG : COMMAND_FAILED;
@@ -97,14 +113,20 @@ static int serve_run(const struct options *options, const struct arguments *argu
         goto out;
     }
     log_info("ready");
+    notify_ready();
     serve_until_signal(&serve, &signals);
     code = COMMAND_OK;
 out:
-    control_stop(serve.control);
-    engine_close(serve.engine);
+    if (serve.engine != NULL) {
+        lengthy_begin(&lengthy, "closing the database");
+        control_stop(serve.control);
+        engine_close(serve.engine);
+        lengthy_end(&lengthy);
+    }
     server_free(serve.server);
     serve_setup_clear(&serve.setup);
     serve_reload_clear(&serve);
+    activation_clear(&activation);
     if (code == COMMAND_OK)
         log_info("stopped");
     return code;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "commands/notify.h"
 #include "commands/work.h"
 #include "options/again.h"
 
@@ -13,16 +14,6 @@ struct reload_next {
     struct serve_setup setup;
     bool has_setup;
 };
-
-/* A service manager that follows reloads is told of them here: it begins, and it has ended, well or
- * not. */
-static void reload_begins(void)
-{
-}
-
-static void reload_ends(void)
-{
-}
 
 static void reload_drop(struct options *options)
 {
@@ -91,7 +82,7 @@ void serve_reload(struct serve *serve)
 {
     struct reload_next next = {.options = NULL};
     struct error err = {""};
-    reload_begins();
+    notify_reloading();
     if (reload_prepare(serve, &next, &err) == 0)
         reload_commit(serve, &next);
     else
@@ -99,7 +90,7 @@ void serve_reload(struct serve *serve)
     if (next.has_setup)
         serve_setup_clear(&next.setup);
     reload_drop(next.options);
-    reload_ends();
+    notify_ready();
 }
 
 void serve_reload_clear(struct serve *serve)

@@ -101,6 +101,7 @@ static int answer_accept(struct answer *answer, struct answer_chunk *chunk, stru
             cut_last(cut, &cut->parts[cut->part_count - 1], &answer->place) != 0)
             return answer_no_memory(err);
         answer->sent += (int64_t)cut->count;
+        answer->from_cache = true;
     }
     answer->done = !cut->more && !cut->below;
     return 0;
@@ -177,6 +178,7 @@ static int answer_snapshot_cold(struct answer *answer, struct store_reader *read
     const struct range *range = &answer->range;
     /* Of a chain only the erasures are new: an empty window is asked for. */
     int64_t since = range->resumed ? 1 : range->since, until = range->resumed ? 0 : range->until;
+    answer->from_store = true;
     if (store_survey(reader, since, until, answer_skip(range), &survey, err) != STORE_OK)
         return -1;
     if (!range->resumed) {
@@ -218,6 +220,7 @@ static int answer_read(struct answer *answer, struct store_reader *reader, int64
                        size_t max_bytes, struct answer_chunk *chunk, bool *more, struct error *err)
 {
     struct answer_rows rows = {answer, &chunk->text, max_bytes, false};
+    answer->from_store = true;
     if (bytes_reserve(&chunk->text, max_bytes + ANSWER_ROW_BYTES) != 0)
         return answer_no_memory(err);
     if (store_page(reader, since, answer->max_seq, answer->place, answer_row, &rows, more, err) !=
@@ -298,6 +301,7 @@ static int answer_look(struct answer *answer, struct store_reader *reader, struc
         status = answer_step(&look, reader, 1, &other, err);
     answer_chunk_clear(&other, answer->source);
     answer->more = look.sent > answer->sent;
+    answer->from_store = look.from_store;
     return status;
 }
 

@@ -39,6 +39,8 @@ struct answer {
     bool done;                /* the last one has */
     bool same;                /* the tag is one that the client has: there is nothing to send */
     bool more;                /* an event lies behind the limit */
+    bool from_cache;          /* events came from the cache */
+    bool from_store;          /* the store was asked for something */
     int64_t total;            /* of the window; set with the first chunk, as the next three */
     int64_t max_seq;          /* bounds every chunk */
     int64_t erasures;         /* of the database at that moment */

@@ -118,6 +118,16 @@ bool engine_healthy(const struct engine *engine)
     return writer_healthy(engine->writer);
 }
 
+bool engine_beat(struct engine *engine)
+{
+    return writer_beat(engine->writer);
+}
+
+uint64_t engine_taken(struct engine *engine)
+{
+    return writer_taken(engine->writer);
+}
+
 bool engine_has_room(struct engine *engine)
 {
     return writer_has_room(engine->writer);

@@ -52,6 +52,15 @@ const unsigned char *engine_secret(const struct engine *engine); /* store_secret
 /* Whether the last commit worked; true before the first. Any thread. */
 bool engine_healthy(const struct engine *engine);
 
+/* Whether the writer has come round since this was last asked, true the first time; asks it anew,
+ * so that an idle one comes round at once. One that tries again and again what a full disk or
+ * another program's lock denies it comes round as well, and so does one within a long statement:
+ * false for long means stuck. Never blocks. One thread at a time, until engine_close. */
+bool engine_beat(struct engine *engine);
+
+/* Events stored since engine_open, those that were stored already not counted. Any thread. */
+uint64_t engine_taken(struct engine *engine);
+
 /* A batch on its way. Embed it in the request it belongs to; zero it, fill in the first three. */
 struct submission {
     struct mail mail;         /* mail.open is the submitter's: the answer has come */

@@ -69,7 +69,7 @@ int figures_json(struct bytes *out, const struct figures_told *told)
         "oldest", document_time(events, facts->oldest_ms), "newest",
         document_time(events, facts->newest_ms), "rejects", (json_int_t)facts->rejects, "database",
         "bytes", (json_int_t)facts->file_bytes, "free",
-        (json_int_t)(facts->free_pages * facts->page_bytes), "wal", (json_int_t)facts->wal_bytes,
+        (json_int_t)facts->free_pages * facts->page_bytes, "wal", (json_int_t)facts->wal_bytes,
         "cache", figures_json_cache(told->cache), "since", document_time(steps->any, steps->since),
         "until", document_time(steps->any, steps->until), "step", step_names[steps->step], "total",
         (json_int_t)steps->total, "steps", figures_json_steps(steps));

@@ -237,6 +237,13 @@ const char *reading_tag(const struct reading *reading)
     return reading->answer.tag;
 }
 
+enum reading_source reading_source(const struct reading *reading)
+{
+    if (!reading->answer.from_store)
+        return READING_FROM_CACHE;
+    return reading->answer.from_cache ? READING_FROM_BOTH : READING_FROM_STORE;
+}
+
 void reading_free(struct reading *reading)
 {
     if (reading == NULL)

@@ -70,6 +70,15 @@ int64_t reading_max_seq(const struct reading *reading);
 /* The answer's tag, once the first chunk has come. */
 const char *reading_tag(const struct reading *reading);
 
+/* What the answer was made from, once its last chunk has come, or that there is none. */
+enum reading_source {
+    READING_FROM_CACHE, /* memory alone */
+    READING_FROM_BOTH,  /* some of its events, at least, from memory */
+    READING_FROM_STORE,
+    READING_SOURCES,
+};
+enum reading_source reading_source(const struct reading *reading);
+
 /* Ends it at any time; fn is not called again. NULL is fine. */
 void reading_free(struct reading *reading);
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/condition.h"
 #include "base/log.h"
+#include "engine/measures.h"
 #include "engine/pruning.h"
 #include "engine/slices.h"
 
@@ -162,12 +163,19 @@ static void retention_look(struct retention *retention, const struct engine_opti
                  (long long)done.events, (long long)done.freed_bytes);
     if (status != STORE_OK && !retention->failed)
         log_warn("retention: can't erase now, trying again: %s", err.text);
+    struct measures *measures = writer_measures(retention->writer);
+    counter_add(&measures->retention_runs, 1);
+    if (status != STORE_OK)
+        counter_add(&measures->retention_failures, 1);
+    else
+        gauge_set(&measures->retention_ms, clock_wall_ms());
     retention->failed = status != STORE_OK;
     if (short_of && !retention->told_short)
         log_warn("retention: the disk has less room than min-free-disk, and what is left of the "
                  "database is newer than 24 hours, or not the database: it stays");
     if (status == STORE_OK)
         retention->told_short = short_of;
+    gauge_set(&measures->retention_short, retention->told_short);
 }
 
 static int64_t retention_look_ms(const struct engine_options *options)

@@ -76,7 +76,10 @@ static int slices_erased(struct slice *slice, int status, struct range_place low
     }
     if (status == STORE_OK)
         writer_tell_ring(writer, 0, 0);
+    if (status == STORE_OK)
+        counter_add(&writer->measures.erased, slice->erased);
     writer_tidy_soon(writer);
+    writer_show(writer);
     return status;
 }
 
@@ -87,6 +90,7 @@ static int slices_written(struct slice *slice, int status)
     if (status == STORE_OK)
         writer_tell_ring(slice->writer, 0, 0);
     writer_tidy_soon(slice->writer);
+    writer_show(slice->writer);
     return status;
 }
 
@@ -126,6 +130,7 @@ static int slices_do_retry(struct slice *slice)
         if (slice->retries[i].outcome == STORE_RETRY_STORED)
             writer->items[stored++] = (struct store_item){.batch = slice->retries[i].batch};
     if (status == STORE_OK) {
+        counter_add(&writer->measures.saved, stored);
         writer_tell_ring(writer, 0, stored);
         follow_publish(writer->follow, writer->items, stored);
     }

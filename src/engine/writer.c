@@ -44,6 +44,36 @@ bool writer_healthy(struct writer *writer)
     return healthy;
 }
 
+uint64_t writer_taken(struct writer *writer)
+{
+    pthread_mutex_lock(&writer->mutex);
+    uint64_t taken = writer->taken;
+    pthread_mutex_unlock(&writer->mutex);
+    return taken;
+}
+
+/* Without the mutex: a writer that is stuck with it must not take the asker along. A wake-up that
+ * is lost so only costs the rest of the writer's second of idleness. */
+bool writer_beat(struct writer *writer)
+{
+    bool came_round = !atomic_exchange(&writer->asked, true);
+    pthread_cond_signal(&writer->wake);
+    return came_round;
+}
+
+/* The writer's thread: it is not stuck. */
+static void writer_come_round(void *arg)
+{
+    struct writer *writer = arg;
+    if (atomic_load_explicit(&writer->asked, memory_order_relaxed))
+        atomic_store(&writer->asked, false);
+}
+
+struct measures *writer_measures(struct writer *writer)
+{
+    return &writer->measures;
+}
+
 void writer_submit(struct writer *writer, struct submission *submission)
 {
     pthread_mutex_lock(&writer->mutex);
@@ -117,20 +147,37 @@ static void writer_run_errands(struct writer *writer)
         next = errand->next; /* once it is done it may be gone */
         pthread_mutex_unlock(&writer->mutex);
         errand->run(errand);
+        writer_come_round(writer);
         pthread_mutex_lock(&writer->mutex);
         errand->done = true;
         pthread_cond_broadcast(&writer->ran);
     }
 }
 
+/* While commits fail and nothing waits: one of our own tells when they work again, for who asks
+ * whether we are ready sends nothing before. */
+static void writer_probe(struct writer *writer)
+{
+    struct error err = {""};
+    int status = store_probe(writer->store, &err);
+    writer_note_health(writer, status == STORE_OK, &err);
+    if (status == STORE_OK) /* it may have noticed what another program has changed */
+        writer_tell_ring(writer, 0, 0);
+    writer->untidy = true;
+}
+
 /* Looks after the store, called locked, once nothing was committed for so long, whatever errands
  * there are. */
 static void writer_look(struct writer *writer)
 {
+    bool sick = !writer->healthy;
     pthread_mutex_unlock(&writer->mutex);
     writer->untidy = writer_notice(writer) || writer->untidy;
+    if (sick)
+        writer_probe(writer);
     if (writer->untidy)
         writer->untidy = store_tend(writer->store, true);
+    writer_show(writer);
     pthread_mutex_lock(&writer->mutex);
     writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
 }
@@ -139,6 +186,7 @@ static void writer_look(struct writer *writer)
 static void writer_sleep(struct writer *writer)
 {
     while (writer->waiting.first == NULL && !writer->stopping) {
+        writer_come_round(writer);
         int64_t wait_ms = writer->look_ms - clock_mono_ms();
         if (wait_ms <= 0)
             writer_look(writer);
@@ -176,6 +224,7 @@ static void writer_turn(struct writer *writer)
     if (done < count)
         writer_note_health(writer, false, &err);
     bool stuck = done < count && clock_mono_ms() >= writer->look_ms;
+    writer_show(writer);
     if (stuck) /* where the disk is full, the room that the WAL takes may help */
         writer->untidy = store_tend(writer->store, true);
     if (stuck || done > 0)
@@ -199,6 +248,7 @@ static void *writer_main(void *arg)
     pthread_mutex_lock(&writer->mutex);
     for (;;) {
         writer_sleep(writer);
+        writer_come_round(writer); /* also from one commit that fails to the next */
         writer_run_errands(writer);
         if (writer->waiting.first != NULL)
             writer_turn(writer);
@@ -266,6 +316,7 @@ static int writer_load(struct writer *writer, size_t receipts_bytes, struct erro
 
 static void writer_free(struct writer *writer)
 {
+    store_on_work(writer->store, NULL, NULL);
     receipts_free(writer->receipts);
     bytes_clear(&writer->row);
     pthread_cond_destroy(&writer->wake);
@@ -293,11 +344,14 @@ int writer_start(struct writer **out, struct store *store, struct ring *ring, st
     struct store_state state;
     store_look(store, &state);
     writer->erasures = state.erasures;
+    store_on_work(store, writer_come_round, writer);
     bytes_init(&writer->row);
     condition_init(&writer->wake);
     pthread_cond_init(&writer->ran, NULL);
     pthread_mutex_init(&writer->mutex, NULL);
     int status = writer_load(writer, options->receipts_bytes, err);
+    if (status == STORE_OK)
+        writer_show(writer);
     int code = status == STORE_OK ? pthread_create(&writer->thread, NULL, writer_main, writer) : 0;
     if (code != 0) {
         error_set(err, "can't start the writer thread: %s", strerror(code));

@@ -37,12 +37,16 @@ void writer_run(struct writer *writer, struct errand *errand);
 
 /* Another bound for the queue. */
 void writer_limit(struct writer *writer, size_t queue_bytes);
+/* See engine_beat, engine_taken. */
+bool writer_beat(struct writer *writer);
+uint64_t writer_taken(struct writer *writer);
 
 bool writer_has_room(struct writer *writer);
 bool writer_healthy(struct writer *writer);
 void writer_submit(struct writer *writer, struct submission *submission);
 void writer_gone(struct writer *writer, struct submission *submission);
 void writer_lost(struct writer *writer, uint64_t receipt);
+struct measures *writer_measures(struct writer *writer); /* measures.h says who may write what */
 bool writer_withdraw(struct writer *writer, struct submission *submission);
 
 #endif

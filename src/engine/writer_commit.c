@@ -15,10 +15,33 @@ void writer_note_health(struct writer *writer, bool healthy, const struct error 
     bool changed = healthy != writer->healthy;
     writer->healthy = healthy;
     pthread_mutex_unlock(&writer->mutex);
+    if (changed)
+        gauge_set(&writer->measures.failing_since_ms, healthy ? 0 : clock_wall_ms());
+    if (!healthy)
+        counter_add(&writer->measures.failures, 1);
     if (changed && healthy)
         log_info("the database takes commits again");
     else if (changed)
         log_error("can't commit, trying again until it works: %s", err->text);
+}
+
+void writer_show(struct writer *writer)
+{
+    struct measures *measures = &writer->measures;
+    struct store_state state;
+    struct store_checkpoints checkpoints;
+    struct receipts_facts receipts;
+    store_look(writer->store, &state);
+    store_look_checkpoints(writer->store, &checkpoints);
+    receipts_tell(writer->receipts, &receipts);
+    gauge_set(&measures->stored, state.total);
+    gauge_set(&measures->receipts, (int64_t)receipts.count);
+    gauge_set(&measures->receipts_bytes, (int64_t)receipts.bytes);
+    gauge_set(&measures->receipts_oldest_ms, receipts.oldest_ms);
+    gauge_set(&measures->checkpoints, checkpoints.done);
+    gauge_set(&measures->checkpoints_failed, checkpoints.failed);
+    gauge_set(&measures->checkpoint_ms, checkpoints.last_ms);
+    gauge_set(&measures->checkpoint_spoilt, checkpoints.spoilt);
 }
 
 /* Gives the answers of committed items [from, to). */
@@ -38,6 +61,7 @@ static void writer_answer(struct writer *writer, size_t from, size_t to)
         submission->saved = item->saved;
         submission->duplicate = item->duplicate;
         submission->rejected = submission->batch->reject_count + item->refused;
+        writer->taken += item->saved - item->duplicate;
         if (submission->gone && submission->receipt != 0 && !submission->told) {
             receipts_lost(writer->receipts, submission->receipt);
             submission->told = true;
@@ -106,7 +130,7 @@ static int writer_append_apart(struct writer *writer, size_t from, size_t to,
 static int writer_transact(struct writer *writer, size_t from, size_t to, writer_append_fn *append,
                            struct error *err)
 {
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = clock_wall_ms(), began_us = clock_mono_us();
     int status = STORE_BUSY;
     if (writer_take_receipts(writer, from, to, now_ms) == 0) {
         struct store_receipts receipts = {
@@ -123,6 +147,10 @@ static int writer_transact(struct writer *writer, size_t from, size_t to, writer
     if (status == STORE_OK) {
         writer->receipts_before = receipts_commit(writer->receipts, now_ms);
         writer_note_health(writer, true, NULL);
+        if (from < to)
+            measures_commit(&writer->measures, &writer->items[from], to - from,
+                            clock_mono_us() - began_us);
+        writer_show(writer);
         /* Before the answers: who has one finds its events, whose texts go back to the submitters
          * with them. */
         writer_tell_ring(writer, from, to);

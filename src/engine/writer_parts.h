@@ -6,7 +6,9 @@
 #define BEACOND_ENGINE_WRITER_PARTS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
+#include "engine/measures.h"
 #include "engine/receipts.h"
 #include "engine/waiting.h"
 #include "engine/writer.h"
@@ -31,6 +33,11 @@ struct writer {
     bool healthy;   /* the last commit worked */
     uint64_t *lost; /* receipts whose answers were lost, to be told to receipts */
     size_t lost_count, lost_room;
+    uint64_t taken; /* events stored anew since the start */
+
+    atomic_bool asked; /* writer_beat waits for the thread to come round */
+
+    struct measures measures;
 
     /* The thread's own. */
     struct receipts *receipts;
@@ -59,6 +66,9 @@ void writer_tell_ring(struct writer *writer, size_t from, size_t to);
 
 /* An errand has written: has the WAL put back as after a commit. */
 void writer_tidy_soon(struct writer *writer);
+
+/* Brings the measures of what is stored and kept up to date. */
+void writer_show(struct writer *writer);
 
 /* Notes whether commits work, and logs the change. */
 void writer_note_health(struct writer *writer, bool healthy, const struct error *err);

@@ -10,7 +10,7 @@ static const char *const options_synchronous_words[] = {"full", "normal", "off",
 static const char *const options_proxy_words[] = {"none", "x-forwarded-for", "forwarded", NULL};
 static const char *const options_dashboard_words[] = {"basic", "none", NULL};
 static const char *const options_level_words[] = {"error", "warn", "info", "debug", NULL};
-static const char *const options_format_words[] = {"text", "json", NULL};
+static const char *const options_format_words[] = {"auto", "text", "json", "journal", NULL};
 
 _Static_assert(sizeof(enum options_synchronous) == sizeof(unsigned), "choices are stored as such");
 _Static_assert(sizeof(enum options_proxy_header) == sizeof(unsigned), "choices are stored as such");
@@ -45,6 +45,9 @@ static const struct options_row options_table[] = {
     {.name = "tls-key", .kind = OPTIONS_TEXT, .offset = AT(tls_key), .takes = "FILE",
      .reloads = true,
      .help = "the key of the certificate (PEM, without a password)"},
+    {.name = "admin-host", .kind = OPTIONS_LIST, .offset = AT(admin_host), .takes = "NAME",
+     .check = options_check_admin_host, .reloads = true,
+     .help = "a host name by which admin-listen may be asked; repeatable"},
     {.name = "prefix", .kind = OPTIONS_LIST, .offset = AT(prefix), .takes = "PATH",
      .fallback = "/_tracker", .check = options_check_prefix,
      .help = "what the paths of all routes begin with; repeatable"},
@@ -187,8 +190,8 @@ static const struct options_row options_table[] = {
      .fallback = "info", .choices = options_level_words, .reloads = true,
      .help = "error, warn, info or debug"},
     {.name = "log-format", .kind = OPTIONS_CHOICE, .offset = AT(log_format), .takes = "FORMAT",
-     .fallback = "text", .choices = options_format_words,
-     .help = "text or json"},
+     .fallback = "auto", .choices = options_format_words,
+     .help = "auto, text, json or journal"},
 };
 /* clang-format on */
 

@@ -45,6 +45,7 @@ struct options {
     struct options_list admin_listen; /* likewise, for probes and metrics without a key */
     char *tls_cert;                   /* path of a PEM chain; NULL: no TLS */
     char *tls_key;                    /* path of its key; NULL as tls_cert is */
+    struct options_list admin_host;   /* names it is known by, see contract/admin_host.h */
     struct options_list prefix;       /* "/_tracker": begins with '/', does not end with one */
     char *database;                   /* path, default beacond.db */
     char *app_id;                     /* told by ping, default "" */
@@ -97,7 +98,7 @@ struct options {
     enum options_synchronous synchronous; /* full, normal, off; default full */
 
     enum log_level log_level;   /* error, warn, info, debug; default info */
-    enum log_format log_format; /* text, json; default text */
+    enum log_format log_format; /* default auto: see base/log.h */
 };
 
 /* Fills in the defaults, then file, environment, flags. argv: the flags alone, argv[0] is skipped.

@@ -9,6 +9,7 @@
 
 #include "contract/access.h"
 #include "contract/address.h"
+#include "contract/admin_host.h"
 #include "options/table.h"
 
 /* Reads the address in front of the port. Sets *loopback. 0 or -1. */
@@ -106,13 +107,21 @@ int options_check_path(const char *value, struct error *err)
 
 int options_check_prefix(const char *value, struct error *err)
 {
+    static const char *const taken[] = {"/health", "/livez", "/readyz", "/metrics"};
     if (options_check_path(value, err) != 0)
         return -1;
-    if (strcmp(value, "/health") == 0) {
-        error_set(err, "/health is the ping's path and can't be a prefix");
-        return -1;
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        if (strcmp(value, taken[i]) == 0) {
+            error_set(err, "%s is a route of its own and can't be a prefix", value);
+            return -1;
+        }
     }
     return 0;
+}
+
+int options_check_admin_host(const char *value, struct error *err)
+{
+    return admin_host_check(value, err);
 }
 
 int options_check_database(const char *value, struct error *err)
@@ -232,6 +241,27 @@ static int options_check_reach(const struct options *options, struct error *err)
     return 0;
 }
 
+/* An address is one or the other. Port 0 is another port each time. */
+static int options_check_doors(const struct options *options, struct error *err)
+{
+    for (size_t i = 0; i < options->admin_listen.count; i++) {
+        const char *address = options->admin_listen.items[i];
+        const char *port = strrchr(address, ':');
+        bool any = strncmp(address, "unix:", 5) != 0 && port != NULL && atoi(port + 1) == 0;
+        for (size_t j = 0; j < options->listen.count && !any; j++) {
+            if (strcmp(address, options->listen.items[j]) == 0) {
+                error_set(err, "admin-listen: %s is an address of listen already", address);
+                return -1;
+            }
+        }
+    }
+    if (options->admin_host.count > 0 && options->admin_listen.count == 0) {
+        error_set(err, "admin-host: there is no admin-listen that it could be a name of");
+        return -1;
+    }
+    return 0;
+}
+
 int options_check_all(const struct options *options, bool serves, struct error *err)
 {
     if (options->listen.count == 0) {
@@ -250,6 +280,8 @@ int options_check_all(const struct options *options, bool serves, struct error *
             }
         }
     }
+    if (options_check_doors(options, err) != 0)
+        return -1;
     if (options->max_receiving < options->max_body) {
         error_set(err, "max-receiving: expected max-body at least, or no body of that size fits");
         return -1;

@@ -146,7 +146,7 @@ int options_read_keys(struct options_list *list, const char *path, struct error 
     if (status != 0)
         goto out;
     if (fstat(fileno(lines.file), &about) == 0 && S_ISREG(about.st_mode) &&
-        (about.st_mode & 077) != 0)
+        (about.st_mode & 037) != 0) /* its group may read: a credential of systemd's looks so */
         log_warn("%s holds keys and is open to others: chmod 600 it", path);
     while ((status = options_lines_next(&lines, &line, err)) > 0) {
         if (options_check_key(line, &why) != 0) {

@@ -125,6 +125,7 @@ int options_check_database(const char *value, struct error *err);
 int options_check_app_id(const char *value, struct error *err);
 int options_check_key(const char *value, struct error *err);
 int options_check_proxy(const char *value, struct error *err) MUST_CHECK;
+int options_check_admin_host(const char *value, struct error *err) MUST_CHECK;
 int options_check_origin(const char *value, struct error *err);
 int options_check_all(const struct options *options, bool serves, struct error *err) MUST_CHECK;
 

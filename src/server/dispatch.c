@@ -6,6 +6,7 @@
 #include <event2/http_struct.h>
 
 #include "base/clock.h"
+#include "contract/admin_host.h"
 #include "contract/range.h"
 #include "contract/reply.h"
 #include "server/conn.h"
@@ -14,6 +15,8 @@
 #include "server/feed.h"
 #include "server/ingest.h"
 #include "server/inquire.h"
+#include "server/metrics.h"
+#include "server/probe.h"
 #include "server/query.h"
 #include "server/show.h"
 #include "server/upgrade.h"
@@ -58,20 +61,45 @@ static void dispatch_ping(struct exchange *exchange)
     exchange_reply(exchange, 200, &body, NULL);
 }
 
-/* Who can reach admin-listen may read what stands there. */
-static unsigned dispatch_need(const struct exchange *exchange)
+static bool dispatch_is_admin(const struct exchange *exchange)
 {
-    return exchange->conn->door->kind == DOOR_ADMIN ? ACCESS_NONE : route_need(exchange->action);
+    return exchange->conn->door->kind == DOOR_ADMIN;
+}
+
+static bool dispatch_host_allowed(const struct exchange *exchange)
+{
+    const struct server_options *options = exchange->loop->options;
+    const char *host = exchange_header(exchange, "Host");
+    /* A refused head may have been too bad to tell its Host. */
+    if (exchange->conn->guard.refuse != 0 && host == NULL)
+        return true;
+    if (!dispatch_is_admin(exchange))
+        return access_host_allowed(exchange->loop->access, host);
+    return admin_host_allowed(host, options->admin_host, options->admin_host_count);
+}
+
+/* No page has any business on admin-listen, nor one of another origin with the dashboard's files:
+ * no answer there is for its eyes. */
+static bool dispatch_origin_allowed(const struct exchange *exchange)
+{
+    const char *origin = exchange_header(exchange, "Origin");
+    if (dispatch_is_admin(exchange))
+        return origin == NULL;
+    return exchange->place != ROUTE_DASHBOARD &&
+           access_origin_allowed(exchange->loop->access, origin);
 }
 
 enum access_verdict dispatch_verdict(struct exchange *exchange)
 {
+    /* Who can reach admin-listen may read what stands there. */
+    if (dispatch_is_admin(exchange))
+        return ACCESS_OK;
     struct access_request facts = {
         .header_key = exchange_header(exchange, "X-Tracker-Key"),
         .origin = exchange_header(exchange, "Origin"),
         .host = exchange_header(exchange, "Host"),
     };
-    facts.need = dispatch_need(exchange);
+    facts.need = route_need(exchange->action);
     if (exchange->place == ROUTE_KEYED)
         facts.path_key = exchange->key;
     else if (range_parameter(exchange->query, "key", exchange->key, sizeof exchange->key) != 0)
@@ -102,7 +130,8 @@ static void (*const dispatch_acts[ROUTE_ACTIONS])(struct exchange *exchange) = {
     [ROUTE_TELL] = dispatch_ping,         [ROUTE_UPGRADE] = upgrade_begin,
     [ROUTE_FOLLOW] = feed_begin,          [ROUTE_COUNT] = inquire_stats,
     [ROUTE_LIST] = inquire_rejects,       [ROUTE_SHOW] = show_begin,
-    [ROUTE_SERVE_FILE] = dashboard_begin,
+    [ROUTE_SERVE_FILE] = dashboard_begin, [ROUTE_SAY_ALIVE] = probe_alive,
+    [ROUTE_SAY_READY] = probe_ready,      [ROUTE_MEASURE] = metrics_begin,
 };
 
 /* What the guard found wrong. A method that nobody takes is told as one that is not taken here. */
@@ -123,19 +152,17 @@ static void dispatch_refuse(struct exchange *exchange)
 static void dispatch_judge(struct exchange *exchange)
 {
     struct exchange_extra extra = {.allow = route_methods(exchange->place)};
-    const struct access *access = exchange->loop->access;
-    const char *host = exchange_header(exchange, "Host");
     bool refused = exchange->conn->guard.refuse != 0;
-    /* A refused head may have been too bad to tell its Host. */
-    if (!access_host_allowed(access, host) && !(refused && host == NULL)) {
+    if (!dispatch_host_allowed(exchange)) {
         exchange->origin_allowed = false;
         extra = (struct exchange_extra){.close = refused};
-        exchange_error(exchange, 403, access_verdict_text(ACCESS_BAD_HOST), &extra);
+        exchange_error(exchange, 403,
+                       dispatch_is_admin(exchange) ? "Host: neither an address nor an admin-host"
+                                                   : access_verdict_text(ACCESS_BAD_HOST),
+                       &extra);
     } else if (refused) {
         dispatch_refuse(exchange);
-    } else if (exchange->place == ROUTE_NOWHERE ||
-               (exchange->action < ROUTE_OPTIONS && exchange->action > ROUTE_REFUSED &&
-                dispatch_acts[exchange->action] == NULL)) {
+    } else if (exchange->place == ROUTE_NOWHERE) {
         exchange_error(exchange, 404, "nothing here", NULL);
     } else if (exchange->action == ROUTE_REFUSED) {
         exchange_error(exchange, 405, "method not allowed", &extra);
@@ -223,10 +250,7 @@ void dispatch_begin(struct evhttp_request *request, void *arg)
     exchange->action = route_action(exchange->place, method);
     exchange->head = method == METHOD_HEAD;
     exchange->began_ms = clock_mono_ms();
-    /* No page of another origin has any business with the dashboard's files: no CORS there. */
-    exchange->origin_allowed =
-        exchange->place != ROUTE_DASHBOARD &&
-        access_origin_allowed(loop->access, exchange_header(exchange, "Origin"));
+    exchange->origin_allowed = dispatch_origin_allowed(exchange);
     list_init(&exchange->intake.node);
     conn->exchange = exchange;
     evhttp_request_set_on_complete_cb(request, dispatch_on_complete, loop);

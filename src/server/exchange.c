@@ -69,6 +69,9 @@ void exchange_headers(struct exchange *exchange, int status, const struct exchan
 {
     static const struct exchange_extra none;
     struct evkeyvalq *out = evhttp_request_get_output_headers(exchange->request);
+    /* How long a body of lines takes is up to its client. */
+    counters_answer(&exchange->loop->counters, exchange->action, status,
+                    exchange->inflow != NULL ? -1 : clock_mono_ms() - exchange->began_ms);
     if (extra == NULL)
         extra = &none;
     exchange_cors(exchange, out);

@@ -50,6 +50,7 @@ void feed_free(struct feed *feed)
     feed_release(feed);
     sequel_free(feed->sequel);
     list_remove(&feed->node);
+    gauge_add(&loop->counters.feeds, -1);
     if (list_empty(&loop->feeds)) {
         engine_unfollow(loop->feed_follower);
         loop->feed_follower = NULL;
@@ -229,6 +230,7 @@ static struct feed *feed_new(struct exchange *exchange)
     exchange->feed = feed;
     loop->busy++;
     list_append(&loop->feeds, &feed->node);
+    gauge_add(&loop->counters.feeds, 1);
     /* Before the place is asked for, so that nothing falls between the two. */
     if (loop->feed_follower == NULL)
         loop->feed_follower =

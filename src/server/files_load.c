@@ -98,7 +98,7 @@ static int files_load_entry(const struct files_loader *loader, const char *direc
                             const char *entry, unsigned depth)
 {
     char name[URL_PATH_SIZE];
-    struct stat stat;
+    struct stat stat = {0};
     int len =
         snprintf(name, sizeof name, "%s%s%s", directory, *directory != '\0' ? "/" : "", entry);
     if (!url_path_segment(entry, strlen(entry)))

@@ -149,6 +149,8 @@ static void inflow_submit(struct inflow *inflow)
     if (loop_buckets(loop) != NULL && status == BATCH_OK)
         buckets_charge(loop_buckets(loop), exchange->client, clock_mono_ms(), (int64_t)lines,
                        (int64_t)inflow->text.len);
+    if (status == BATCH_OK && !nothing)
+        counters_batch(&loop->counters, COUNTERS_LINES, lines, inflow->text.len);
     inflow->text.len = 0;
     inflow->full = false;
     inflow->piece_ms = clock_mono_ms();

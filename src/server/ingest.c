@@ -146,6 +146,8 @@ static enum ingest_outcome ingest_read(struct exchange *exchange)
         /* The batch stands on its own: a waiting request should not hold its body too. */
         struct evbuffer *body = evhttp_request_get_input_buffer(exchange->request);
         (void)evbuffer_drain(body, evbuffer_get_length(body));
+        counters_batch(&loop->counters, COUNTERS_HTTP, batch->event_count + batch->reject_count,
+                       len);
         if (exchange->conn != NULL)
             conn_read(exchange->conn);
         if (loop_buckets(loop) != NULL)
@@ -209,6 +211,7 @@ void ingest_begin(struct exchange *exchange)
     } else if (list_empty(&loop->held) && engine_has_room(loop->engine)) {
         ingest_submit(exchange);
     } else {
+        counter_add(&loop->counters.held[COUNTERS_HTTP], 1);
         ingest_hold(exchange);
     }
 }

@@ -1,10 +1,12 @@
 #include "server/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +137,34 @@ static int listen_inet(struct listen_socket *sock, const char *address, struct e
         return listen_fail(sock, address, strerror(saved), err);
     listen_describe(sock);
     return 0;
+}
+
+/* The path is whoever's who bound it. */
+static void listen_describe_unix(struct listen_socket *sock, const struct sockaddr_un *sun,
+                                 socklen_t len)
+{
+    /* Not terminated when it fills all; an abstract one begins with a NUL. */
+    size_t room = len - offsetof(struct sockaddr_un, sun_path);
+    bool abstract = room > 0 && sun->sun_path[0] == '\0';
+    size_t path_len = abstract ? room - 1 : strnlen(sun->sun_path, room);
+    snprintf(sock->name, sizeof sock->name, "unix:%s%.*s", abstract ? "@" : "", (int)path_len,
+             sun->sun_path + (abstract ? 1 : 0));
+}
+
+void listen_take(struct listen_socket *sock, int fd)
+{
+    struct sockaddr_storage bound = {0};
+    socklen_t len = sizeof bound;
+    const int on = 1;
+    *sock = (struct listen_socket){.fd = fd, .passed = true};
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    if (getsockname(fd, (struct sockaddr *)&bound, &len) == 0 && bound.ss_family == AF_UNIX) {
+        listen_describe_unix(sock, (const struct sockaddr_un *)&bound, len);
+    } else {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        listen_describe(sock);
+    }
 }
 
 int listen_open(struct listen_socket *sock, const char *address, struct error *err)

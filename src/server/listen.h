@@ -4,6 +4,8 @@
 #ifndef BEACOND_SERVER_LISTEN_H
 #define BEACOND_SERVER_LISTEN_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 /* What comes in by a socket. */
@@ -17,7 +19,8 @@ enum door_kind {
 struct listen_socket {
     int fd;         /* listening, non-blocking, close-on-exec; -1 when closed */
     char name[128]; /* "127.0.0.1:4242", "[::1]:4242", "unix:/run/x": as bound, port 0 resolved */
-    char *path;     /* of a Unix socket, to be removed at the end; NULL otherwise */
+    char *path;  /* of a Unix socket that listen_open has made, to be removed at the end; or NULL */
+    bool passed; /* by the service manager: it goes on listening when this process has ended */
     enum door_kind door;
 };
 
@@ -25,6 +28,9 @@ struct listen_socket {
  * that nobody listens on any more is replaced; its mode is 0666, as 127.0.0.1 is open to every
  * local user too: a narrower folder narrows it. 0, or -1 with err. */
 int listen_open(struct listen_socket *socket, const char *address, struct error *err) MUST_CHECK;
+
+/* Takes over a listening stream socket that was passed to the process, TCP or Unix. */
+void listen_take(struct listen_socket *socket, int fd);
 
 /* Closes, and removes the Unix socket. Its door stays: loops look at it until they end. */
 void listen_close(struct listen_socket *socket);

@@ -66,6 +66,7 @@ static bool loop_full(const struct loop *loop)
 void loop_count_conn(struct loop *loop)
 {
     atomic_fetch_add(&loop->shared->connections, 1);
+    counter_add(&loop->counters.accepted, 1);
     loop->starved = false;
     if (loop_full(loop))
         loop_pause(loop, true);
@@ -81,25 +82,42 @@ static void loop_on_accept_error(struct evconnlistener *listener, void *arg)
     (void)arg;
     if (!loop->starved)
         log_warn("can't accept a connection, trying again until it works: %s", strerror(code));
+    counter_add(&loop->counters.accept_failures, 1);
     loop->starved = true;
     loop_pause(loop, true);
     loop_keep_ticking(loop);
 }
 
-static void loop_stop_listening(struct loop *loop)
+/* admin-listen stays open to the end: that is how others see that we are on our way out. */
+static bool loop_closes_early(const struct loop *loop, size_t n)
+{
+    return loop->bound[n] != NULL && loop->sockets[n].door != DOOR_ADMIN;
+}
+
+/* passed: those alone that outlive the process. */
+static void loop_stop_listening(struct loop *loop, bool passed)
 {
     for (size_t i = 0; i < loop->socket_count; i++) {
-        if (loop->bound[i] != NULL)
-            evhttp_del_accept_socket(loop->doors[loop->sockets[i].door].http, loop->bound[i]);
+        if (!loop_closes_early(loop, i) || (passed && !loop->sockets[i].passed))
+            continue;
+        evhttp_del_accept_socket(loop->doors[loop->sockets[i].door].http, loop->bound[i]);
         loop->bound[i] = NULL;
     }
+}
+
+static bool loop_listens(const struct loop *loop)
+{
+    for (size_t i = 0; i < loop->socket_count; i++)
+        if (loop_closes_early(loop, i))
+            return true;
+    return false;
 }
 
 /* Whether a client waits in a backlog. Closing the last descriptor would drop it. */
 static bool loop_backlog(struct loop *loop)
 {
     for (size_t i = 0; i < loop->socket_count; i++) {
-        if (loop->bound[i] == NULL)
+        if (!loop_closes_early(loop, i))
             continue;
         struct pollfd poll_fd = {.fd = evhttp_bound_socket_get_fd(loop->bound[i]),
                                  .events = POLLIN};
@@ -114,10 +132,12 @@ static void loop_drain(struct loop *loop)
 {
     int64_t left_ms = loop->drain_until_ms - clock_mono_ms();
     bool force = left_ms <= 0;
+    /* Who waits behind a passed socket is served by the next process. */
+    loop_stop_listening(loop, true);
     if (!loop_backlog(loop) || loop->options->drain_ms - left_ms > LOOP_BACKLOG_MS)
-        loop_stop_listening(loop);
+        loop_stop_listening(loop, false);
     size_t left = conn_close_idle(loop, force);
-    if (left == 0 && loop->busy == 0 && loop->settling == 0 && loop->bound[0] == NULL)
+    if (left == 0 && loop->busy == 0 && loop->settling == 0 && !loop_listens(loop))
         event_base_loopbreak(loop->base);
 }
 
@@ -166,6 +186,12 @@ static void loop_on_drain(struct mail *mail)
     loop->draining = true;
     loop->drain_until_ms = clock_mono_ms() + loop->options->drain_ms;
     loop_arm_tick(loop);
+}
+
+static void loop_on_beat(struct mail *mail)
+{
+    struct loop *loop = LIST_OF(mail, struct loop, beat_mail);
+    atomic_store(&loop->asked, false);
 }
 
 static int loop_listen(struct loop *loop, size_t n, struct error *err)
@@ -291,6 +317,7 @@ int loop_init(struct loop *loop, struct listen_socket *sockets, size_t count, st
     loop->socket_count = count;
     loop->reload_mail.open = loop_on_reload;
     loop->drain_mail.open = loop_on_drain;
+    loop->beat_mail.open = loop_on_beat;
     loop->bound = calloc(count, sizeof(struct evhttp_bound_socket *));
     loop->mailbox = mailbox_new();
     loop->base = loop_base();

@@ -9,10 +9,12 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/list.h"
 #include "base/mailbox.h"
 #include "contract/uuid.h"
+#include "server/counters.h"
 #include "server/listen.h"
 #include "server/server.h"
 #include "server/shared.h"
@@ -66,12 +68,16 @@ struct loop {
     struct list feeds;              /* Server-Sent Events, struct feed */
     struct follower *feed_follower; /* of the engine, while there are such */
 
+    struct mail beat_mail; /* server_beat posts it */
+    atomic_bool asked;     /* it has not been opened yet */
+
     struct mail reload_mail; /* server_reload posts it */
     struct mail drain_mail;  /* server_drain posts it */
     bool draining;
     int64_t drain_until_ms; /* monotonic */
-    bool ended;             /* the thread has left its base: the engine may be closed */
+    atomic_bool ended;      /* the thread has left its base: the engine may be closed */
     struct shared *shared;  /* with the other loops */
+    struct counters counters;
 };
 
 /* Makes base, evhttp and mailbox and listens on dups of the sockets. 0, or -1 with err (loop_clear

@@ -58,6 +58,7 @@ bool push_tick(struct push *push)
 static void push_drop(struct push *push, struct loop *loop)
 {
     outbox_message(push->outbox, MESSAGE_PUSH_LOST, sizeof MESSAGE_PUSH_LOST - 1);
+    counter_add(&loop->counters.pushes_lost, 1);
     push_end(push, loop);
 }
 
@@ -101,10 +102,13 @@ static void push_send(struct push *push, struct loop *loop, struct publication *
         push->delivered = publication->last_seq;
     if (publication->last_seq <= push->base)
         return;
-    if (outbox_size(push->outbox) + push_bytes(push, publication) > (size_t)loop->options->max_push)
+    if (outbox_size(push->outbox) + push_bytes(push, publication) >
+        (size_t)loop->options->max_push) {
         push_drop(push, loop);
-    else
-        outbox_push(push->outbox, publication, push->deflate, ahead);
+        return;
+    }
+    outbox_push(push->outbox, publication, push->deflate, ahead);
+    counter_add(&loop->counters.pushes, 1);
 }
 
 static void push_offer(struct push *push, struct loop *loop, struct publication *publication)

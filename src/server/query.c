@@ -128,6 +128,8 @@ static void query_first(struct query *query, enum reading_state state, struct ro
 static void query_on_chunk(void *arg, enum reading_state state, struct rope *chunk)
 {
     struct query *query = arg;
+    if (state == READING_LAST || state == READING_SAME)
+        counter_add(&query->exchange->loop->counters.reads[reading_source(query->reading)], 1);
     if (!query->streaming) {
         bool whole = state != READING_MORE || query->exchange->conn == NULL;
         query_first(query, state, chunk);

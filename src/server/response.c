@@ -53,6 +53,8 @@ static void response_on_chunk(void *arg, enum reading_state state, struct rope *
         response->max_seq = reading_max_seq(response->reading);
         response->asking = false;
         response->state = state;
+        if (state == READING_LAST)
+            counter_add(&response->loop->counters.reads[reading_source(response->reading)], 1);
         rope_move(&response->chunk, chunk);
         response->ready = true;
     }

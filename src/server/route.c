@@ -158,6 +158,27 @@ const char *route_methods(enum route_place place)
     return row->no_head ? "GET, OPTIONS" : "GET, HEAD, OPTIONS";
 }
 
+const char *route_name(enum route_action action)
+{
+    static const char *const names[ROUTE_ACTIONS] = {
+        [ROUTE_REFUSED] = "none",
+        [ROUTE_INGEST] = "ingest",
+        [ROUTE_READ] = "read",
+        [ROUTE_TELL] = "ping",
+        [ROUTE_UPGRADE] = "websocket",
+        [ROUTE_FOLLOW] = "tail",
+        [ROUTE_COUNT] = "stats",
+        [ROUTE_LIST] = "rejects",
+        [ROUTE_SAY_ALIVE] = "livez",
+        [ROUTE_SAY_READY] = "readyz",
+        [ROUTE_MEASURE] = "metrics",
+        [ROUTE_SHOW] = "page",
+        [ROUTE_SERVE_FILE] = "dashboard",
+        [ROUTE_OPTIONS] = "options",
+    };
+    return names[action] != NULL ? names[action] : "none";
+}
+
 unsigned route_need(enum route_action action)
 {
     switch (action) {

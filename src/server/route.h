@@ -66,6 +66,9 @@ bool route_admin(enum route_place place);
 
 enum route_action route_action(enum route_place place, enum route_method method);
 
+/* The action as metrics name it: "ingest", "read", …; "none" for what is refused. */
+const char *route_name(enum route_action action);
+
 /* "GET, HEAD, OPTIONS": for Allow and Access-Control-Allow-Methods. */
 const char *route_methods(enum route_place place);
 

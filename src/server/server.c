@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include <event2/event.h>
@@ -33,6 +34,15 @@ static void server_on_log(int severity, const char *text)
         log_debug("libevent: %s", text);
 }
 
+/* TCP speaks TLS when there is a certificate; Unix sockets and admin-listen never do. */
+static enum door_kind server_door(const struct server *server, const struct listen_socket *socket,
+                                  enum door_kind door)
+{
+    bool secure = door == DOOR_MAIN && server->options[server->current].tls != NULL &&
+                  strncmp(socket->name, "unix:", strlen("unix:")) != 0;
+    return secure ? DOOR_TLS : door;
+}
+
 static int server_listen_at(struct server *server, enum door_kind door, char *const *addresses,
                             size_t count, struct error *err)
 {
@@ -40,12 +50,28 @@ static int server_listen_at(struct server *server, enum door_kind door, char *co
         struct listen_socket *socket = &server->sockets[server->socket_count];
         if (listen_open(socket, addresses[i], err) != 0)
             return -1;
-        bool secure = door == DOOR_MAIN && server->options[server->current].tls != NULL &&
-                      socket->path == NULL;
-        socket->door = secure ? DOOR_TLS : door;
+        socket->door = server_door(server, socket, door);
         server->socket_count++;
     }
     return 0;
+}
+
+static void server_take_passed(struct server *server, const struct server_options *options)
+{
+    for (size_t i = 0; i < options->passed_count; i++) {
+        struct listen_socket *socket = &server->sockets[server->socket_count++];
+        listen_take(socket, options->passed[i].fd);
+        socket->door =
+            server_door(server, socket, options->passed[i].admin ? DOOR_ADMIN : DOOR_MAIN);
+    }
+}
+
+static bool server_has(const struct server *server, bool admin)
+{
+    for (size_t i = 0; i < server->socket_count; i++)
+        if ((server->sockets[i].door == DOOR_ADMIN) == admin)
+            return true;
+    return false;
 }
 
 static const char *server_door_name(enum door_kind door)
@@ -57,13 +83,18 @@ static int server_listen(struct server *server, const struct server_options *opt
                          struct error *err)
 {
     server->sockets =
-        calloc(options->listen_count + options->admin_listen_count, sizeof *server->sockets);
+        calloc(options->listen_count + options->admin_listen_count + options->passed_count,
+               sizeof *server->sockets);
     if (server->sockets == NULL) {
         error_set(err, "out of memory");
         return -1;
     }
-    if (server_listen_at(server, DOOR_MAIN, options->listen, options->listen_count, err) != 0)
+    server_take_passed(server, options);
+    if (!server_has(server, false) &&
+        server_listen_at(server, DOOR_MAIN, options->listen, options->listen_count, err) != 0)
         return -1;
+    if (server_has(server, true))
+        return 0;
     return server_listen_at(server, DOOR_ADMIN, options->admin_listen, options->admin_listen_count,
                             err);
 }
@@ -105,6 +136,8 @@ static int server_loops(struct server *server, const struct server_options *opti
         if (loop_init(loop, server->sockets, server->socket_count, err) != 0)
             return -1;
     }
+    server->shared.loops = server->loops;
+    server->shared.loop_count = server->loop_count;
     for (unsigned i = 0; i < options->threads; i++) {
         atomic_fetch_add(&server->shared.running, 1);
         if (loop_start(&server->loops[i], err) != 0) {
@@ -140,6 +173,7 @@ int server_start(struct server **out, const struct server_options *options,
     pthread_cond_init(&server->shared.reload.taken, NULL);
     list_init(&server->shared.settling);
     server->shared.began_ms = clock_mono_ms();
+    server->shared.started_ms = clock_wall_ms();
     page_init(&server->shared.page);
     server->shared.buckets = buckets_new(options->limit_events, options->limit_bytes);
     if (server->shared.buckets == NULL ||
@@ -183,14 +217,39 @@ void server_drain(struct server *server)
 {
     for (unsigned i = 0; i < server->started; i++)
         mailbox_post(server->loops[i].mailbox, &server->loops[i].drain_mail);
-    /* The loops listen on descriptors of their own until the backlog is empty. */
+    /* The loops listen on descriptors of their own until the backlog is empty; on those of
+     * admin-listen to the end. */
     for (size_t i = 0; i < server->socket_count; i++)
-        listen_close(&server->sockets[i]);
+        if (server->sockets[i].door != DOOR_ADMIN)
+            listen_close(&server->sockets[i]);
 }
 
 bool server_drained(struct server *server)
 {
     return atomic_load(&server->shared.running) == 0;
+}
+
+bool server_beat(struct server *server)
+{
+    bool all = true;
+    for (unsigned i = 0; i < server->started; i++) {
+        struct loop *loop = &server->loops[i];
+        if (atomic_load(&loop->ended))
+            continue;
+        /* A mail is posted again only when it has been opened. */
+        if (atomic_load(&loop->asked)) {
+            all = false;
+            continue;
+        }
+        atomic_store(&loop->asked, true);
+        mailbox_post(loop->mailbox, &loop->beat_mail);
+    }
+    return all;
+}
+
+size_t server_connections(struct server *server)
+{
+    return atomic_load(&server->shared.connections);
 }
 
 void server_join(struct server *server)

@@ -21,12 +21,23 @@
 #include "server/route.h"
 #include "server/tls.h"
 
+/* A listening stream socket that is there already. */
+struct server_passed {
+    int fd;
+    bool admin;
+};
+
 struct server_options {
     char *const *listen; /* "HOST:PORT", "[v6]:PORT", "unix:PATH" */
     size_t listen_count;
     char *const *admin_listen; /* likewise: probes and metrics, for whoever can reach it */
     size_t admin_listen_count;
     struct tls *tls; /* TCP sockets of listen speak it; NULL: they are plain. The caller's */
+    const struct server_passed *passed; /* server_start takes them over, in the place of listen, and
+                                         * the admin ones of admin_listen */
+    size_t passed_count;
+    char *const *admin_host; /* names it may be asked by, see contract/admin_host.h */
+    size_t admin_host_count;
     struct routes routes;
     struct files *dashboard; /* served at routes.dashboard; NULL when that is */
     bool dashboard_open;     /* to everyone: no password is asked for */
@@ -81,11 +92,19 @@ void server_reload(struct server *server, const struct server_options *options,
                    const struct access *access);
 
 /* Begins to end: what waits in the backlog is accepted, requests under way are finished, idle
- * connections are closed, after drain_ms the rest. Returns at once. Any thread, once. */
+ * connections are closed, after drain_ms the rest. admin_listen answers until all loops have ended.
+ * Returns at once. Any thread, once. */
 void server_drain(struct server *server);
 
 /* Whether all loops have ended. Any thread. */
 bool server_drained(struct server *server);
+
+/* Whether every loop that has not ended has come round since this was last asked, true the first
+ * time; asks them anew. False for long: one is stuck. Never blocks. One thread at a time, until
+ * server_join. */
+bool server_beat(struct server *server);
+
+size_t server_connections(struct server *server); /* open at the moment; any thread */
 
 /* Waits for the loops to end; server_drain must have been called. */
 void server_join(struct server *server);

@@ -14,6 +14,7 @@
 #include "server/buckets.h"
 
 struct access;
+struct loop;
 struct server_options;
 
 /* What the loops are to go by from now on. Set before the mails are posted that tell them of it. */
@@ -26,7 +27,10 @@ struct reload {
 };
 
 struct shared {
+    struct loop *loops;        /* all of them, for their counters */
+    size_t loop_count;         /* constant once one of them runs */
     int64_t began_ms;          /* monotonic; when the server started */
+    int64_t started_ms;        /* the same by the wall clock */
     atomic_uint running;       /* loops that have not ended */
     atomic_size_t connections; /* open */
     atomic_llong receiving;    /* bytes of requests that have not been read yet */

@@ -102,6 +102,7 @@ static void upgrade_accept(struct exchange *exchange)
         evhttp_add_header(out, "Sec-WebSocket-Extensions", deflate);
     /* The request is never finished, so that evhttp keeps off its connection. */
     evhttp_send_reply_start(exchange->request, 101, "Switching Protocols");
+    counters_answer(&exchange->loop->counters, exchange->action, 101, -1);
     evhttp_clear_headers(evhttp_request_get_input_headers(exchange->request));
     evhttp_clear_headers(out);
     exchange_free(exchange);

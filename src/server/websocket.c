@@ -258,6 +258,8 @@ int websocket_open(struct conn *conn, bool deflate, struct address client)
     (void)bufferevent_set_timeouts(conn->bev, NULL, &timeout);
     bufferevent_enable(conn->bev, EV_READ | EV_WRITE);
     websocket->reading = true;
+    counter_add(&loop->counters.websockets_opened, 1);
+    gauge_add(&loop->counters.websockets, 1);
     log_debug("websocket %d: begins%s", conn->fd, deflate ? ", compressed" : "");
     /* What the client has sent behind its request is here already. */
     bufferevent_trigger(conn->bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS | BEV_TRIG_IGNORE_WATERMARKS);
@@ -267,6 +269,7 @@ int websocket_open(struct conn *conn, bool deflate, struct address client)
 void websocket_gone(struct websocket *websocket)
 {
     log_debug("websocket %d: ends", websocket->conn->fd);
+    gauge_add(&websocket->loop->counters.websockets, -1);
     websocket_disown(websocket);
     outbox_judge(&websocket->outbox, websocket->reset);
     list_remove(&websocket->blocked_node);

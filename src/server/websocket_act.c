@@ -132,9 +132,11 @@ static bool websocket_admit(struct websocket *websocket)
     bool over = buckets != NULL && websocket->phase != WEBSOCKET_LAST &&
                 buckets_wait(buckets, websocket->client, clock_mono_ms()) > 0;
     if (over || !engine_has_room(websocket->loop->engine)) {
-        if (!websocket->held)
+        if (!websocket->held) {
             log_debug("websocket %d: not read, %s", websocket->conn->fd,
                       over ? "its address is over its limit" : "the queue is full");
+            counter_add(&websocket->loop->counters.held[COUNTERS_WEBSOCKET], 1);
+        }
         websocket->held = true;
         websocket->patient = over;
         return websocket_wait(websocket);
@@ -159,6 +161,7 @@ static void websocket_submit(struct websocket *websocket)
     struct batch *batch = websocket->result.batch;
     size_t elements = batch->event_count + batch->reject_count;
     websocket_charge(websocket, elements, 0);
+    counters_batch(&websocket->loop->counters, COUNTERS_WEBSOCKET, elements, 0);
     arrival->intake.submission.batch = batch;
     websocket->result.batch = NULL;
     websocket->arrival = NULL;
@@ -267,6 +270,9 @@ static bool websocket_read(struct websocket *websocket)
         return false;
     }
     websocket_charge(websocket, 0, websocket->text->len);
+    counter_add(&loop->counters.messages, 1);
+    if (websocket->result.effect == DIALOG_SUBMIT)
+        counter_add(&loop->counters.bytes[COUNTERS_WEBSOCKET], websocket->text->len);
     bytes_clear(websocket->text);
     websocket->text = NULL;
     websocket->has_result = true;

@@ -7,6 +7,12 @@ int store_open(struct store **out, const struct store_options *options, struct e
     return sqlite_store_open(out, options, err);
 }
 
+void store_on_work(struct store *store, void (*works)(void *arg), void *arg)
+{
+    store->works = works;
+    store->works_arg = arg;
+}
+
 void store_close(struct store *store)
 {
     if (store != NULL)
@@ -109,6 +115,16 @@ bool store_tend(struct store *store, bool idle)
 void store_look(const struct store *store, struct store_state *out)
 {
     *out = store->state;
+}
+
+void store_look_checkpoints(const struct store *store, struct store_checkpoints *out)
+{
+    *out = store->checkpoints;
+}
+
+int store_probe(struct store *store, struct error *err)
+{
+    return store->ops->probe(store, err);
 }
 
 bool store_changed(struct store *store)

@@ -66,6 +66,10 @@ struct store_reader;
 int store_open(struct store **out, const struct store_options *options,
                struct error *err) MUST_CHECK;
 
+/* works is called now and then from within statements that take long, as a sign of life; it must be
+ * quick and must not call the store. NULL ends that. The writer's thread, or before it runs. */
+void store_on_work(struct store *store, void (*works)(void *arg), void *arg);
+
 /* Puts everything in its lasting place and closes. The readers must be closed. NULL is fine. */
 void store_close(struct store *store);
 
@@ -184,6 +188,19 @@ struct store_state {
     int64_t erasures; /* how often events were erased, or changed by another program */
 };
 void store_look(const struct store *store, struct store_state *out);
+
+/* What has become of the WAL since store_open. */
+struct store_checkpoints {
+    int64_t done;    /* times all of it was put back */
+    int64_t failed;  /* times the disk did not take it; that a reader is in the way is no failure */
+    int64_t last_ms; /* when it last was, by the wall clock; 0: not yet */
+    bool spoilt;     /* the disk has lost what it had taken: none is made any more, see the log */
+};
+void store_look_checkpoints(const struct store *store, struct store_checkpoints *out);
+
+/* Tries whether events can be committed: one is inserted and deleted again in one transaction,
+ * which nobody sees. STORE_OK or STORE_BUSY. */
+int store_probe(struct store *store, struct error *err) MUST_CHECK;
 
 /* Whether another program has changed the database since the last append. The next append, of no
  * items if need be, then notices: it counts the events anew and an erasure. */
@@ -324,6 +341,7 @@ struct store_ops {
     int (*rebuild_index)(struct store *store, struct error *err);
     int (*rewrite)(struct store *store, struct error *err);
     bool (*tend)(struct store *store, bool idle);
+    int (*probe)(struct store *store, struct error *err);
     bool (*changed)(struct store *store);
     void (*doubt)(struct store *store);
     int (*reader_open)(struct store *store, struct store_reader **out, struct error *err);
@@ -355,7 +373,10 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
     struct store_state state;
+    struct store_checkpoints checkpoints;
     unsigned char secret[SIPHASH_KEY_BYTES];
+    void (*works)(void *arg); /* store_on_work; NULL: nobody wants to know */
+    void *works_arg;
 };
 
 struct store_reader {

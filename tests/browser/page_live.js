@@ -210,6 +210,7 @@ async function strangers(stage) {
         await shows(page, '#rejects-list', hostile[0]);
         await page.waitForFunction(() => document.querySelectorAll('#tail li').length === 8);
         for (const text of hostile) {
+            await shows(page, '#values', text);
             assert.ok((await page.textContent('#tail')).includes(text), text);
             assert.ok(
                 (await tables(page, '#values')).some(([, name]) => name === text),

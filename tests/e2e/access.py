@@ -31,13 +31,16 @@ ROUTES = [
     ("/health", {"GET": "free", "HEAD": "free"}),
     ("/_dashboard", {"GET": "moved", "HEAD": "moved"}),
     ("/_dashboard/", {"GET": "files", "HEAD": "files"}),
+    ("/livez", {"GET": "free", "HEAD": "free"}),
+    ("/readyz", {"GET": "free", "HEAD": "free"}),
+    ("/metrics", {"GET": "query", "HEAD": "query"}),
     ("/_tracker/nowhere", {}),
     ("/nowhere", {}),
     ("/", {"GET": "free", "HEAD": "free"}),
 ]
 
-# What these tell is not the events.
-NO_EVENTS = ["/_tracker/stats", "/_tracker/rejects"]
+# What needs the query scope and shows no event.
+NO_EVENTS = ["/metrics", "/_tracker/stats", "/_tracker/rejects"]
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "preflight GET", "preflight POST"]
 

@@ -102,7 +102,7 @@ def any_window_has_the_steps_that_a_recount_gives():
     daemon.save([text.encode() for text in far])
     moments += [FIRST - 1439 * 60000, LAST - 999 + 12 * 3600000]
     rows, connection = Rows(), daemon.connection()
-    for n in range(scale(200, 20)):
+    for n in range(scale(100, 20)):
         since = moment(dice)
         until = since + dice.choice([0, 1, 999, 1000, 59999, 60001, 7 * 3600000, 9 * DAY, -1, dice.randrange(DAY * 30)])
         if dice.random() < 0.3:
@@ -110,7 +110,7 @@ def any_window_has_the_steps_that_a_recount_gives():
         for step in (None, "second", "minute", "hour", "day"):
             with rows("since %s until %s step %s" % (label(since), label(until), step)):
                 check(daemon, connection, moments, since, until, step)
-    ends = (FIRST, LAST, FIRST + 1, LAST - 1, 0, -1, NOW, None)
+    ends = (FIRST, LAST, 0, -1, NOW, None)
     for since in ends:
         for until in ends:
             for step in (None, "second", "minute", "hour", "day"):
@@ -133,6 +133,13 @@ def the_finest_step_that_gives_a_thousand_is_taken():
         with rows(span):
             equal(ask(daemon, since=begin, until=begin + span)["step"], step)
     rows.check()
+    # An open end is where the events end, but never on the wrong side of the other one.
+    for given, ends in [({}, (begin, begin)), ({"until": begin - 5}, (begin - 5, begin - 5)),
+                        ({"since": begin + 5}, (begin + 5, begin + 5)), ({"until": begin + 5}, (begin, begin + 5)),
+                        ({"since": begin - 5}, (begin - 5, begin)), ({"since": begin + 5, "until": begin}, (begin + 5, begin))]:
+        got = ask(daemon, **given)
+        equal((got["since"], got["until"]), (label(ends[0]), label(ends[1])), given)
+        equal(got["total"], 1 if ends[0] <= begin <= ends[1] else 0, given)
     # Named, as many as 10000 are told; more are refused, however few have events.
     for step, size in STEPS:
         equal(ask(daemon, since=begin, until=begin + 10000 * size - 1, step=step)["total"], 1)
@@ -377,7 +384,10 @@ def answers_under_way_are_bounded_and_clients_that_go_leave_nothing():
 
 @case
 def during_ingest_steps_total_and_events_agree():
+    # Enough that its values take many turns, between which there are commits.
     daemon, done, trouble = Daemon(), threading.Event(), []
+    for n in range(0, scale(8000, 800), 400):
+        daemon.save([event(NOW + k * 6, k, "e%d" % k, '"%s"' % ("x" * 1000)) for k in range(n, n + 400)])
 
     def send():
         connection, n = daemon.connection(), 0
@@ -394,7 +404,7 @@ def during_ingest_steps_total_and_events_agree():
     sender.start()
     try:
         connection, before = daemon.connection(), 0
-        for n in range(scale(300, 40)):
+        for n in range(scale(15, 5)):
             got = ask(daemon, connection, step=("second", "minute")[n % 2], values=3)
             equal(got["total"], sum(events for _, events in got["steps"]))
             equal(got["total"], got["events"])
@@ -449,7 +459,7 @@ def bytes_read(daemon):
 
 @case
 def the_cost_is_that_of_the_steps_and_not_of_the_events():
-    number, begin = scale(200000, 20000), NOW // DAY * DAY
+    number, begin = scale(60000, 20000), NOW // DAY * DAY
     # In an hour of all the seconds, and in the next one as many events as seconds.
     database = built("with recursive n(n) as (select 1 union all select n + 1 from n where n < %d)"
                      "insert into events select n, case when n > 3600 then %d + n %% 3600 * 1000 else %d + n * 1000 end,"

@@ -57,7 +57,8 @@ def _sanitized():
         return False
 
 
-SLOW = os.environ.get("BEACOND_SLOW", "") not in ("", "0") or _sanitized()
+SANITIZED = _sanitized()
+SLOW = os.environ.get("BEACOND_SLOW", "") not in ("", "0") or SANITIZED
 BRIEF = os.environ.get("BEACOND_TEST_BRIEF", "") == "1"
 TLS = os.environ.get("BEACOND_TEST_TLS", "") not in ("", "0")
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
@@ -248,10 +249,11 @@ class Daemon:
     """A running beacond. Its database is `database`, in a directory of its own unless given.
 
     listen: what --listen gets (a list for several). keyed tests pass key=[…]. options become flags:
-    max_body="64K" is --max-body 64K, a list repeats the flag. ready=False: don't wait for it."""
+    max_body="64K" is --max-body 64K, a list repeats the flag. ready=False: don't wait for it. before: a
+    command that becomes the daemon, which inherits pass_fds."""
 
     def __init__(self, *arguments, listen="127.0.0.1:0", database=None, env=None, ready=True,
-                 preexec=None, **options):
+                 preexec=None, before=(), pass_fds=(), **options):
         self.directory = directory()
         self.database = database or os.path.join(self.directory, "beacond.db")
         options = dict(options, database=self.database, listen=listen)
@@ -274,10 +276,10 @@ class Daemon:
         self._ended = False
         self.expected_exit = 0
         self._done = False
-        self.process = subprocess.Popen([BINARY, *arguments, *flags], env=_environment(env),
+        self.process = subprocess.Popen([*before, BINARY, *arguments, *flags], env=_environment(env),
                                         cwd=self.directory, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                        preexec_fn=prepare)
+                                        preexec_fn=prepare, pass_fds=pass_fds)
         self.pid = self.process.pid
         _daemons.append(self)
         threading.Thread(target=self._follow, daemon=True).start()

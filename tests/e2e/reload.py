@@ -13,7 +13,8 @@ from sockets import Ended, Socket, narrow
 
 MANUAL = os.path.join(os.environ.get("srcdir", "."), "man", "beacond.conf.5")
 EVENTS = "/_tracker/events"
-ELSEWHERE = {"drain", "key-file"}  # options that change, and are tested outside of the table
+# Options that change, and are tested outside of the table (reload_files.py).
+ELSEWHERE = {"drain", "key-file", "admin-host", "dashboard", "dashboard-route", "dashboard-auth", "tls-cert", "tls-key"}
 _rows = {}
 
 

@@ -62,6 +62,7 @@ only 'store/sqlite/' 'store/' 'the headers of store/sqlite are seen by the store
 only 'event2?/|event[.]h|evhttp' 'server/' 'libevent is seen by the server alone'
 only 'jansson' 'contract/|engine/|control/|server/|commands/' 'jansson is not seen by base, store, cache, options'
 only 'zlib' 'contract/|cache/|page/|server/' 'zlib is seen by contract, cache, page and server alone'
+only 'systemd/' 'commands/(activation|notify)[.]c:' 'libsystemd is seen by commands/activation and commands/notify alone'
 only 'wslay' 'contract/' 'wslay is seen by contract alone'
 
 echo "1..$n"

@@ -11,6 +11,7 @@
 #include "engine/chores.h"
 #include "engine/erasure.h"
 #include "engine/internal.h"
+#include "engine/slices.h"
 #include "engine/writer_parts.h"
 #include "engine_run.h"
 
@@ -370,6 +371,98 @@ START_TEST(engine_commits_while_errands_never_end)
 }
 END_TEST
 
+/* Lasts until errands_enough, a signal of life by SQLite in between when told to. */
+static atomic_bool errand_has_begun;
+
+static void errand_stick(struct errand *errand)
+{
+    (void)errand;
+    atomic_store(&errand_has_begun, true);
+    while (!atomic_load(&errands_enough))
+        (void)poll(NULL, 0, 1);
+}
+
+static void *stick_main(void *arg)
+{
+    struct errand errand = {.run = errand_stick};
+    (void)arg;
+    writer_run(engine->writer, &errand);
+    return NULL;
+}
+
+/* Asked until it says yes. */
+static void await_beat(void)
+{
+    while (!engine_beat(engine))
+        (void)poll(NULL, 0, 1);
+}
+
+START_TEST(engine_beats_unless_the_writer_is_stuck)
+{
+    pthread_t thread;
+    atomic_store(&errands_enough, false);
+    atomic_store(&errand_has_begun, false);
+    ck_assert(engine_beat(engine));
+    await_beat(); /* idle */
+    ck_assert_int_eq(pthread_create(&thread, NULL, stick_main, NULL), 0);
+    while (!atomic_load(&errand_has_begun))
+        (void)poll(NULL, 0, 1);
+    (void)engine_beat(engine);
+    for (int i = 0; i < 20; i++) {
+        (void)poll(NULL, 0, 1);
+        ck_assert(!engine_beat(engine));
+    }
+    /* What a long statement does in the meantime: the writer is at work. */
+    engine->store->works(engine->store->works_arg);
+    ck_assert(engine_beat(engine));
+    ck_assert(!engine_beat(engine));
+    atomic_store(&errands_enough, true);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    await_beat();
+}
+END_TEST
+
+START_TEST(engine_beats_while_a_commit_is_tried_again)
+{
+    struct order order;
+    shell_run("BEGIN IMMEDIATE");
+    order_submit(&order, mailbox, batch_of(1, 1, "a"));
+    while (engine_healthy(engine))
+        (void)poll(NULL, 0, 1);
+    (void)engine_beat(engine);
+    for (int i = 0; i < 3; i++)
+        await_beat();
+    ck_assert(!engine_healthy(engine));
+    shell_run("COMMIT");
+    order_wait(&order, mailbox);
+    batch_free(order.submission.batch);
+    ck_assert_uint_eq(engine_taken(engine), 1);
+}
+END_TEST
+
+/* A statement of a second or so on the writer's thread, and nothing else. */
+static atomic_uint works_count;
+
+static void works_counted(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&works_count, 1);
+}
+
+START_TEST(engine_hears_of_work_within_a_long_statement)
+{
+    struct error err = {""};
+    atomic_store(&works_count, 0);
+    (void)send_body(BODY(EVENT_A), NULL);
+    shell_run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
+              "INSERT INTO rejects(received, reason, event) SELECT i, 'why', 'text' FROM n");
+    store_on_work(engine->store, works_counted, NULL);
+    ck_assert_int_eq(slices_rewrite(engine->writer, &err), STORE_OK);
+    store_on_work(engine->store, NULL, NULL);
+    ck_assert_uint_gt(atomic_load(&works_count), 0);
+}
+END_TEST
+
 #define OF_ANN(n) "{\"timestamp\":\"2026-11-21T04:00:00.000Z\",\"userId\":\"ann\",\"n\":" n "}"
 
 static const struct forget_who ann = {.id = "ann", .len = 3};
@@ -453,6 +546,9 @@ int main(void)
     tcase_add_test(tcase, engine_stores_bursts_unless_their_answer_was_lost);
     tcase_add_test(tcase, engine_forgets_receipts_of_what_was_not_committed);
     tcase_add_test(tcase, engine_commits_while_errands_never_end);
+    tcase_add_test(tcase, engine_beats_unless_the_writer_is_stuck);
+    tcase_add_test(tcase, engine_beats_while_a_commit_is_tried_again);
+    tcase_add_test(tcase, engine_hears_of_work_within_a_long_statement);
     tcase_add_test(tcase, engine_erases_nothing_whose_receipts_were_not_looked_through);
     tcase_add_test(tcase, engine_forgets_a_reject_that_becomes_an_event_meanwhile);
     suite_add_tcase(suite, tcase);

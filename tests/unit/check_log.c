@@ -1,6 +1,9 @@
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -103,6 +106,75 @@ START_TEST(log_cuts_a_message_and_still_ends_the_line)
 }
 END_TEST
 
+/* JOURNAL_STREAM for what standard error is now, its inode so much off. */
+static void log_name_stream(unsigned off, const char *behind)
+{
+    struct stat info;
+    char stream[64];
+    ck_assert_int_eq(fstat(STDERR_FILENO, &info), 0);
+    snprintf(stream, sizeof stream, "%ju:%ju%s", (uintmax_t)info.st_dev,
+             (uintmax_t)info.st_ino + off, behind);
+    ck_assert_int_eq(setenv("JOURNAL_STREAM", stream, 1), 0);
+}
+
+START_TEST(log_gives_the_journal_priorities_and_no_time)
+{
+    log_catch();
+    log_name_stream(0, "");
+    log_setup(LOG_LEVEL_DEBUG, LOG_FORMAT_AUTO);
+    log_error("a %d", 1);
+    log_warn("<3>b");
+    log_info("c\nd");
+    log_debug("e");
+    char lines[200];
+    log_caught(lines, sizeof lines);
+    ck_assert_str_eq(lines, "<3>a 1\n<4><3>b\n<6>c\\x0ad\n<7>e\n");
+}
+END_TEST
+
+START_TEST(log_takes_no_other_stream_for_the_journal)
+{
+    static const char *const wrong[] = {"", ":", "1", "1:", "x:y", "journal"};
+    log_catch();
+    char lines[2000];
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        ck_assert_int_eq(setenv("JOURNAL_STREAM", wrong[i], 1), 0);
+        log_setup(LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
+        log_info("plain");
+    }
+    log_name_stream(1, ""); /* redirected since */
+    log_setup(LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
+    log_info("plain");
+    log_name_stream(0, "x");
+    log_setup(LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
+    log_info("plain");
+    ck_assert_int_eq(unsetenv("JOURNAL_STREAM"), 0);
+    log_setup(LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
+    log_info("plain");
+    log_caught(lines, sizeof lines);
+    ck_assert_ptr_null(strchr(lines, '<'));
+    size_t count = 0;
+    for (const char *at = lines; (at = strstr(at, "Z info  plain\n")) != NULL; at++)
+        count++;
+    ck_assert_uint_eq(count, sizeof wrong / sizeof wrong[0] + 3);
+}
+END_TEST
+
+START_TEST(log_is_told_the_format_whatever_the_stream)
+{
+    log_catch();
+    log_name_stream(0, "");
+    log_setup(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    log_info("text");
+    ck_assert_int_eq(unsetenv("JOURNAL_STREAM"), 0);
+    log_setup(LOG_LEVEL_INFO, LOG_FORMAT_JOURNAL);
+    log_info("journal");
+    char lines[200];
+    log_caught(lines, sizeof lines);
+    ck_assert_ptr_nonnull(strstr(lines, "Z info  text\n<6>journal\n"));
+}
+END_TEST
+
 START_TEST(log_leaves_errno_alone)
 {
     log_catch();
@@ -133,6 +205,9 @@ int main(void)
     tcase_add_test(tests, log_escapes_what_could_forge_a_line);
     tcase_add_test(tests, log_writes_json_that_a_parser_reads);
     tcase_add_test(tests, log_cuts_a_message_and_still_ends_the_line);
+    tcase_add_test(tests, log_gives_the_journal_priorities_and_no_time);
+    tcase_add_test(tests, log_takes_no_other_stream_for_the_journal);
+    tcase_add_test(tests, log_is_told_the_format_whatever_the_stream);
     tcase_add_test(tests, log_leaves_errno_alone);
     tcase_add_test(tests, error_texts_are_cut_not_overflowed);
     suite_add_tcase(suite, tests);

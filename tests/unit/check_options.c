@@ -147,7 +147,7 @@ START_TEST(defaults_are_those_of_the_header)
     ck_assert_int_eq(o->timeout_ms, 60000);
     ck_assert_int_eq(o->synchronous, OPTIONS_SYNC_FULL);
     ck_assert_int_eq(o->log_level, LOG_LEVEL_INFO);
-    ck_assert_int_eq(o->log_format, LOG_FORMAT_TEXT);
+    ck_assert_int_eq(o->log_format, LOG_FORMAT_AUTO);
     reading_clear(&r);
 }
 END_TEST
@@ -213,6 +213,7 @@ static const struct {
     {"--log-level=warn", LEVEL, LOG_LEVEL_WARN},
     {"--log-level=debug", LEVEL, LOG_LEVEL_DEBUG},
     {"--log-format=json", FORMAT, LOG_FORMAT_JSON},
+    {"--log-format=journal", FORMAT, LOG_FORMAT_JOURNAL},
 };
 
 START_TEST(options_that_contradict_each_other_are_refused)
@@ -275,7 +276,7 @@ static const struct {
     {"--synchronous=FULL", "--synchronous: expected full, normal or off, got \"FULL\""},
     {"--synchronous=", "--synchronous: expected full, normal or off, got \"\""},
     {"--log-level=trace", "--log-level: expected error, warn, info or debug, got \"trace\""},
-    {"--log-format=xml", "--log-format: expected text or json, got \"xml\""},
+    {"--log-format=xml", "--log-format: expected auto, text, json or journal, got \"xml\""},
     {"--database=", "--database: expected the path of a file, got \"\""},
     {"--database=:memory:", "--database: expected the path of a file, got \":memory:\""},
     {"--app-id=shop\n", "--app-id: expected UTF-8 without control characters"},

@@ -100,6 +100,14 @@ static void checkpoint_spoil(struct checkpoint *checkpoint, const char *why)
         checkpoint->database, why, checkpoint->database);
 }
 
+/* All of the WAL has been put back. */
+static void checkpoint_note(struct checkpoint *checkpoint)
+{
+    checkpoint->pages = checkpoint->tried = 0;
+    checkpoint->done++;
+    checkpoint->last_ms = clock_wall_ms();
+}
+
 /* Whoever reads is not waited for: it is tried again. Returns whether all was copied. */
 static bool checkpoint_run(struct checkpoint *checkpoint, struct db *db, int mode)
 {
@@ -107,6 +115,8 @@ static bool checkpoint_run(struct checkpoint *checkpoint, struct db *db, int mod
     (void)sqlite3_busy_timeout(db->handle, 0);
     int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, &log, &done);
     (void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
+    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
+        checkpoint->failed++;
     if (code == SQLITE_IOERR_FSYNC)
         checkpoint_spoil(checkpoint, sqlite3_errmsg(db->handle));
     else if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY && checkpoint_may_warn(checkpoint))
@@ -145,7 +155,7 @@ bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle)
     checkpoint_unmark(checkpoint);
     if (checkpoint_run(checkpoint, db,
                        idle ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE)) {
-        checkpoint->pages = checkpoint->tried = 0;
+        checkpoint_note(checkpoint);
         return !idle;
     }
     checkpoint->tried = checkpoint->pages;
@@ -164,7 +174,7 @@ int checkpoint_empty(struct checkpoint *checkpoint, struct db *db, struct error 
     int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     (void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
     if (code == SQLITE_OK) {
-        checkpoint->pages = checkpoint->tried = 0;
+        checkpoint_note(checkpoint);
         return STORE_OK;
     }
     error_set(err, "%s",

@@ -31,6 +31,8 @@ struct checkpoint {
     int marked;           /* pages in the WAL when it began to read; 0: it does not */
     int file;             /* descriptor of the database, to have it written; -1 for none */
     bool whole;           /* never in parts */
+    int64_t done, failed; /* checkpoints of all of the WAL since it was opened; see store.h */
+    int64_t last_ms;      /* when all was last put back, by the wall clock; 0: not yet */
     bool spoilt;          /* what was copied may not be on the disk: the WAL must stay */
 };
 

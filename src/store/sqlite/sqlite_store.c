@@ -9,6 +9,9 @@
 #include "store/sqlite/sqlite_reader.h"
 #include "store/sqlite/sqlite_store_parts.h"
 
+/* SQLite's instructions between two signs of life (store_on_work): some milliseconds. */
+#define STORE_WORK_STEPS 100000
+
 int sqlite_store_note_last_seq(struct sqlite_store *store, struct error *err)
 {
     sqlite3_stmt *note = db_statement(&store->db, SQL_NOTE_LAST_SEQ);
@@ -166,7 +169,15 @@ static int sqlite_store_load_receipts(struct store *base, store_receipts_fn *fn,
 static bool sqlite_store_tend(struct store *base, bool idle)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
-    return checkpoint_tend(&store->checkpoint, &store->db, idle);
+    const struct checkpoint *checkpoint = &store->checkpoint;
+    bool more = checkpoint_tend(&store->checkpoint, &store->db, idle);
+    base->checkpoints = (struct store_checkpoints){
+        .done = checkpoint->done,
+        .failed = checkpoint->failed,
+        .last_ms = checkpoint->last_ms,
+        .spoilt = checkpoint->spoilt,
+    };
+    return more;
 }
 
 static bool sqlite_store_changed(struct store *base)
@@ -232,6 +243,7 @@ static const struct store_ops sqlite_store_ops = {
     .rebuild_index = sqlite_store_rebuild_index,
     .rewrite = sqlite_store_rewrite,
     .tend = sqlite_store_tend,
+    .probe = sqlite_store_probe,
     .changed = sqlite_store_changed,
     .doubt = sqlite_store_doubt,
     .reader_open = sqlite_store_reader_open,
@@ -270,6 +282,15 @@ static int store_read_secret(struct sqlite_store *store, struct error *err)
     }
     (void)sqlite3_reset(statement);
     return status;
+}
+
+/* From within statements of the writing connection: the work goes on (0). */
+static int store_works(void *arg)
+{
+    const struct sqlite_store *store = arg;
+    if (store->base.works != NULL)
+        store->base.works(store->base.works_arg);
+    return 0;
 }
 
 int sqlite_store_open(struct store **out, const struct store_options *options, struct error *err)
@@ -314,6 +335,7 @@ int sqlite_store_open(struct store **out, const struct store_options *options, s
         status = store_read_version(store, &store->data_version, err);
     if (status == STORE_OK)
         store_publish(store);
+    sqlite3_progress_handler(store->db.handle, STORE_WORK_STEPS, store_works, store);
 out:
     store->open = status == STORE_OK;
     if (store->open)

@@ -51,6 +51,7 @@ int sqlite_store_append(struct store *base, struct store_item *items, size_t cou
                         const struct store_receipts *receipts, struct error *err) MUST_CHECK;
 int sqlite_store_append_apart(struct store *base, struct store_item *item,
                               const struct store_receipts *receipts, struct error *err) MUST_CHECK;
+int sqlite_store_probe(struct store *base, struct error *err) MUST_CHECK;
 
 /* Inserts one event within a savepoint, so that a statement undone half-way takes nothing else
  * along. *refused: what is in it can't be stored, why says so; *stored: it is a row now, else it
