@@ -1,5 +1,6 @@
 """beacond behind the nginx and the Caddy of contrib: everything as it is without them."""
 
+import base64
 import http.client
 import json
 import os
@@ -10,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from fronts import CONTRIB, FRONTS, MINE, NAME, SITE, Caddy, Nginx, behind, settings, through
+from fronts import CONTRIB, MINE, NAME, SITE, Caddy, Nginx, behind, settings, through
 from harness import (NOW, PATIENCE, Daemon, Rows, Skip, Wire, WriteLock, batch, case, directory, equal, event, main,
                      poll, scale, sliced, stamp)
 from sockets import Refused, Socket
@@ -197,14 +198,23 @@ def answers_are_those_of_beacond_byte_for_byte(kind):
 
 @through
 def the_page_and_dashboard_are_passed_and_nothing_else(kind):
-    daemon, front = behind(kind)
+    files = directory()
+    os.mkdir(os.path.join(files, "assets"))
+    for name, text in (("index.html", "<!doctype html><title>shop</title>"), ("assets/x.js", "let x = 1;\n" * 500)):
+        with open(os.path.join(files, name), "w") as file:
+            file.write(text)
+    password = {"Authorization": "Basic " + base64.b64encode(b"me:" + MINE.encode()).decode()}
+    daemon, front = behind(kind, dashboard=files)
+    equal(front.request("GET", "/", {"Accept-Encoding": "gzip"}).status, 200, "the page")
+    equal(front.request("GET", "/_dashboard/", password).status, 200, "the dashboard")
     rows = Rows()
     for target in ("/", "/_dashboard", "/_dashboard/", "/_dashboard/assets/x.js", "/_tracker/", "/_tracker/ping",
                    "/_tracker/stats", "/_tracker/rejects", "/_tracker/nowhere"):
-        for headers in ({}, READ, {"Accept-Encoding": "gzip"}):
+        for headers in ({}, READ, {"Accept-Encoding": "gzip"}, password, dict(password, **{"Accept-Encoding": "gzip"})):
             with rows(target):
                 if target == "/_tracker/stats":  # the uptime in it goes on
-                    equal(front.request("GET", target, headers).status, daemon.request("GET", target, headers).status)
+                    equal(front.request("GET", target, headers).status,
+                          daemon.request("GET", target, headers).status)
                 else:
                     same(daemon, front, "GET", target, headers)
     for target in ("/metrics", "/metrics?x", "//metrics", "/%6detrics", "/_tracker/../metrics", "/METRICS", "/x",
@@ -216,7 +226,8 @@ def the_page_and_dashboard_are_passed_and_nothing_else(kind):
     for target in ("/livez", "/readyz", "/health"):
         with rows(target):
             same(daemon, front, "GET", target)
-            wire = front.wire(source="127.0.0.2").send(("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (target, NAME)).encode())
+            wire = front.wire(source="127.0.0.2")
+            wire.send(("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (target, NAME)).encode())
             assert wire.response().status in (403, 404), "from elsewhere"
             wire.close()
     rows.check()
@@ -301,6 +312,21 @@ def a_handshake_that_is_none_is_answered_by_beacond(kind):
     Socket(front, key=SITE, headers={"Origin": PAGE}).save([event()]).close()
 
 
+@through
+def what_a_websocket_sends_while_nothing_can_be_stored_waits(kind):
+    daemon, front = behind(kind, queue_size="64K", ping_interval="1s", log_level="debug")
+    visitor = Socket(front, key=SITE)
+    with WriteLock(daemon.database):
+        for _ in range(8):
+            visitor.ingest([event(payload='"%s"' % ("x" * 5000)) for _ in range(20)])
+        # It is left unread, not closed, and pinged.
+        daemon.wait_log(r"websocket \d+: not read")
+        while not visitor.pings:
+            visitor.control(*visitor.next_thing())
+    equal([visitor.ack() for _ in range(8)], [20] * 8)
+    visitor.close()
+
+
 class Feed:
     """Server-Sent Events, one by one."""
 
@@ -377,12 +403,13 @@ def limits_count_the_clients_that_the_proxy_sees_and_not_what_they_say(kind):
 
 def seen_by(front, secrets):
     """Requests that bring each of these keys in every way; some of them are broken."""
-    path, query, escaped, header, early = secrets
+    path, query, escaped, header, basic = secrets
     for target, headers in [
             ("/_tracker/k/%s/events" % path, {}), ("/_tracker/events?key=" + query, {}),
             ("/_tracker/events?limit=1&key=%s&since=x" % query, {}), ("/_tracker/events?k%65y=" + escaped, {}),
             ("/_tracker/events?%6bey=" + escaped, {}), (EVENTS, {"X-Tracker-Key": header}),
-            ("/nowhere/k/%s?key=%s" % (path, query), {}), ("//_tracker//k/%s/events" % path, {}),
+            ("/_dashboard/", {"Authorization": "Basic " + basic}), ("/nowhere/k/%s?key=%s" % (path, query), {}),
+            ("//_tracker//k/%s/events" % path, {}),
             ("/_tracker/k/%s/k/%s/events" % (path, path), {}), ("/_tracker/ws?key=" + query, {})]:
         for method in ("POST", "GET"):
             wire = front.wire()
@@ -394,8 +421,8 @@ def seen_by(front, secrets):
             assert answer.status != 101, answer
             wire.close()
     # Broken off in the middle, at each place.
-    whole = ("POST /_tracker/k/%s/events?key=%s HTTP/1.1\r\nHost: %s\r\nX-Tracker-Key: %s\r\nContent-Length: 100\r\n\r\n"
-             % (path, query, NAME, header)).encode()
+    whole = ("POST /_tracker/k/%s/events?key=%s HTTP/1.1\r\nHost: %s\r\nX-Tracker-Key: %s\r\n"
+             "Content-Length: 100\r\n\r\n" % (path, query, NAME, header)).encode()
     for end in (30, len(whole) - 30, len(whole)):
         front.wire().send(whole[:end]).close()
     for bad in (whole.replace(b"Content-Length: 100", b"Content-Length: x"), whole.replace(b" HTTP/1.1", b" HTTP/9"),
@@ -407,11 +434,13 @@ def seen_by(front, secrets):
 
 @through
 def no_log_holds_a_key(kind):
-    secrets = ["path_5ecret", "query_5ecret", "escaped_5ecret", "header_5ecret", "early_5ecret"]
+    secrets = ["path_5ecret", "query_5ecret", "escaped_5ecret", "header_5ecret",
+               base64.b64encode(b"me:5ecret").decode()]
     daemon, front = behind(kind, log_level="debug")
     seen_by(front, secrets)
     front.save([event()], target=KEYED)
     Socket(front, key=SITE).save([event()]).close()
+    front.finish()  # it has written all of it
     for secret in [*secrets, SITE, MINE]:
         assert secret.encode() not in front.written(), "%s: %s" % (
             secret, [line for line in front.written().splitlines() if secret.encode() in line][0])
@@ -446,7 +475,8 @@ def no_log_holds_a_key(kind):
             "X-Tracker-Key": "header_5ecret"}) for _ in range(3)]
         equal({answer.status for answer in answers}, {502}, broken)
         listener.close()
-        poll(lambda: b"502" in other.written(), "it to be logged")
+        other.finish()
+        assert b"502" in other.written(), other.log_tail()
         for secret in secrets:
             assert secret.encode() not in other.written(), "%s: %s" % (broken, other.log_tail())
 
@@ -617,6 +647,12 @@ def no_request_hides_in_another(kind):
          "what has reached beacond to be in the proxy's log as a request of its own")
 
 
+@through
+def the_example_passes_the_proxys_own_test(kind):
+    for upstream in ("unix:/run/beacond/beacond.sock", "127.0.0.1:4242"):
+        kind(upstream).check()
+
+
 # --- what is written about it -------------------------------------------------------------------
 
 def lines_of(*path):
@@ -644,14 +680,15 @@ def readme_puts_a_name_into_the_examples():
     start = readme.index("Behind nginx or Caddy")
     section = readme[start:readme.index("Keys, and other machines")]
     assert [line for line in section if line in settings(Nginx)] == settings(Nginx)
-    for kind in FRONTS:
+    for kind in (Nginx, Caddy):
         lines = [line for line in section if line.startswith("sed ") and "contrib/" + kind.example in line]
         equal(len(lines), 1, "lines with sed for " + kind.name)
         command, target = lines[0].replace("/%s/g" % NAME, "/beacond.my-site.net/g", 1).split(" >")
         equal(os.path.basename(target), os.path.basename(kind.example))
         done = subprocess.run(["sh", "-c", command], cwd=TOP, capture_output=True, text=True, timeout=PATIENCE)
         equal((done.returncode, done.stderr), (0, ""))
-        equal(done.stdout, "".join(open(os.path.join(TOP, "contrib", kind.example))).replace(NAME, "beacond.my-site.net"))
+        with open(os.path.join(TOP, "contrib", kind.example), encoding="utf-8") as file:
+            equal(done.stdout, file.read().replace(NAME, "beacond.my-site.net"))
 
 
 main()
