@@ -23,7 +23,9 @@ void listen_close(struct listen_socket *sock)
     if (sock->path != NULL)
         (void)unlink(sock->path);
     free(sock->path);
-    *sock = (struct listen_socket){.fd = -1};
+    /* The loops still look at its name and door while they end. */
+    sock->fd = -1;
+    sock->path = NULL;
 }
 
 static int listen_fail(struct listen_socket *sock, const char *address, const char *what,

@@ -25,7 +25,7 @@ struct listen_socket {
  * local user too: a narrower folder narrows it. 0, or -1 with err. */
 int listen_open(struct listen_socket *socket, const char *address, struct error *err) MUST_CHECK;
 
-/* Closes, and removes the Unix socket. */
+/* Closes, and removes the Unix socket. Name and door stay: the loops look at them. */
 void listen_close(struct listen_socket *socket);
 
 #endif

@@ -109,6 +109,16 @@ START_TEST(route_gives_each_place_its_methods)
 }
 END_TEST
 
+START_TEST(route_names_each_action_once)
+{
+    for (int action = ROUTE_REFUSED; action < ROUTE_ACTIONS; action++)
+        for (int other = ROUTE_REFUSED; other < action; other++)
+            ck_assert_str_ne(route_name(action), route_name(other));
+    ck_assert_str_eq(route_name(ROUTE_REFUSED), "none");
+    ck_assert_str_eq(route_name(ROUTE_INGEST), "ingest");
+}
+END_TEST
+
 static const char *const redact_cases[][2] = {
     {"/_tracker/events", "/_tracker/events"},
     {"/_tracker/k/secret/events", "/_tracker/k/.../events"},
@@ -150,6 +160,7 @@ int main(void)
     tcase_add_loop_test(tcase, route_finds_places_by_the_table, 0,
                         (int)(sizeof route_cases / sizeof *route_cases));
     tcase_add_test(tcase, route_gives_each_place_its_methods);
+    tcase_add_test(tcase, route_names_each_action_once);
     tcase_add_loop_test(tcase, route_redacts_keys, 0,
                         (int)(sizeof redact_cases / sizeof *redact_cases));
     tcase_add_test(tcase, route_redacts_into_any_room);
