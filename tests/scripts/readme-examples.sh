@@ -36,6 +36,7 @@ run()
 
 send() { run 'curl http://127.0.0.1:4242/_tracker/events' && [[ $said == *'"ok":true,"saved":1,'* ]]; }
 read_back() { run "curl 'http://127.0.0.1:4242/_tracker?limit=5'" && [[ $said == *'"payload":{"name":"hello"}'*'"total":2'* ]]; }
+watch() { run 'curl http://127.0.0.1:4242/readyz' && [[ $said == '{"ready":true}'*'beacond_build_info{version='* ]]; }
 look() { run 'sqlite3 ' && [ "$(grep -c '|custom|info|try|me$' <<<"$said")" = 2 ]; }
 
 # Logs of the plugin, as the examples name them.
@@ -99,6 +100,7 @@ ok 'the daemon starts' daemon_start "$beacond" serve --listen 127.0.0.1:0 --data
 ok 'the curl line sends an event' send
 ok 'it can be repeated' send
 ok 'the events come back' read_back
+ok 'it can be watched' watch
 ok 'sqlite3 shows them while the daemon runs' look
 ok 'log files are imported, and once alone' import
 ok 'lines are sent with curl' post_lines

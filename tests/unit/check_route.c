@@ -140,6 +140,16 @@ START_TEST(route_of_the_dashboard_collides_with_the_others)
 }
 END_TEST
 
+START_TEST(route_names_each_action_once)
+{
+    for (int action = ROUTE_REFUSED; action < ROUTE_ACTIONS; action++)
+        for (int other = ROUTE_REFUSED; other < action; other++)
+            ck_assert_str_ne(route_name(action), route_name(other));
+    ck_assert_str_eq(route_name(ROUTE_REFUSED), "none");
+    ck_assert_str_eq(route_name(ROUTE_INGEST), "ingest");
+}
+END_TEST
+
 static const char *const redact_cases[][2] = {
     {"/_tracker/events", "/_tracker/events"},
     {"/_tracker/k/secret/events", "/_tracker/k/.../events"},
@@ -183,6 +193,7 @@ int main(void)
     tcase_add_test(tcase, route_gives_each_place_its_methods);
     tcase_add_loop_test(tcase, route_of_the_dashboard_collides_with_the_others, 0,
                         (int)(sizeof collide_cases / sizeof *collide_cases));
+    tcase_add_test(tcase, route_names_each_action_once);
     tcase_add_loop_test(tcase, route_redacts_keys, 0,
                         (int)(sizeof redact_cases / sizeof *redact_cases));
     tcase_add_test(tcase, route_redacts_into_any_room);
