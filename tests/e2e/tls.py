@@ -26,8 +26,10 @@ GET = b"GET /_tracker%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"  # more of everything
 
 # A part of them a few words choose, all of them when it may take long.
-OTHERS = {"http_shapes": ["pipelin"], "ws_frames": ["fragment"], "ws_ends": ["daemon_end"], "feed": ["resum"],
-          "retries": ["broke"]}
+OTHERS = {"http_shapes": ["in_one_segment", "closed_its_half"], "ws_frames": ["fragments_and"],
+          "ws_ends": ["behind_the_acks", "before_a_reset"], "feed": ["goes_on_behind"],
+          "retries": ["connection_broke", "answer_was_lost"], "ws_bursts": ["without_having_read"],
+          "ndjson": ["behind_a_malformed"]}
 
 
 def pair():
