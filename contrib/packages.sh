@@ -5,6 +5,8 @@
 # The compiler, the build tools and the libraries.
 packages_build=(gcc libc6-dev make autoconf automake pkg-config
     libevent-dev libsqlite3-dev libjansson-dev zlib1g-dev libwslay-dev)
+# TLS, which configure leaves out when it is not there.
+packages_build+=(libssl-dev)
 
 # To send something by hand and look at what is stored.
 packages_try=(curl sqlite3 ca-certificates)
@@ -21,6 +23,8 @@ esac
 
 # promtool, which reads /metrics and the alerts as Prometheus does; without it those cases skip.
 packages_test+=(prometheus)
+# The certificates of tests.
+packages_test+=(openssl)
 
 # The browser tests. They skip on Ubuntu, whose chromium is a snap: it can't be driven.
 if grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then

@@ -127,14 +127,14 @@ static void conn_on_close(struct evhttp_connection *evcon, void *arg)
 {
     struct conn *conn = arg;
     (void)evcon;
+    bool whole = conn->exchange == NULL; /* no streamed answer is cut off */
     conn_judge(conn);
-    /* Not behind a streamed answer that is cut off. */
-    if (conn->secure && conn->exchange == NULL)
-        secure_bye(conn->bev);
     if (conn->exchange != NULL)
         exchange_gone(conn->exchange);
     if (conn->websocket != NULL)
         websocket_gone(conn->websocket);
+    if (conn->secure && whole)
+        secure_bye(conn->bev);
     conn_free(conn);
 }
 

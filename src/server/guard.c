@@ -321,6 +321,8 @@ static int guard_proceed(struct guard *guard)
 {
     if (guard->phase == GUARD_PASS)
         return 0;
+    if (guard->phase == GUARD_POUR && guard->unread > 0)
+        return guard_pour_keep(guard);
     if (guard_take(guard) != 0)
         return -1;
     switch (guard->phase) {

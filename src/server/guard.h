@@ -58,6 +58,7 @@ struct guard {
     uint64_t left;      /* or so much is still to come */
     struct bytes body;  /* decoded so far */
     size_t given;       /* bytes of the request that evhttp has */
+    size_t unread;      /* of a poured body: bytes of the head that evhttp has not looked at yet */
     uint64_t discard;   /* bytes still to be thrown away */
     int refuse;         /* the status to answer the request with, 0 for none */
     const char *why;    /* its sentence */

@@ -20,4 +20,7 @@ void guard_continue(struct guard *guard);
 int guard_open(struct guard *guard, const struct head *head, const char *text,
                size_t len) MUST_CHECK;
 
+/* More has come in behind that head, which evhttp has not read yet: takes it. 0, or -1. */
+int guard_pour_keep(struct guard *guard) MUST_CHECK;
+
 #endif

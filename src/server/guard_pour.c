@@ -47,9 +47,25 @@ int guard_open(struct guard *guard, const struct head *head, const char *text, s
     (void)evbuffer_drain(guard->stash, len);
     if (status == 0)
         status = guard_put(guard, plain.data, plain.len, NULL);
-    bytes_clear(&plain);
     guard->phase = GUARD_POUR;
+    guard->unread = plain.len;
+    bytes_clear(&plain);
     guard->closing = true; /* until all of the body has been taken */
+    return status;
+}
+
+/* Through TLS more of the body can come before evhttp has had its turn: that goes to the stash. */
+int guard_pour_keep(struct guard *guard)
+{
+    struct evbuffer *input = bufferevent_get_input(guard->bev), *head = evbuffer_new();
+    guard->touching = true;
+    int status = -1;
+    if (head != NULL && evbuffer_remove_buffer(input, head, guard->unread) == (int)guard->unread &&
+        evbuffer_add_buffer(guard->stash, input) == 0)
+        status = evbuffer_add_buffer(input, head);
+    guard->touching = false;
+    if (head != NULL)
+        evbuffer_free(head);
     return status;
 }
 
@@ -60,6 +76,7 @@ bool guard_pour_asked(const struct guard *guard)
 
 void guard_pour_wanted(struct guard *guard)
 {
+    guard->unread = 0;
     if (guard_pour_asked(guard))
         guard_continue(guard);
     guard->expects = false;
@@ -68,6 +85,7 @@ void guard_pour_wanted(struct guard *guard)
 int guard_pour(struct guard *guard, size_t most, struct bytes *out, const char **why)
 {
     size_t have = evbuffer_get_length(guard->stash), used = 0;
+    guard->unread = 0;
     *why = "out of memory";
     if (!guard->poured_chunks) {
         size_t take = have < most ? have : most;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "server/pour.h"
+#include "server/secure.h"
 
 /* Bursts are rare; of more than so many unanswered ones the oldest will have arrived. */
 #define OUTBOX_RECEIPTS 64
@@ -14,14 +15,16 @@
 
 struct outbox_receipt {
     uint64_t receipt;
-    uint64_t end;  /* where its answer ends, counted as `put`; while it waits, within `behind` */
-    int64_t at_ms; /* when it was put; monotonic */
-    bool waits;    /* in `behind` */
+    uint64_t end;     /* where its answer ends, counted as `put`; while it waits, within `behind` */
+    uint64_t written; /* through TLS: where the records end that its answer is in, counted as
+                       * secure_written; 0: it has not left */
+    int64_t at_ms;    /* when it was put; monotonic */
+    bool waits;       /* in `behind` */
 };
 
-void outbox_init(struct outbox *outbox, struct bufferevent *bev, struct engine *engine)
+void outbox_init(struct outbox *outbox, struct bufferevent *bev, bool secure, struct engine *engine)
 {
-    *outbox = (struct outbox){.bev = bev, .engine = engine};
+    *outbox = (struct outbox){.bev = bev, .secure = secure, .engine = engine};
     outbox->put = evbuffer_get_length(bufferevent_get_output(bev));
 }
 
@@ -76,19 +79,44 @@ void outbox_message(struct outbox *outbox, const void *text, size_t len)
 uint64_t outbox_arrived(const struct outbox *outbox)
 {
     int unsent = 0;
-    /* Over TLS that counts what records add, so that a little less seems to have arrived. */
     uint64_t out = outbox->put - evbuffer_get_length(bufferevent_get_output(outbox->bev));
+    if (outbox->secure)
+        out = secure_written(outbox->bev);
     /* What our kernel still holds, sent or not; on some sockets with what it needs itself. */
     if (ioctl(bufferevent_getfd(outbox->bev), TIOCOUTQ, &unsent) != 0 || unsent < 0)
         return out;
     return (uint64_t)unsent <= out ? out - (uint64_t)unsent : 0;
 }
 
+/* Through TLS: notes where the answers end that have left since it was last asked. */
+static void outbox_note_written(struct outbox *outbox)
+{
+    uint64_t out = outbox->put - evbuffer_get_length(bufferevent_get_output(outbox->bev));
+    if (!outbox->secure || outbox->receipt_count == 0)
+        return;
+    uint64_t written = secure_written(outbox->bev);
+    for (size_t i = 0; i < outbox->receipt_count; i++) {
+        struct outbox_receipt *receipt = &outbox->receipts[i];
+        if (receipt->written == 0 && !receipt->waits && receipt->end <= out)
+            receipt->written = written;
+    }
+}
+
+static bool outbox_has_arrived(const struct outbox *outbox, const struct outbox_receipt *receipt,
+                               uint64_t arrived)
+{
+    if (receipt->waits)
+        return false;
+    return outbox->secure ? receipt->written > 0 && receipt->written <= arrived
+                          : receipt->end <= arrived;
+}
+
 /* Makes room for one more: the oldest has arrived, or is given up. */
 static void outbox_forget_oldest(struct outbox *outbox)
 {
     const struct outbox_receipt *oldest = outbox->receipts;
-    if (oldest->waits || oldest->end > outbox_arrived(outbox))
+    outbox_note_written(outbox);
+    if (!outbox_has_arrived(outbox, oldest, outbox_arrived(outbox)))
         engine_lost(outbox->engine, oldest->receipt);
     outbox->receipt_count--;
     memmove(outbox->receipts, outbox->receipts + 1,
@@ -261,6 +289,7 @@ void outbox_shut(struct outbox *outbox)
 void outbox_written(struct outbox *outbox)
 {
     size_t left = evbuffer_get_length(bufferevent_get_output(outbox->bev));
+    outbox_note_written(outbox);
     if (outbox->behind == NULL && outbox->put - left >= outbox->replied)
         outbox->replies = 0;
 }
@@ -269,11 +298,12 @@ void outbox_judge(struct outbox *outbox, bool reset)
 {
     if (outbox->receipt_count == 0)
         return;
+    outbox_note_written(outbox);
     uint64_t arrived = outbox_arrived(outbox);
     int64_t doubt = clock_mono_ms() - OUTBOX_DOUBT_MS;
     for (size_t i = 0; i < outbox->receipt_count; i++) {
         const struct outbox_receipt *receipt = &outbox->receipts[i];
-        if (receipt->waits || receipt->end > arrived || (reset && receipt->at_ms > doubt))
+        if (!outbox_has_arrived(outbox, receipt, arrived) || (reset && receipt->at_ms > doubt))
             engine_lost(outbox->engine, receipt->receipt);
     }
     outbox->receipt_count = 0;

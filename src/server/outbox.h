@@ -27,6 +27,7 @@ struct outbox_receipt;
 
 struct outbox {
     struct bufferevent *bev;
+    bool secure;             /* which speaks TLS (secure.h) */
     struct engine *engine;   /* is told of lost answers */
     struct evbuffer *behind; /* whole frames that wait for the end of a response; NULL: none yet */
     bool streaming;          /* a response is under way */
@@ -41,8 +42,9 @@ struct outbox {
     size_t receipt_count;
 };
 
-/* bev's output may hold the end of the handshake. */
-void outbox_init(struct outbox *outbox, struct bufferevent *bev, struct engine *engine);
+/* bev's output may hold the end of the handshake. secure: it speaks TLS. */
+void outbox_init(struct outbox *outbox, struct bufferevent *bev, bool secure,
+                 struct engine *engine);
 void outbox_clear(struct outbox *outbox);
 
 /* A text message; behind the response under way, if any. */
@@ -76,7 +78,8 @@ size_t outbox_size(const struct outbox *outbox);
 /* The peer takes nothing any more: what waits is dropped, and what is given from now on. */
 void outbox_shut(struct outbox *outbox);
 
-/* How much of what was put the peer's system has acknowledged. */
+/* How much of what was put the peer's system has acknowledged; of the records that carry it,
+ * through TLS. */
 uint64_t outbox_arrived(const struct outbox *outbox);
 
 /* The bufferevent has written something. */

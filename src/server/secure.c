@@ -42,6 +42,11 @@ bool secure_half(struct bufferevent *bev)
     return !SSL_is_init_finished(ssl) || SSL_has_pending(ssl);
 }
 
+uint64_t secure_written(struct bufferevent *bev)
+{
+    return BIO_number_written(SSL_get_wbio(bufferevent_openssl_get_ssl(bev)));
+}
+
 void secure_make_room(struct bufferevent *bev)
 {
     int left = SSL_pending(bufferevent_openssl_get_ssl(bev));
@@ -82,6 +87,12 @@ const char *secure_failure(struct bufferevent *bev)
 }
 
 #else
+
+uint64_t secure_written(struct bufferevent *bev)
+{
+    (void)bev;
+    return 0;
+}
 
 bool secure_gone(struct bufferevent *bev)
 {

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct bufferevent;
 
@@ -27,6 +28,9 @@ void secure_wake(struct bufferevent *bev);
 
 /* Whether the handshake is under way, or a record of which not all has come. */
 bool secure_half(struct bufferevent *bev);
+
+/* Bytes of records ever given to the kernel. */
+uint64_t secure_written(struct bufferevent *bev);
 
 /* Something was read and moved elsewhere: makes room for the rest of the record. */
 void secure_make_room(struct bufferevent *bev);

@@ -241,7 +241,7 @@ int websocket_open(struct conn *conn, bool deflate, struct address client)
     websocket->since_ms = websocket->heard_ms = websocket->ticked_ms = clock_mono_ms();
     list_init(&websocket->blocked_node);
     list_init(&websocket->arrivals);
-    outbox_init(&websocket->outbox, conn->bev, loop->engine);
+    outbox_init(&websocket->outbox, conn->bev, conn->secure, loop->engine);
     response_init(&websocket->response, loop, &websocket->outbox, deflate, websocket_on_response,
                   websocket);
     push_init(&websocket->push, &websocket->outbox, deflate, websocket_on_settled, websocket);

@@ -41,8 +41,13 @@ static bool websocket_may_receive(struct websocket *websocket)
     websocket_count(websocket);
     if (!conn_too_much(websocket->conn))
         return true;
-    if (atomic_exchange(&websocket->loop->shared->passing, true))
+    /* Through TLS whole messages may be here already, and follow each other without the time that
+     * reading takes: one a tick, or those that wait for room become too much, too. */
+    int64_t now = clock_mono_ms();
+    bool again = websocket->conn->secure && now - websocket->loop->passed_ms < LOOP_TICK_MS;
+    if (again || atomic_exchange(&websocket->loop->shared->passing, true))
         return websocket_wait(websocket);
+    websocket->loop->passed_ms = now;
     websocket->passing = true;
     websocket->slow_ms = 0;
     return true;

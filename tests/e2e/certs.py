@@ -56,6 +56,10 @@ class Secure(ssl.SSLSocket):
         """Of the connection below: TLS knows no more of it than of a lost client."""
         socket.socket.shutdown(self, how)
 
+    def recv(self, size=1024, flags=0):
+        """A peek sees what has been encrypted: whether there is anything."""
+        return socket.socket.recv(self, size, flags) if flags else super().recv(size)
+
     def waits(self):
         """What has come, without waiting for it: bytes, or None for nothing."""
         patience = self.gettimeout()

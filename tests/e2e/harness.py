@@ -64,6 +64,9 @@ TLS = os.environ.get("BEACOND_TEST_TLS", "") not in ("", "0")
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
 PATIENCE = 120 if SLOW else 20  # seconds until something that must happen has not happened
 
+# What sending fails with when the peer has closed already.
+BROKEN = (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
 sys.setrecursionlimit(20000)
 if hasattr(sys, "set_int_max_str_digits"):
     sys.set_int_max_str_digits(0)
@@ -382,15 +385,15 @@ class Daemon:
 
     # Talks.
 
-    def connect(self, address=None, patience=None):
-        """A connected socket."""
+    def connect(self, address=None, patience=None, bare=False):
+        """A connected socket. bare: TCP alone, whatever is to be spoken through it."""
         kind, place = parse_address(address or self.address)
         sock = socket.socket(kind, socket.SOCK_STREAM)
         sock.settimeout(patience or PATIENCE)
         sock.connect(place)
         if kind != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return self.secured(sock, address)
+        return sock if bare else self.secured(sock, address)
 
     def secured(self, sock, address=None):
         """The connected socket, through TLS where the daemon speaks that."""
@@ -614,7 +617,7 @@ class Connection:
         if body:
             try:
                 self.client.send(body)
-            except (BrokenPipeError, ConnectionResetError):
+            except BROKEN:
                 pass  # refused before all of it was sent: the answer tells
         answer = self.client.getresponse()
         return Response(answer.status, answer.getheaders(), answer.read())
@@ -637,7 +640,7 @@ class Wire:
         """Sends; a peer that has closed already is no error here, reading will tell."""
         try:
             self.sock.sendall(data)
-        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        except BROKEN:
             pass
         return self
 

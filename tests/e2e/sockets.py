@@ -394,7 +394,7 @@ class Socket:
         if not select.select([sock], [], [], 0)[0]:
             return False
         try:
-            return socket.socket.recv(sock, 1, socket.MSG_PEEK) == b""
+            return sock.recv(1, socket.MSG_PEEK) == b""
         except ConnectionResetError:
             return True
 

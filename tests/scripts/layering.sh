@@ -60,6 +60,7 @@ verdict 'main.c includes nothing but options, commands and base' "$(
 only 'sqlite3' 'store/sqlite/' 'sqlite3.h is seen by store/sqlite alone'
 only 'store/sqlite/' 'store/' 'the headers of store/sqlite are seen by the store alone'
 only 'event2?/|event[.]h|evhttp' 'server/' 'libevent is seen by the server alone'
+only 'openssl/|event2/bufferevent_ssl' 'server/(tls|secure)[.]c' 'OpenSSL is seen by server/tls.c and server/secure.c alone'
 only 'jansson' 'contract/|engine/|control/|server/|commands/' 'jansson is not seen by base, store, cache, options'
 only 'zlib' 'contract/|cache/|page/|server/' 'zlib is seen by contract, cache, page and server alone'
 only 'systemd/' 'commands/(activation|notify)[.]c:' 'libsystemd is seen by commands/activation and commands/notify alone'
