@@ -151,6 +151,17 @@ static void feed_start(struct feed *feed, int64_t seq)
     bytes_clear(&hello);
 }
 
+/* The keys may have changed since it was let in. */
+static void feed_judge(struct feed *feed, int64_t seq)
+{
+    enum access_verdict verdict = dispatch_verdict(feed->exchange);
+    if (verdict == ACCESS_OK)
+        feed_start(feed, seq);
+    else
+        exchange_error(feed->exchange, dispatch_status(verdict), access_verdict_text(verdict),
+                       NULL);
+}
+
 /* Where it begins is known. */
 static void feed_first(struct feed *feed, const struct sequel_page *page)
 {
@@ -160,11 +171,8 @@ static void feed_first(struct feed *feed, const struct sequel_page *page)
         exchange_error(exchange, 503, "the database can't be read now", &extra);
     else if (exchange->conn == NULL || exchange->loop->draining)
         exchange_error(exchange, 503, "shutting down; ask again", &extra);
-    else if (dispatch_verdict(exchange) != ACCESS_OK) /* the keys have changed meanwhile */
-        exchange_error(exchange, dispatch_status(dispatch_verdict(exchange)),
-                       access_verdict_text(dispatch_verdict(exchange)), NULL);
     else
-        feed_start(feed, page->last);
+        feed_judge(feed, page->last);
 }
 
 static void feed_on_page(void *arg, struct sequel_page *page)

@@ -64,9 +64,12 @@ static void websocket_leave_now(struct websocket *websocket)
 /* Whether all has been heard that was sent before the keys changed, as far as that can be told. */
 static bool websocket_caught_up(struct websocket *websocket)
 {
+    /* Whether it is us that it waits for. */
+    bool laden = websocket_laden(websocket);
+    int64_t most = laden ? websocket->loop->options->body_timeout_ms : WEBSOCKET_ENDING_MS;
     if (websocket->text != NULL || websocket->has_result)
         return false;
-    if (clock_mono_ms() - websocket->since_ms > WEBSOCKET_ENDING_MS)
+    if (clock_mono_ms() - websocket->since_ms > most)
         return true;
     return websocket->dry && !frames_within(websocket->frames) && !conn_unread(websocket->conn);
 }

@@ -100,7 +100,7 @@ def a_websocket_whose_key_is_gone_is_to_come_again_and_others_stay():
 @case
 def what_it_had_sent_is_stored_and_acknowledged_or_not():
     daemon = Configured({"hold": "1h"}, ["alpha", "beta"])
-    one, texts = Socket(daemon, "alpha"), [event() for _ in range(40)]
+    one, texts = Socket(daemon, "alpha"), [event() for _ in range(300)]  # more than are read at once
     cut = Socket(daemon, "alpha")
     with WriteLock(daemon.database):
         for text in texts:
