@@ -52,6 +52,17 @@ def looks(daemon, count):
     poll(lambda: switches(daemon.pid) >= begun + count, "the main thread looks again")
 
 
+def unfed(daemon, manager):
+    """Waits until the main thread has looked eight times in a row and not fed the watchdog. Returns how
+    many messages there were then."""
+    def found():
+        place = len(manager.messages)
+        looks(daemon, 8)
+        return manager.count_from(place, "WATCHDOG") == 0
+    poll(found, "the watchdog is not fed any more")
+    return len(manager.messages)
+
+
 class Pipe:
     """Standard error that nobody reads, filled to the brim: who writes to it is stuck."""
 
@@ -183,7 +194,6 @@ def a_writer_that_waits_for_a_lock_is_alive():
         daemon.wait_log("can't commit")
         before = len(manager.all("WATCHDOG"))
         poll(lambda: len(manager.all("WATCHDOG")) >= before + 4, "fed all the same")
-        equal([s for s in manager.all("STATUS") if s.startswith("stuck")], [])
         lock.release()
         equal(wire.response("POST").status, 200)
 
@@ -196,9 +206,8 @@ def a_loop_that_is_stuck_ends_the_feeding():
     # Each answer is logged by the loop that gave it, once it has gone.
     client = daemon.connect()
     client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    stuck = manager.wait("STATUS", "stuck: a network thread")
-    looks(daemon, 8)
-    equal(manager.count_from(stuck, "WATCHDOG"), 0, "fed although one loop of two is stuck")
+    manager.wait("STATUS", "stuck: a network thread")
+    stuck = unfed(daemon, manager)
     pipe.read()
     manager.wait("STATUS", "events/s", since=stuck)
     poll(lambda: manager.count_from(stuck, "WATCHDOG") >= 3, "fed again")
@@ -216,10 +225,9 @@ def a_writer_that_is_stuck_ends_the_feeding():
         wire.send(b"POST /_tracker/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
                   + body)
         # It wants to log that it can't commit.
-        stuck = manager.wait("STATUS", "stuck: the writer")
+        manager.wait("STATUS", "stuck: the writer")
         equal(daemon.get("/health").status, 200, "loops go on")
-        looks(daemon, 8)
-        equal(manager.count_from(stuck, "WATCHDOG"), 0, "fed although the writer is stuck")
+        stuck = unfed(daemon, manager)
         lock.release()
     pipe.read()
     equal(wire.response("POST").status, 200)
