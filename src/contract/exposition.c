@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void exposition_init(struct exposition *exposition, struct bytes *out)
@@ -86,9 +87,8 @@ static void exposition_write(double value, char *out, size_t size)
         return;
     }
     for (int digits = 15; digits <= 17; digits++) {
-        double read;
         snprintf(out, size, "%.*g", digits, value);
-        if (sscanf(out, "%lf", &read) == 1 && read == value)
+        if (strtod(out, NULL) == value)
             return;
     }
 }

@@ -247,7 +247,8 @@ static int options_check_doors(const struct options *options, struct error *err)
     for (size_t i = 0; i < options->admin_listen.count; i++) {
         const char *address = options->admin_listen.items[i];
         const char *port = strrchr(address, ':');
-        bool any = strncmp(address, "unix:", 5) != 0 && port != NULL && atoi(port + 1) == 0;
+        bool any =
+            strncmp(address, "unix:", 5) != 0 && port != NULL && strtol(port + 1, NULL, 10) == 0;
         for (size_t j = 0; j < options->listen.count && !any; j++) {
             if (strcmp(address, options->listen.items[j]) == 0) {
                 error_set(err, "admin-listen: %s is an address of listen already", address);

@@ -1,6 +1,7 @@
 #include "server/metrics.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -47,11 +48,24 @@ static void metrics_each(const struct shared *shared, struct exposition *exposit
 
 /* --- the families ----------------------------------------------------------------------------- */
 
+/* Bytes; 0 where it can't be told. The second number of statm is in pages. */
+static double metrics_resident(void)
+{
+    char text[128] = "";
+    FILE *statm = fopen("/proc/self/statm", "re");
+    if (statm == NULL)
+        return 0;
+    const char *line = fgets(text, sizeof text, statm), *second = NULL;
+    (void)fclose(statm);
+    if (line != NULL)
+        second = strchr(line, ' ');
+    return second == NULL ? 0 : strtod(second, NULL) * (double)sysconf(_SC_PAGESIZE);
+}
+
 static void metrics_process(const struct loop *loop, struct exposition *exposition)
 {
     const struct exposition_label version[] = {{"version", loop->options->version}, {NULL, NULL}};
     struct rusage usage;
-    long pages = 0;
     exposition_family(exposition, "beacond_build_info", EXPOSITION_GAUGE,
                       "Always 1; the version is a label.");
     exposition_number(exposition, version, 1);
@@ -64,13 +78,8 @@ static void metrics_process(const struct loop *loop, struct exposition *expositi
                           "Processor time, user and system.");
         exposition_number(exposition, NULL, (double)us / 1e6);
     }
-    FILE *statm = fopen("/proc/self/statm", "re");
-    if (statm == NULL)
-        return;
-    if (fscanf(statm, "%*d %ld", &pages) == 1)
-        exposition_gauge(exposition, "process_resident_memory_bytes", "Resident memory.",
-                         (double)pages * (double)sysconf(_SC_PAGESIZE));
-    (void)fclose(statm);
+    exposition_gauge(exposition, "process_resident_memory_bytes", "Resident memory.",
+                     metrics_resident());
 }
 
 static void metrics_state(const struct loop *loop, struct exposition *exposition)

@@ -544,14 +544,15 @@ ADMIN = [("/metrics", 200), ("/livez", 200), ("/readyz", 200), ("/health", 200),
 def admin_listen_serves_its_own_to_everyone_and_nothing_else():
     for options in {}, {"key": ["w:ingest", "q:query"]}, {"key": "both", "allow_origin": "https://shop.example"}:
         daemon, _ = watched(**options)
+        own = daemon.connection(daemon.admin)
         for path, status in ADMIN:
             for key in None, "both", "wrong":
-                answer = daemon.request("GET", path, {"X-Tracker-Key": key} if key else {}, address=daemon.admin)
+                answer = own.request("GET", path, {"X-Tracker-Key": key} if key else {})
                 equal(answer.status, status, path)
         for method in "POST", "DELETE":
             for path, status in ADMIN:
                 body = b'{"events":[]}' if method == "POST" else None
-                answer = daemon.request(method, path, {}, body, address=daemon.admin)
+                answer = own.request(method, path, {}, body)
                 equal(answer.status, 405 if status == 200 else 404, "%s %s" % (method, path))
         daemon.stop()
 
@@ -567,16 +568,16 @@ HOSTS = [("localhost:9100", True), ("127.0.0.1", True), ("10.0.0.1:9100", True),
 def no_page_can_read_admin_listen_whatever_name_it_gives_it():
     for key in {}, {"key": "k"}, {"allow_keyless": True}:
         daemon, _ = watched(admin_host="metrics.example", **key)
+        own = daemon.connection(daemon.admin)
         for path in "/metrics", "/livez", "/readyz", "/health", "/x":
             for host, taken in HOSTS:
-                answer = daemon.request("GET", path, {"Host": host}, address=daemon.admin)
+                answer = own.request("GET", path, {"Host": host})
                 if not taken and answer.status == 400:
                     continue  # malformed is as good a reason
                 equal(answer.status, (404 if path == "/x" else 200) if taken else 403, "%s, Host %s" % (path, host))
             for origin in "https://evil.example", "null", "http://localhost:5173":
                 for method in "GET", "HEAD", "OPTIONS":
-                    answer = daemon.request(method, path, {"Origin": origin, "Access-Control-Request-Method": "GET"},
-                                            address=daemon.admin)
+                    answer = own.request(method, path, {"Origin": origin, "Access-Control-Request-Method": "GET"})
                     shown = [name for name, _ in answer.headers if name.lower().startswith("access-control-")]
                     equal(shown, [], "%s %s from %s" % (method, path, origin))
         # Whoever sends no Host is no browser: a load balancer asks so.
