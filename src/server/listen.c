@@ -25,7 +25,8 @@ void listen_close(struct listen_socket *sock)
     if (sock->path != NULL)
         (void)unlink(sock->path);
     free(sock->path);
-    *sock = (struct listen_socket){.fd = -1};
+    sock->path = NULL;
+    sock->fd = -1;
 }
 
 static int listen_fail(struct listen_socket *sock, const char *address, const char *what,

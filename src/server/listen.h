@@ -31,7 +31,7 @@ int listen_open(struct listen_socket *socket, const char *address, struct error 
 /* Takes over a listening stream socket that was passed to the process, TCP or Unix. */
 void listen_take(struct listen_socket *socket, int fd);
 
-/* Closes, and removes the Unix socket. */
+/* Closes, and removes the Unix socket. What the loops look at, door and passed, stays. */
 void listen_close(struct listen_socket *socket);
 
 #endif
