@@ -7,7 +7,7 @@
  *     npm ci --prefix SOURCES/tests/browser
  *     BEACOND=src/beacond SOURCES/tests/browser/run.sh [GROUP…]
  *
- * GROUP is ingest, retries, origins, reading, feed, socket, closing or node_ws; all of them by default.
+ * GROUP is ingest, retries, origins, reading, feed, socket, closing, tls or node_ws; all of them by default.
  * Where they can't run they say so: "1..0 # SKIP" with the reason. In the environment:
  *
  *     BEACOND                the daemon (./src/beacond)
@@ -20,7 +20,7 @@
  *     world.js       all that together for a group of tests, and the ledger of what was emitted
  *     frames.js      counts the frames of a WebSocket that passes the proxy
  *     dial.js        WebSockets of pages
- *     ingest.js retries.js origins.js reading.js feed.js socket.js closing.js node_ws.js     the tests
+ *     ingest.js retries.js origins.js reading.js feed.js socket.js closing.js tls.js node_ws.js     the tests
  *     page/          what runs in the browser: client.js is the client, reader.js the dashboard, link.js
  *                    a WebSocket (node_ws.js uses it too)
  */
@@ -38,9 +38,10 @@ import { reading } from './reading.js';
 import { retries } from './retries.js';
 import { socket } from './socket.js';
 import { failures, finish, note, test } from './tap.js';
+import { tls } from './tls.js';
 import { Site } from './world.js';
 
-const groups = { ingest, retries, origins, reading, feed, socket, closing, node_ws: nodeWs };
+const groups = { ingest, retries, origins, reading, feed, socket, closing, tls, node_ws: nodeWs };
 
 const flags = [
     '--headless',
