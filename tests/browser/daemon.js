@@ -7,7 +7,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
-const program = process.env.BEACOND ?? './src/beacond';
+export const program = process.env.BEACOND ?? './src/beacond';
 const running = new Set();
 
 /* To the daemon every BEACOND_… in the environment is an option. */

@@ -5,9 +5,9 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Daemon, readDatabase } from './daemon.js';
+import { Daemon, program, readDatabase } from './daemon.js';
 import { note, test, until } from './tap.js';
 
 /* Runs in the page: sends one event each way, and reads them back by the last. */
@@ -44,6 +44,10 @@ export async function tls({ site, browser, folder: home }) {
         return;
     }
     const database = path.join(folder, 'beacond.db');
+    if (!readFileSync(program).includes('bufferevent_openssl')) {
+        note('beacond was built without OpenSSL: TLS is not tried');
+        return;
+    }
     const daemon = await Daemon.start(database, ['--tls-cert', cert, '--tls-key', key]);
     const context = await browser.newContext({ ignoreHTTPSErrors: true });
     const page = await context.newPage();
