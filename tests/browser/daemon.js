@@ -7,7 +7,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
-const program = process.env.BEACOND ?? './src/beacond';
+export const program = process.env.BEACOND ?? './src/beacond';
 const running = new Set();
 
 /* To the daemon every BEACOND_… in the environment is an option. */
@@ -50,7 +50,7 @@ export class Daemon {
             this.child.on('exit', () => reject(new Error(`${program} ended:\n${this.log.join('\n')}`)));
             createInterface({ input: this.child.stderr }).on('line', (line) => {
                 this.log.push(line);
-                const listening = /listening on 127\.0\.0\.1:(\d+)$/.exec(line);
+                const listening = /listening on 127\.0\.0\.1:(\d+)( with TLS)?$/.exec(line);
                 if (listening) this.port = Number(listening[1]);
                 if (/\bready$/.test(line)) resolve();
             });

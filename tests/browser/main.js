@@ -7,7 +7,7 @@
  *     npm ci --prefix SOURCES/tests/browser
  *     BEACOND=src/beacond SOURCES/tests/browser/run.sh [GROUP…]
  *
- * GROUP is ingest, retries, origins, reading, feed, socket, closing, dashboard, page_ui, page_live or
+ * GROUP is ingest, retries, origins, reading, feed, socket, closing, tls, dashboard, page_ui, page_live or
  * node_ws; all of them by default.
  * Where they can't run they say so: "1..0 # SKIP" with the reason. In the environment:
  *
@@ -22,7 +22,7 @@
  *     frames.js      counts the frames of a WebSocket that passes the proxy
  *     dial.js        WebSockets of pages
  *     ingest.js retries.js origins.js reading.js feed.js socket.js closing.js
- *     dashboard.js node_ws.js                the tests
+ *     tls.js dashboard.js node_ws.js         the tests
  *     page_ui.js page_live.js        those of the daemon's own page (page_look.js: what they share)
  *     page/          what runs in the browser: client.js is the client, reader.js the dashboard, link.js
  *                    a WebSocket (node_ws.js uses it too)
@@ -44,10 +44,11 @@ import { reading } from './reading.js';
 import { retries } from './retries.js';
 import { socket } from './socket.js';
 import { failures, finish, note, test } from './tap.js';
+import { tls } from './tls.js';
 import { Site } from './world.js';
 
 const groups = {
-    ingest, retries, origins, reading, feed, socket, closing, dashboard, page_ui: pageUi, page_live: pageLive,
+    ingest, retries, origins, reading, feed, socket, closing, tls, dashboard, page_ui: pageUi, page_live: pageLive,
     node_ws: nodeWs,
 };
 

@@ -37,7 +37,12 @@ def pair():
     if not certs.there():
         raise Skip("there is no openssl command")
     folder = certs.authority()
-    return {"tls_cert": os.path.join(folder, "cert.pem"), "tls_key": os.path.join(folder, "key.pem")}
+    cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+    done = run("check-config", "--tls-cert", cert, "--tls-key", key)
+    if b"built without OpenSSL" in done.stderr:
+        equal(done.returncode, 78)
+        raise Skip("beacond was built without OpenSSL")
+    return {"tls_cert": cert, "tls_key": key}
 
 
 def begun(**options):
