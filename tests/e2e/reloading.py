@@ -4,8 +4,10 @@ import os
 import re
 import signal
 
-from harness import Daemon, directory, poll
+from harness import Daemon, directory, event, poll
 
+MANUAL = os.path.join(os.environ.get("srcdir", "."), "man", "beacond.conf.5")
+EVENTS = "/_tracker/events"
 VERDICT = re.compile(r" (reloaded: |not reloaded, )")
 
 
@@ -42,3 +44,22 @@ class Configured(Daemon):
     def reload(self, options=None, keys=None):
         self.write(options or {}, keys)
         return self.hang_up()
+
+
+def manual():
+    """The options that the manual says SIGHUP changes, and those that need a restart."""
+    reloads, restart = set(), set()
+    with open(MANUAL) as file:
+        for entry in re.split(r"\n(?=\.It Ic )|\n\.S[hs] ", file.read()):
+            name = re.match(r"\.It Ic ([a-z-]+) No =", entry)
+            if name:
+                (restart if "\nNeeds a restart.\n" in entry + "\n" else reloads).add(name.group(1))
+    return reloads, restart
+
+
+def status(daemon, method="GET", target="/_tracker?limit=0", headers=None, body=None, connection=None):
+    return daemon.request(method, target, headers, body, connection=connection).status
+
+
+def sized(bytes, **more):
+    return event(payload='"%s"' % ("x" * bytes), **more)
