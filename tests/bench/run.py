@@ -19,6 +19,7 @@ import rows_export
 import rows_import
 import rows_ingest
 import rows_read
+import rows_watch
 from measure import PROGRAMS, WORDS
 
 SCAN = "the scanner : jansson"
@@ -49,7 +50,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     print("%-56s %12s %12s %8s" % ("", "this", "to that", "ratio"), flush=True)
     kept = True
-    for row in (rows_ingest.ROWS + rows_import.ROWS + rows_read.ROWS + rows_export.ROWS +
+    for row in (rows_ingest.ROWS + rows_watch.ROWS + rows_import.ROWS + rows_read.ROWS + rows_export.ROWS +
                 rows_big.ROWS):
         if wanted(row.name):
             began = time.monotonic()
