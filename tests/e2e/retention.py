@@ -1,8 +1,8 @@
 """Retention and beacond prune: the oldest goes, the file becomes smaller, nothing else changes."""
 
+import contextlib
 import itertools
 import json
-import contextlib
 import os
 import re
 import signal
