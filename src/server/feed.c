@@ -29,6 +29,7 @@ struct feed {
     bool started;          /* the head of the answer is out */
     bool ended;            /* all of it is with evhttp, which frees the request */
     bool drained;          /* the socket has taken what it was given */
+    bool revoked; /* its key or origin is not allowed any more: it sends nothing but its end */
     bool asked, counted, due;
     int64_t sent_ms, looked_ms; /* monotonic */
 };
@@ -79,7 +80,8 @@ static void feed_break(struct feed *feed)
 static void feed_go_on(struct feed *feed)
 {
     struct loop *loop = feed->exchange->loop;
-    if (!feed->started || feed->ended || !feed->drained || feed->asked || !feed->due)
+    if (!feed->started || feed->ended || feed->revoked || !feed->drained || feed->asked ||
+        !feed->due)
         return;
     /* When too many are under way the tick tries again. */
     if (atomic_fetch_add(&loop->shared->reads, 1) >= loop->options->max_reads) {
@@ -183,6 +185,8 @@ static void feed_on_page(void *arg, struct sequel_page *page)
         feed_first(feed, page);
     } else if (page->failed) {
         feed_break(feed);
+    } else if (feed->revoked) {
+        feed_release(feed);
     } else {
         feed->seq = page->last;
         feed->due = feed->due || page->more;
@@ -283,22 +287,30 @@ static void feed_end(struct feed *feed)
         conn_quiet(conn);
 }
 
+/* Ends it, now or by a later tick: over TLS libevent tells a little later that all is written, and
+ * evhttp would take that for the end of the end. */
+static void feed_wind_up(struct feed *feed)
+{
+    struct evbuffer *output = bufferevent_get_output(feed->exchange->conn->bev);
+    if (feed->drained || evbuffer_get_length(output) > 0)
+        feed_end(feed);
+}
+
 void feed_renew(struct feed *feed)
 {
     /* One that has not begun is judged when it does. */
-    if (feed->started && !feed->ended && dispatch_verdict(feed->exchange) != ACCESS_OK)
-        feed_end(feed);
+    if (!feed->started || feed->ended || dispatch_verdict(feed->exchange) == ACCESS_OK)
+        return;
+    feed->revoked = true;
+    feed_wind_up(feed);
 }
 
 static void feed_look_after(struct feed *feed, int64_t now_ms)
 {
     struct exchange *exchange = feed->exchange;
     int64_t ping_ms = exchange->loop->options->ping_interval_ms;
-    if (exchange->loop->draining) {
-        /* Over TLS libevent tells a little later that all is written; evhttp would take that for
-         * the end of the end. */
-        if (feed->drained || evbuffer_get_length(bufferevent_get_output(exchange->conn->bev)) > 0)
-            feed_end(feed);
+    if (exchange->loop->draining || feed->revoked) {
+        feed_wind_up(feed);
         return;
     }
     if (!feed->drained)

@@ -6,7 +6,7 @@ import shutil
 import socket
 
 import certs
-from harness import Rows, Skip, Wire, case, directory, equal, main, run
+from harness import Rows, Skip, Wire, case, directory, equal, event, main, run
 from reloading import Configured
 
 FRAME = b"<!doctype html><title>%s</title>"
@@ -162,6 +162,23 @@ def a_certificate_that_cannot_be_used_changes_nothing():
             assert verdict.startswith("not reloaded, ") and word in verdict, verdict
             equal(presented(daemon), before)
     rows.check()
+
+
+@case
+def feeds_through_tls_end_as_feeds_do_when_their_key_goes():
+    folder, daemon = with_tls()
+    asked = b"GET /_tracker/tail HTTP/1.1\r\nHost: localhost\r\nX-Tracker-Key: gone\r\n\r\n"
+    for _ in range(4):
+        daemon.reload(certified(folder), ["gone", "stays"])
+        feeds = [daemon.wire().send(asked) for _ in range(10)]
+        for feed in feeds:
+            feed._until(b"id: ")
+        # What is being written when the key goes, too.
+        equal(daemon.post([event() for _ in range(200)], headers={"X-Tracker-Key": "stays"}).status, 200)
+        daemon.reload(certified(folder), ["stays"])
+        for feed in feeds:
+            feed._until(b"\r\n0\r\n\r\n")
+            equal(feed.send(asked).response().status, 401)
 
 
 @case
