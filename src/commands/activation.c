@@ -1,8 +1,22 @@
 #include "commands/activation.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+int activation_check(const struct activation *activation, const struct options *options,
+                     struct error *err)
+{
+    if (activation->reachable == 0 || options->key.count > 0 || options->allow_keyless)
+        return 0;
+    error_set(err,
+              "other machines can reach socket %d, \"%s\", that the service manager passed, and "
+              "there is no key: give a key-file, or have it listen on 127.0.0.1 or [::1] alone,"
+              " or say allow-keyless if everyone there may write and read",
+              activation->reachable, activation->reachable_name);
+    return -1;
+}
 
 #ifdef HAVE_LIBSYSTEMD
 
@@ -48,28 +62,23 @@ static bool activation_is_local(const struct sockaddr_storage *bound)
     }
 }
 
-static int activation_look(struct server_passed *passed, int fd, const char *name,
-                           const struct options *options, struct error *err)
+static int activation_look(struct activation *activation, int fd, const char *name,
+                           struct error *err)
 {
     struct sockaddr_storage bound = {0};
     socklen_t len = sizeof bound;
     (void)getsockname(fd, (struct sockaddr *)&bound, &len);
-    *passed = (struct server_passed){.fd = fd, .admin = strcmp(name, "admin") == 0};
     const char *unfit = activation_unfit(fd, &bound);
     if (unfit != NULL) {
         error_set(err, "the service manager passed socket %d, \"%s\", of no use: %s", fd, name,
                   unfit);
         return -1;
     }
-    if (!passed->admin && options->key.count == 0 && !options->allow_keyless &&
-        !activation_is_local(&bound)) {
-        error_set(
-            err,
-            "other machines can reach socket %d, \"%s\", that the service manager passed, and "
-            "there is no key: give a key-file, or have it listen on 127.0.0.1 or [::1] alone,"
-            " or say allow-keyless if everyone there may write and read",
-            fd, name);
-        return -1;
+    bool admin = strcmp(name, "admin") == 0;
+    activation->sockets[activation->count++] = (struct server_passed){.fd = fd, .admin = admin};
+    if (!admin && activation->reachable == 0 && !activation_is_local(&bound)) {
+        activation->reachable = fd;
+        snprintf(activation->reachable_name, sizeof activation->reachable_name, "%s", name);
     }
     return 0;
 }
@@ -77,7 +86,7 @@ static int activation_look(struct server_passed *passed, int fd, const char *nam
 int activation_take(struct activation *activation, const struct options *options, struct error *err)
 {
     char **names = NULL;
-    *activation = (struct activation){NULL, 0};
+    *activation = (struct activation){0};
     /* Taken out of the environment: nobody after us is meant. */
     int count = sd_listen_fds_with_names(1, &names), status = 0;
     if (count < 0) {
@@ -93,14 +102,12 @@ int activation_take(struct activation *activation, const struct options *options
     }
     for (int i = 0; status == 0 && i < count; i++) {
         const char *name = names != NULL && names[i] != NULL ? names[i] : "";
-        status =
-            activation_look(&activation->sockets[i], SD_LISTEN_FDS_START + i, name, options, err);
-        activation->count++;
+        status = activation_look(activation, SD_LISTEN_FDS_START + i, name, err);
     }
     for (int i = 0; names != NULL && names[i] != NULL; i++)
         free(names[i]);
     free(names);
-    return status;
+    return status != 0 ? status : activation_check(activation, options, err);
 }
 
 #else
@@ -109,7 +116,7 @@ int activation_take(struct activation *activation, const struct options *options
 {
     const char *pid = getenv("LISTEN_PID");
     (void)options;
-    *activation = (struct activation){NULL, 0};
+    *activation = (struct activation){0};
     if (getenv("LISTEN_FDS") == NULL || pid == NULL || strtol(pid, NULL, 10) != getpid())
         return 0;
     error_set(err, "the service manager passes sockets, which beacond can't take: it was built "
@@ -122,5 +129,5 @@ int activation_take(struct activation *activation, const struct options *options
 void activation_clear(struct activation *activation)
 {
     free(activation->sockets);
-    *activation = (struct activation){NULL, 0};
+    *activation = (struct activation){0};
 }

@@ -76,7 +76,7 @@ static int serve_run(const struct options *options, const struct arguments *argu
 {
     struct serve serve = {.options = options, .arguments = arguments};
     struct error err = {""};
-    struct activation activation = {NULL, 0};
+    struct activation activation = {0};
     struct lengthy lengthy;
     struct engine_options engine_options = work_engine_options(options);
     int code = COMMAND_FAILED, status;
@@ -93,6 +93,7 @@ static int serve_run(const struct options *options, const struct arguments *argu
         code = COMMAND_CONFIG;
         goto out;
     }
+    serve.activation = &activation;
     serve.setup.server.passed = activation.sockets;
     serve.setup.server.passed_count = activation.count;
     lengthy_begin(&lengthy, "opening the database");

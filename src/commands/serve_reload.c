@@ -37,6 +37,7 @@ static int reload_prepare(const struct serve *serve, struct reload_next *next, s
     }
     if (options_read_again(next->options, serve->options, serve->arguments, &next->changes, err) !=
             0 ||
+        activation_check(serve->activation, next->options, err) != 0 ||
         serve_setup_make(&next->setup, next->options, err) != 0)
         return -1;
     next->has_setup = true;

@@ -7,6 +7,7 @@
 #ifndef BEACOND_COMMANDS_SERVE_RELOAD_H
 #define BEACOND_COMMANDS_SERVE_RELOAD_H
 
+#include "commands/activation.h"
 #include "commands/serve_setup.h"
 #include "control/control.h"
 #include "engine/engine.h"
@@ -18,7 +19,8 @@ struct serve {
                                     * of the database the engine keeps */
     struct options *read_again;    /* the same once they have been reloaded, else NULL; owned */
     const struct arguments *arguments;
-    struct serve_setup setup; /* made of options */
+    const struct activation *activation; /* what the server listens on, where it was passed */
+    struct serve_setup setup;            /* made of options */
     struct engine *engine;
     struct control *control; /* NULL: there is no control socket */
     struct server *server;

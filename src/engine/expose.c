@@ -70,13 +70,13 @@ static void expose_commits(const struct measures *measures, struct exposition *e
 static void expose_queue(struct writer *writer, struct exposition *exposition)
 {
     pthread_mutex_lock(&writer->mutex);
-    size_t bytes = writer->bytes;
+    size_t bytes = writer->bytes, limit = writer->queue_bytes;
     pthread_mutex_unlock(&writer->mutex);
     exposition_gauge(exposition, "beacond_queue_bytes",
                      "Memory of the batches that wait to be committed, or are being committed.",
                      (double)bytes);
     exposition_gauge(exposition, "beacond_queue_limit_bytes", "The option queue-size.",
-                     (double)writer->queue_bytes);
+                     (double)limit);
 }
 
 /* How far back in time the cache reaches. */

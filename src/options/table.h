@@ -29,6 +29,7 @@ enum options_kind {
 struct options_row {
     const char *name; /* as in a flag and in the file: lower case, hyphens */
     enum options_kind kind;
+    bool reloads;               /* SIGHUP changes it; else it needs a restart */
     size_t offset;              /* place in struct options */
     const char *fallback;       /* the default as text; NULL: none, an empty list, no */
     const char *takes;          /* what stands behind the flag in the help; NULL for a flag */
@@ -36,8 +37,7 @@ struct options_row {
     const char *const *choices; /* NULL-terminated, in the order of the enum */
     int (*check)(const char *value, struct error *err); /* form of a text or list item, or NULL.
                                                          * 0, or -1 with err */
-    bool reloads;     /* SIGHUP changes it; else it needs a restart */
-    const char *help; /* a line */
+    const char *help;                                   /* a line */
 };
 
 enum options_source { /* ascending strength */

@@ -275,8 +275,17 @@ function writeView() {
     history.replaceState(null, '', `#${span}${view.step === '' ? '' : `/${view.step}`}`);
 }
 
+/* What stands behind '#' may come from anywhere, and need not be escaped as it should. */
+function behindHash() {
+    try {
+        return decodeURIComponent(location.hash.slice(1));
+    } catch {
+        return '';
+    }
+}
+
 function readView() {
-    const [span, step = ''] = decodeURIComponent(location.hash.slice(1)).split('/');
+    const [span, step = ''] = behindHash().split('/');
     const own = /^([^.]*(?:\.\d+Z)?)\.\.(.*)$/.exec(span);
     if (own) Object.assign(view, { span: 'own', since: own[1], until: own[2] });
     else if (Object.hasOwn(spans, span) && span !== 'own') view.span = span;

@@ -40,17 +40,17 @@ typedef bool guard_wants_fn(void *arg, const struct head *head);
 struct guard {
     guard_wants_fn *wants; /* asked when a head with a body is in; NULL: every body is kept */
     void *wants_arg;
-    bool unwanted;           /* the body that is coming in is thrown away */
     struct bufferevent *bev; /* the owner's */
-    bool secure;             /* which speaks TLS (secure.h) */
     size_t max_header;       /* bytes of a head */
     size_t max_body;         /* bytes of a body */
     enum guard_phase phase;
+    bool secure;            /* bev speaks TLS (secure.h) */
     bool touching;          /* the input is being changed by the guard itself */
+    bool unwanted;          /* the body that is coming in is thrown away */
+    bool closing;           /* the connection must end behind the answer */
     struct evbuffer *stash; /* what evhttp may not see yet; NULL until needed */
     size_t seen;            /* of the stash: bytes searched for the end of the head */
     size_t need;            /* bytes of the body, in GUARD_BODY */
-    bool closing;           /* the connection must end behind the answer */
     struct bytes head;      /* a head taken out of the stash: chunked, or refused */
     struct chunked chunked;
     bool expects;       /* of a poured body: the client waits for 100 Continue; */

@@ -94,15 +94,25 @@ static bool loop_closes_early(const struct loop *loop, size_t n)
     return loop->bound[n] != NULL && loop->sockets[n].door != DOOR_ADMIN;
 }
 
+static void loop_close(struct loop *loop, size_t n)
+{
+    evhttp_del_accept_socket(loop->doors[loop->sockets[n].door].http, loop->bound[n]);
+    loop->bound[n] = NULL;
+}
+
 /* passed: those alone that outlive the process. */
 static void loop_stop_listening(struct loop *loop, bool passed)
 {
-    for (size_t i = 0; i < loop->socket_count; i++) {
-        if (!loop_closes_early(loop, i) || (passed && !loop->sockets[i].passed))
-            continue;
-        evhttp_del_accept_socket(loop->doors[loop->sockets[i].door].http, loop->bound[i]);
-        loop->bound[i] = NULL;
-    }
+    for (size_t i = 0; i < loop->socket_count; i++)
+        if (loop_closes_early(loop, i) && (!passed || loop->sockets[i].passed))
+            loop_close(loop, i);
+}
+
+static void loop_close_all(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->socket_count; i++)
+        if (loop->bound[i] != NULL)
+            loop_close(loop, i);
 }
 
 static bool loop_listens(const struct loop *loop)
@@ -137,8 +147,11 @@ static void loop_drain(struct loop *loop)
     if (!loop_backlog(loop) || loop->options->drain_ms - left_ms > LOOP_BACKLOG_MS)
         loop_stop_listening(loop, false);
     size_t left = conn_close_idle(loop, force);
-    if (left == 0 && loop->busy == 0 && loop->settling == 0 && !loop_listens(loop))
-        event_base_loopbreak(loop->base);
+    if (left > 0 || loop->busy > 0 || loop->settling > 0 || loop_listens(loop))
+        return;
+    /* What came in by it now would be answered by nobody, and looked after by nobody. */
+    loop_close_all(loop);
+    event_base_loopbreak(loop->base);
 }
 
 /* Whoever goes first may fill the queue: by turns. */

@@ -62,7 +62,6 @@ struct loop {
     struct list blocked;       /* WebSockets that wait for room, struct websocket */
     struct list pushes;        /* those that want pushes, struct push */
     struct follower *follower; /* of the engine, while there are such */
-    int64_t passed_ms;         /* when a partial message was last let in beyond max-receiving */
     bool websockets_first;     /* when there is room again: by turns */
     size_t busy;               /* exchanges that wait for the engine: no end before they are done */
 

@@ -26,6 +26,17 @@ struct reload {
     unsigned left;         /* loops that have not heard of it */
 };
 
+/*
+ * What goes on beyond max-receiving. All together would wait for room that none of them makes; so
+ * one WebSocket's message at a time comes in all the same, and keeps that right until it is in the
+ * queue: one that is whole and waits holds as much memory as one that is not.
+ */
+enum shared_passing {
+    SHARED_PASSING_NONE,
+    SHARED_PASSING_PART, /* it is not whole yet: waits for its client */
+    SHARED_PASSING_WHOLE /* waits for the writer, never for a client */
+};
+
 struct shared {
     struct loop *loops;        /* all of them, for their counters */
     size_t loop_count;         /* constant once one of them runs */
@@ -36,7 +47,7 @@ struct shared {
     atomic_llong receiving;    /* bytes of requests that have not been read yet */
     atomic_size_t reads;       /* answers to reads under way */
     atomic_bool large;         /* a large body is being read or committed: one at a time */
-    atomic_bool passing;       /* a WebSocket's partial message comes in beyond max-receiving */
+    atomic_int passing;        /* enum shared_passing */
     pthread_mutex_t settling_mutex;
     struct list settling; /* bursts that wait for news of an equal one before them, struct
                            * intake, in order of arrival */

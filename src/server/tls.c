@@ -41,6 +41,11 @@ static const char *tls_reason(void)
 static int tls_readable(const char *option, const char *path, struct stat *about, struct error *err)
 {
     char byte;
+    /* To open a pipe waits for somebody to write to it, on SIGHUP with all else waiting for us. */
+    if (stat(path, about) == 0 && S_ISFIFO(about->st_mode)) {
+        error_set(err, "%s: %s: a pipe can be read once only", option, path);
+        return -1;
+    }
     FILE *file = fopen(path, "re");
     bool fine = file != NULL && fstat(fileno(file), about) == 0 &&
                 (fread(&byte, 1, 1, file) == 1 || !ferror(file));

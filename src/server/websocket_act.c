@@ -122,15 +122,20 @@ bool websocket_wait(struct websocket *websocket)
     return false;
 }
 
-/* Whether the message at hand has found room in the queue, and within its client's limits. What
- * comes behind our last word is not held up by those. */
-static bool websocket_admit(struct websocket *websocket)
+bool websocket_over_limit(const struct websocket *websocket)
 {
     struct buckets *buckets = loop_buckets(websocket->loop);
+    return buckets != NULL && websocket->phase != WEBSOCKET_LAST &&
+           buckets_wait(buckets, websocket->client, clock_mono_ms()) > 0;
+}
+
+/* Whether the message at hand has found room in the queue, and within its client's limits; those
+ * were looked at before it went on beyond max-receiving. */
+static bool websocket_admit(struct websocket *websocket)
+{
     if (websocket->admitted || websocket->forced)
         return true;
-    bool over = buckets != NULL && websocket->phase != WEBSOCKET_LAST &&
-                buckets_wait(buckets, websocket->client, clock_mono_ms()) > 0;
+    bool over = !websocket->passing && websocket_over_limit(websocket);
     if (over || !engine_has_room(websocket->loop->engine)) {
         if (!websocket->held) {
             log_debug("websocket %d: not read, %s", websocket->conn->fd,
@@ -276,6 +281,9 @@ static bool websocket_read(struct websocket *websocket)
     bytes_clear(websocket->text);
     websocket->text = NULL;
     websocket->has_result = true;
+    /* What is no batch is small from here on, and may wait for its own client to read. */
+    if (websocket->result.effect != DIALOG_SUBMIT)
+        websocket_release(websocket);
     if (websocket->dialog.open)
         frames_limit(websocket->frames, (size_t)loop->options->max_message);
     return true;
@@ -306,6 +314,7 @@ bool websocket_step(struct websocket *websocket)
     websocket->has_result = websocket->admitted = false;
     arrival_free(websocket->arrival);
     websocket->arrival = NULL;
+    websocket_release(websocket);
     return true;
 }
 

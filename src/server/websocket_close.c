@@ -44,7 +44,9 @@ void websocket_part(struct websocket *websocket, unsigned code, const char *why)
     outbox_close(&websocket->outbox, code, why);
     response_end(&websocket->response);
     push_end(&websocket->push, websocket->loop);
-    websocket_release(websocket);
+    /* A whole message is still acted on. */
+    if (websocket->text == NULL)
+        websocket_release(websocket);
     websocket_enter(websocket, WEBSOCKET_LAST);
 }
 

@@ -68,7 +68,7 @@ struct websocket {
     bool reset;       /* since the connection was broken off */
     bool blocked;     /* waits for something that only the tick or other connections bring */
     bool patient;     /* of these, the tick alone */
-    bool passing;     /* it holds shared->passing */
+    bool passing;     /* it holds shared->passing: its message goes on, in part or whole */
     bool pinged;      /* since heard_ms */
     bool reading;     /* EV_READ is on */
     bool turning;     /* within websocket_turn */
@@ -101,7 +101,7 @@ void websocket_reading(struct websocket *websocket);
 /* Tells how much has come in. */
 void websocket_count(struct websocket *websocket);
 
-/* Another partial message may go on. */
+/* Another message may go on beyond max-receiving. */
 void websocket_release(struct websocket *websocket);
 
 /* So much time has passed: a message that keeps others out is not waited for without end. */
@@ -114,6 +114,9 @@ bool websocket_step(struct websocket *websocket);
 
 /* Whether so much is under way already that no more messages are to be read. */
 bool websocket_laden(const struct websocket *websocket);
+
+/* Whether its client is over its limit, and to be held up for that: not behind our last word. */
+bool websocket_over_limit(const struct websocket *websocket);
 
 /* Remembers to try again once something has changed elsewhere. Returns false, for the caller to
  * return. */

@@ -32,7 +32,9 @@ void websocket_count(struct websocket *websocket)
     conn_count(websocket->conn, (int64_t)bytes);
 }
 
-/* While all connections together receive too much only one partial message goes on. */
+/* While all connections together receive too much only one message goes on, until it is in the
+ * queue. It must not wait for its client's limit then, which may take long: one that is over it
+ * does not begin. */
 static bool websocket_may_receive(struct websocket *websocket)
 {
     size_t small = WEBSOCKET_SMALL_BYTES + (websocket->deflate ? WEBSOCKET_CONTEXT_BYTES : 0);
@@ -41,13 +43,14 @@ static bool websocket_may_receive(struct websocket *websocket)
     websocket_count(websocket);
     if (!conn_too_much(websocket->conn))
         return true;
-    /* Through TLS whole messages may be here already, and follow each other without the time that
-     * reading takes: one a tick, or those that wait for room become too much, too. */
-    int64_t now = clock_mono_ms();
-    bool again = websocket->conn->secure && now - websocket->loop->passed_ms < LOOP_TICK_MS;
-    if (again || atomic_exchange(&websocket->loop->shared->passing, true))
+    if (websocket_over_limit(websocket)) {
+        websocket->patient = true;
         return websocket_wait(websocket);
-    websocket->loop->passed_ms = now;
+    }
+    int none = SHARED_PASSING_NONE;
+    if (!atomic_compare_exchange_strong(&websocket->loop->shared->passing, &none,
+                                        SHARED_PASSING_PART))
+        return websocket_wait(websocket);
     websocket->passing = true;
     websocket->slow_ms = 0;
     return true;
@@ -56,14 +59,16 @@ static bool websocket_may_receive(struct websocket *websocket)
 void websocket_release(struct websocket *websocket)
 {
     if (websocket->passing)
-        atomic_store(&websocket->loop->shared->passing, false);
+        atomic_store(&websocket->loop->shared->passing, SHARED_PASSING_NONE);
     websocket->passing = false;
 }
 
 /*
  * Messages have no deadline: the client would not send them again. But while all together receive
  * much, one that is not finished keeps others out. Its time runs while it is read, when nothing of
- * it waits to be read, and always when it is a large one; and slowly otherwise.
+ * it waits to be read, and always when it is a large one; and slowly otherwise. It stands still for
+ * what has come and waits for its client's limit, or behind a whole message that waits for the
+ * writer: nobody's client is to blame for that.
  */
 void websocket_hurry(struct websocket *websocket, int64_t passed_ms)
 {
@@ -72,8 +77,13 @@ void websocket_hurry(struct websocket *websocket, int64_t passed_ms)
                   frames_held(websocket->frames) > WEBSOCKET_LARGE_BYTES;
     if (!frames_within(websocket->frames) || !conn_crowded(websocket->conn))
         return;
-    if (!counts && (evbuffer_get_length(bufferevent_get_input(websocket->conn->bev)) > 0 ||
-                    ioctl(websocket->conn->fd, FIONREAD, &waiting) != 0 || waiting > 0))
+    bool unread = evbuffer_get_length(bufferevent_get_input(websocket->conn->bev)) > 0 ||
+                  ioctl(websocket->conn->fd, FIONREAD, &waiting) != 0 || waiting > 0;
+    bool stands = websocket->patient ||
+                  atomic_load(&websocket->loop->shared->passing) == SHARED_PASSING_WHOLE;
+    if (unread && stands)
+        return;
+    if (unread && !counts)
         passed_ms /= WEBSOCKET_PAUSED_SHARE;
     websocket->slow_ms += passed_ms;
     if (websocket->slow_ms > websocket->loop->options->body_timeout_ms)
@@ -105,7 +115,8 @@ static void websocket_frame(struct websocket *websocket, const struct frames_ite
     case FRAMES_TEXT:
         websocket->text = item->text;
         websocket->slow_ms = 0;
-        websocket_release(websocket);
+        if (websocket->passing)
+            atomic_store(&websocket->loop->shared->passing, SHARED_PASSING_WHOLE);
         break;
     case FRAMES_PING:
         outbox_control(&websocket->outbox, FRAMES_OP_PONG, item->data, item->len);
@@ -124,12 +135,15 @@ static void websocket_frame(struct websocket *websocket, const struct frames_ite
     }
 }
 
-/* Whether the next frame may be looked at. */
+/* Whether the next frame may be looked at, or the message at hand. One that keeps others from going
+ * on does not wait for its client to read. */
 static bool websocket_ready(const struct websocket *websocket)
 {
+    bool whole = websocket->passing && websocket->text != NULL;
     return (websocket->phase == WEBSOCKET_OPEN || websocket->phase == WEBSOCKET_LAST) &&
            !websocket_laden(websocket) &&
-           (websocket->outbox.replies < WEBSOCKET_REPLIES_BYTES || websocket->outbox.closed);
+           (websocket->outbox.replies < WEBSOCKET_REPLIES_BYTES || websocket->outbox.closed ||
+            whole);
 }
 
 void websocket_pump(struct websocket *websocket)

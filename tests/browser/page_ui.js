@@ -101,6 +101,9 @@ async function figures(stage) {
         await shows(page, '#chart-caption', '75 events from');
         assert.equal(await page.isChecked('[name=span][value="7d"]'), true);
         assert.equal(await page.inputValue('#step'), 'hour');
+        await page.evaluate(() => (location.hash = '#%'));
+        await page.reload();
+        await shows(page, '#state', 'Ready');
     });
 
     await test('apps, types and levels are counted', async () => {

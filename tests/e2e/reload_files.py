@@ -147,11 +147,15 @@ def a_certificate_that_cannot_be_used_changes_nothing():
     folder, daemon = with_tls()
     before, other, rows = presented(daemon), issued(), Rows()
     cert, key = certified(folder)["tls-cert"], certified(folder)["tls-key"]
+    pipe = os.path.join(directory(), "pipe")
+    os.mkfifo(pipe)
     for name, options, word in (
             ("no such file", {"tls-cert": cert + ".not", "tls-key": key}, "No such file"),
             ("another's key", {"tls-cert": cert, "tls-key": os.path.join(other, "key.pem")}, "tls-key"),
             ("no certificate", {"tls-cert": key, "tls-key": key}, "tls-cert"),
             ("no key", {"tls-cert": cert}, "tls-key"),
+            ("a certificate that nobody writes", {"tls-cert": pipe, "tls-key": key}, "a pipe can be read once"),
+            ("a key that nobody writes", {"tls-cert": cert, "tls-key": pipe}, "a pipe can be read once"),
             ("none any more", {}, "turned on or off")):
         with rows(name):
             verdict = daemon.reload(options)

@@ -10,6 +10,7 @@ import uuid
 from harness import (BINARY, PATIENCE, Closed, Daemon, Rows, Skip, Wire, WriteLock, batch, case, directory,
                      equal, event, main, parse_address, poll, run, scale)
 from manager import Manager, activated, journaled
+from reloading import Configured
 
 
 def has_libsystemd():
@@ -335,6 +336,19 @@ def with_a_key_or_leave_others_may_reach_a_passed_socket():
         sock = tcp("0.0.0.0")
         daemon = Daemon(**options, **activated([sock]))
         equal(daemon.get("/health", Host="localhost").status, 200)
+
+
+@case
+def a_reload_does_not_open_a_passed_socket_to_everyone():
+    linked()
+    sock = tcp("0.0.0.0")
+    # listen, which the socket has taken the place of, is this machine's alone.
+    daemon = Configured({"listen": "127.0.0.1:0"}, ["right"], **activated([sock]))
+    verdict = daemon.reload({"listen": "127.0.0.1:0"})
+    assert verdict.startswith("not reloaded, all stays as it was: other machines can reach socket 3"), verdict
+    equal(daemon.get("/_tracker?limit=0", Host="localhost").status, 401)
+    equal(daemon.reload({"listen": "127.0.0.1:0", "allow-keyless": "yes"}), "reloaded: key, key-file, allow-keyless")
+    equal(daemon.get("/_tracker?limit=0", Host="localhost").status, 200)
 
 
 class Visitor(threading.Thread):

@@ -1,6 +1,7 @@
 """What one WebSocket may take of what all share: memory, the queue, time. None holds the others up for
 long, and none is given up for what is no fault of its own (CONTRACT.md 6, DESIGN.md 7)."""
 
+import re
 import signal
 import threading
 import time
@@ -88,6 +89,119 @@ def what_compressed_messages_become_counts_and_is_bounded():
                 one.reset()
         equal(witness.ack(), 2)
         poll(lambda: daemon.post(texts(20, KI)).status == 200, "HTTP to be taken again")
+
+
+def figure(daemon, name):
+    return float(re.search(r"(?m)^%s (\S+)$" % name, daemon.get("/metrics").body.decode()).group(1))
+
+
+def receiving(daemon):
+    """What the daemon says it holds of what has come in, in bytes."""
+    return figure(daemon, "beacond_receiving_bytes")
+
+
+def messages(daemon):
+    return figure(daemon, "beacond_websocket_messages_total")
+
+
+def looks(daemon, seconds):
+    """What it holds, for so long: many looks of its own at who may go on."""
+    over = time.monotonic() + seconds
+    while time.monotonic() < over:
+        yield receiving(daemon)
+
+
+def spacious(size):
+    """A batch of one event and so much white space."""
+    return batch(texts(1, 100)) + b" " * size
+
+
+@case
+def whole_messages_that_wait_for_the_queue_do_not_pile_up():
+    # Half of them compressed, and read at once; half of them still in the kernel for the most part.
+    daemon = Daemon(threads=1, max_receiving="2M", max_body="512K", queue_size="1K")
+    witness, size, count = Socket(daemon), 4 * MI, 30
+    sockets = [Socket(daemon, offer=True) for _ in range(count)]
+    witness.save(texts(1, 100))
+    # Beside the 2 MiB: one message, which grows by half, and what each may have begun with.
+    most = 2 * MI + 6 * MI + count * 128 * KI
+    before = daemon.rss()
+    daemon.reset_peak()
+    with WriteLock(daemon.database):
+        witness.ingest(texts(2, 1000))  # the queue is full
+        for n, one in enumerate(sockets):
+            in_background(one.send, spacious(size), n % 2 == 0)
+        poll(lambda: receiving(daemon) >= 2 * MI, "too much to come in")
+        for held in looks(daemon, scale(1, 2)):
+            assert held < most, "%.1f MiB are held" % (held / MI)
+        check_peak(daemon, before, 2 * most)
+    equal(witness.ack(), 2)
+    for one in sockets:
+        equal(one.ack(), 1)
+    equal(daemon.total(), 1 + 2 + count)
+
+
+@case
+def who_waits_behind_one_that_waits_for_the_queue_is_not_ended():
+    daemon = Daemon(threads=1, max_receiving="2M", max_body="512K", queue_size="1K", body_timeout=scale("1s", "5s"))
+    witness, begun, other = Socket(daemon), Socket(daemon), Socket(daemon, offer=True)
+    text, part = spacious(4 * MI), 3 * MI // 2
+    begun.raw(frame(text[:part], fin=False))
+    poll(lambda: receiving(daemon) >= part, "a large part to come in")
+    with WriteLock(daemon.database):
+        witness.ingest(texts(2, 1000))  # the queue is full
+        other.send(spacious(4 * MI), packed=True)
+        poll(lambda: receiving(daemon) >= part + 4 * MI, "one to be whole")
+        in_background(begun.raw, frame(text[part:], 0))
+        for _ in looks(daemon, scale(1.5, 7)):
+            pass
+    for one, count in ((witness, 2), (other, 1), (begun, 1)):
+        equal(one.ack(), count)
+
+
+@case
+def who_is_over_its_limit_piles_up_nothing_and_keeps_nobody_from_passing():
+    daemon = Daemon(threads=1, max_receiving="2M", max_body="512K", limit_bytes="100K", drain="500ms", **PROXY)
+    size, limited = 4 * MI, [Socket(daemon, headers=by(1), offer=True) for _ in range(20)]
+    other = Socket(daemon, headers=by(2), offer=True)
+    limited[0].send(spacious(size), packed=True)
+    equal(limited[0].ack(), 1)
+    for one in limited[1:]:
+        one.send(spacious(size), packed=True)
+    poll(lambda: receiving(daemon) > 2 * MI, "too much to come in")
+    equal(other.send(spacious(size), packed=True).ack(), 1)
+    for held in looks(daemon, 0.5):
+        assert held < 2 * MI + 6 * MI + 20 * 128 * KI, "%.1f MiB are held" % (held / MI)
+    assert all(one.silent() for one in limited[1:]), "not limited"
+    equal(daemon.total(), 2)
+
+
+@case
+def a_query_that_waits_for_its_client_keeps_nobody_from_passing():
+    daemon = Daemon(threads=1, max_receiving="2M", max_body="512K", hold="1m", drain="500ms")
+    stored = scale(10000, 8000)
+    fill(daemon, stored)
+    asks, begun, other = Socket(daemon, room=4096), Socket(daemon), Socket(daemon, offer=True)
+    asks.query("large")
+    poll(lambda: not asks.silent(), "the answer to begin")
+    # Too much without anyone who passes: a message, and bodies behind it.
+    text, part, posts = spacious(2 * MI), 1200 * KI, [daemon.wire() for _ in range(3)]
+    begun.raw(frame(text[:part], fin=False))
+    poll(lambda: receiving(daemon) >= part, "a large part to come in")
+    for post in posts:
+        post.send(b"POST /_tracker/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n" +
+                  b" " * 400000)
+    poll(lambda: receiving(daemon) > 2 * MI, "too much to come in")
+    # Large enough to need leave, small enough for a query. It waits until the answer, which nobody reads, is out.
+    read = messages(daemon)
+    asks.send(b'{"type":"events:query","reqId":"second","query":{"limit":0}}' + b" " * (60 * KI))
+    poll(lambda: messages(daemon) > read, "the query to be looked at")
+    equal(other.send(spacious(4 * MI), packed=True).ack(), 1)
+    asks.reset()
+    for post in posts:
+        post.close()
+    equal(begun.raw(frame(text[part:], 0)).ack(), 1)
+    equal(daemon.total(), stored + 2)
 
 
 @case
