@@ -21,8 +21,6 @@ case $(. /etc/os-release 2>/dev/null && echo "${ID-}${VERSION_ID-}") in
 debian12) packages_test+=(clang-format clang-tidy) ;;
 esac
 
-# promtool, which reads /metrics and the alerts as Prometheus does; without it those cases skip.
-packages_test+=(prometheus)
 # The certificates of tests.
 packages_test+=(openssl)
 
@@ -33,8 +31,8 @@ if grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then
     command -v npm >/dev/null || packages_test+=(nodejs npm)
 fi
 
-# Servers whose programs alone the tests want: see packages_unpack.
-packages_servers=(nginx caddy)
+# Servers whose programs alone the tests want, prometheus for its promtool: see packages_unpack.
+packages_servers=(nginx caddy prometheus)
 
 # packages_install PACKAGE…: installs those that are missing; asks apt only when there are some.
 # Where that can't be done it names them and goes on: configure tells what is really not there.

@@ -58,7 +58,7 @@ static void reload_tell(const struct serve *serve, const struct reload_next *nex
     if (*changed != '\0')
         log_info("reloaded: %s", changed);
     else
-        log_info("reloaded: nothing has changed");
+        log_info("reloaded: files read anew, no option has changed");
     log_set_level(next->options->log_level);
 }
 

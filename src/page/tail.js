@@ -134,7 +134,7 @@ class Tail {
         else
             say(
                 this.state,
-                `Following${word === '' ? '' : ', filtered'}; the newest ${tailRows} are kept.${this.gap ?? ''}`,
+                `Following${word === '' ? '' : ', filtered'}; the newest ${tailRows} are shown.${this.gap ?? ''}`,
             );
     }
 

@@ -678,7 +678,7 @@ def the_manual_shows_lines_of_the_examples():
 def readme_puts_a_name_into_the_examples():
     readme = lines_of("README")
     start = readme.index("Behind nginx or Caddy")
-    section = readme[start:readme.index("Keys, and other machines")]
+    section = readme[start:readme.index("TLS without a web server")]
     assert [line for line in section if line in settings(Nginx)] == settings(Nginx)
     for kind in (Nginx, Caddy):
         lines = [line for line in section if line.startswith("sed ") and "contrib/" + kind.example in line]

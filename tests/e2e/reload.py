@@ -19,9 +19,9 @@ def what_needs_a_restart_is_named_and_stays_as_it_is():
              "log-format": "json"}
     for name, value in other.items():
         with rows(name):
-            equal(daemon.reload(dict(first, **{name: value})), "reloaded: nothing has changed")
+            equal(daemon.reload(dict(first, **{name: value})), "reloaded: files read anew, no option has changed")
             daemon.wait_log(r" warn  needs a restart: %s$" % name)
-            equal(daemon.reload(first), "reloaded: nothing has changed")
+            equal(daemon.reload(first), "reloaded: files read anew, no option has changed")
     rows.check()
     equal(daemon.reload(dict(other, **{"max-body": "2M"})), "reloaded: max-body")
     daemon.wait_log(r" needs a restart: listen, admin-listen, prefix, .*synchronous, log-format$")
@@ -40,7 +40,7 @@ def flags_and_environment_stay_above_the_file():
 def without_a_file_nothing_changes():
     daemon = Daemon()
     daemon.signal(signal.SIGHUP)
-    daemon.wait_log(r" info  reloaded: nothing has changed$")
+    daemon.wait_log(r" info  reloaded: files read anew, no option has changed$")
 
 
 @case
@@ -144,7 +144,7 @@ def an_error_keeps_all_that_was_and_says_why():
     rows.check()
     equal(daemon.sql("select count(*) from rejects"), [(0,)])
     assert not any(" debug " in line for line in daemon.log())
-    equal(daemon.hang_up(), "reloaded: nothing has changed")
+    equal(daemon.hang_up(), "reloaded: files read anew, no option has changed")
     equal(daemon.reload(OTHER, ["beta"]), "reloaded: app-id, key, max-depth, log-level")
 
 
@@ -170,7 +170,7 @@ def a_hangup_while_it_starts_or_ends_is_harmless():
     for _ in range(20):
         daemon.signal(signal.SIGHUP)
     daemon.wait_log(r" ready$")
-    daemon.wait_log(r" reloaded: nothing has changed$")
+    daemon.wait_log(r" reloaded: files read anew, no option has changed$")
     daemon.address = re.search(r" listening on (\S+)$", daemon.wait_log(r" listening on ")).group(1)
     unfinished = daemon.wire()
     unfinished.send(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{" % EVENTS.encode())

@@ -38,7 +38,7 @@ def the_dashboards_files_are_read_anew():
     put(folder, b"two")
     equal(shown(daemon).body, FRAME % b"one", "before SIGHUP")
     # No option has changed.
-    equal(daemon.hang_up(), "reloaded: nothing has changed")
+    equal(daemon.hang_up(), "reloaded: files read anew, no option has changed")
     equal(shown(daemon).body, FRAME % b"two")
     equal(daemon.reload({"dashboard": other}), "reloaded: dashboard")
     equal(shown(daemon).body, FRAME % b"other")
@@ -133,7 +133,7 @@ def new_connections_get_the_new_certificate_and_old_ones_go_on():
     for name in "cert.pem", "key.pem":
         shutil.copy(os.path.join(renewed, name), os.path.join(folder, name))
     equal(presented(daemon), before, "before SIGHUP")
-    equal(daemon.hang_up(), "reloaded: nothing has changed")
+    equal(daemon.hang_up(), "reloaded: files read anew, no option has changed")
     after = presented(daemon)
     assert after != before, "the old one"
     equal(open_before.send(request).response().status, 200)
