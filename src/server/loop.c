@@ -50,6 +50,9 @@ static void loop_pause(struct loop *loop, bool pause)
     for (size_t i = 0; i < loop->socket_count; i++) {
         if (loop->bound[i] == NULL)
             continue;
+        /* Who fills the main port must not blind those who watch; SERVER_RESERVED has room. */
+        if (pause && !loop->starved && loop->sockets[i].door == DOOR_ADMIN)
+            continue;
         struct evconnlistener *listener = evhttp_bound_socket_get_listener(loop->bound[i]);
         if (pause)
             (void)evconnlistener_disable(listener);

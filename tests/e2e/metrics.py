@@ -586,6 +586,19 @@ def no_page_can_read_admin_listen_whatever_name_it_gives_it():
 
 
 @case
+def who_fills_the_main_port_blinds_nobody_who_watches():
+    daemon = Daemon(admin_listen="127.0.0.1:0", max_connections=4, threads=1)
+    address, wires = admin_of(daemon), [daemon.wire() for _ in range(4)]
+    for wire in wires:
+        equal(wire.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").response().status, 200)
+    waiting = daemon.wire().send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    for path in "/livez", "/readyz", "/metrics":
+        equal(daemon.request("GET", path, address=address).status, 200)
+    wires.pop().close()
+    equal(waiting.response().status, 200)
+
+
+@case
 def admin_listen_takes_a_unix_socket():
     daemon = Daemon(admin_listen="unix:admin.sock", key="k")
     address = "unix:" + os.path.join(daemon.directory, "admin.sock")
