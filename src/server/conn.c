@@ -1,11 +1,7 @@
-#include "server/conn.h"
+#include "server/conn_parts.h"
 
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <event2/buffer.h>
@@ -20,32 +16,13 @@
 #include "server/secure.h"
 #include "server/websocket.h"
 
-/* A request of this size is taken in even while all together are too much: an ordinary batch must
- * not wait for the large ones. */
 /* Written to one connection before the others have their turn. */
 #define CONN_WRITE_BYTES (64 << 10)
+/* A request of this size is taken in even while all together are too much: an ordinary batch must
+ * not wait for the large ones. */
 #define CONN_SMALL_BYTES (16 << 10)
 /* While draining, a connection just accepted may still send its first request. */
 #define CONN_GRACE_MS 1000
-
-static struct address conn_peer(int fd)
-{
-    struct sockaddr_storage peer;
-    socklen_t len = sizeof peer;
-    struct address address = {ADDRESS_NONE, {0}};
-    memset(&peer, 0, sizeof peer);
-    if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
-        return address;
-    if (peer.ss_family == AF_UNIX) {
-        address.family = ADDRESS_UNIX;
-    } else if (peer.ss_family == AF_INET) {
-        address.family = ADDRESS_IPV4;
-        memcpy(address.bytes, &((struct sockaddr_in *)&peer)->sin_addr, 4);
-    } else if (peer.ss_family == AF_INET6) {
-        address = address_from_ipv6(((struct sockaddr_in6 *)&peer)->sin6_addr.s6_addr);
-    }
-    return address;
-}
 
 void conn_count(struct conn *conn, int64_t bytes)
 {
@@ -69,57 +46,6 @@ static void conn_free(struct conn *conn)
     atomic_fetch_sub(&loop->shared->connections, 1);
     guard_clear(&conn->guard);
     free(conn);
-}
-
-/* What the kernel knows of the connection; zeros when it is no TCP. */
-static struct tcp_info conn_info(const struct conn *conn)
-{
-    struct tcp_info info;
-    socklen_t len = sizeof info;
-    memset(&info, 0, sizeof info);
-    if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
-        memset(&info, 0, sizeof info);
-    return info;
-}
-
-bool conn_reset(const struct conn *conn)
-{
-    return conn_info(conn).tcpi_state == TCP_CLOSE;
-}
-
-/* Whether the peer broke the connection off: a reset came, or what was sent is not acknowledged. */
-static bool conn_broken(const struct conn *conn)
-{
-    struct tcp_info info = conn_info(conn);
-    return info.tcpi_state == TCP_CLOSE || info.tcpi_unacked > 0;
-}
-
-bool conn_gone(const struct conn *conn)
-{
-    char c;
-    if (conn != NULL && conn->secure)
-        return secure_gone(conn->bev);
-    ssize_t n = conn == NULL ? 0 : recv(conn->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
-}
-
-void conn_watch(struct conn *conn, struct engine *engine, uint64_t receipt, bool keep)
-{
-    if (conn_gone(conn)) {
-        engine_lost(engine, receipt);
-        return;
-    }
-    conn->receipt = receipt;
-    conn->answered = false;
-    conn->keep = keep;
-}
-
-/* The connection ends with an answer on it that may not have arrived. One that we close ourselves
- * right behind the answer tells nothing. */
-static void conn_judge(struct conn *conn)
-{
-    if (conn->receipt != 0 && (!conn->answered || (conn->keep && conn_broken(conn))))
-        engine_lost(conn->loop->engine, conn->receipt);
 }
 
 /* evhttp frees the connection; what hangs on it must know before. */
@@ -462,14 +388,6 @@ void conn_renew(struct loop *loop, const struct access *before, const struct tim
         else if (exchange != NULL && exchange->inflow != NULL)
             inflow_renew(exchange->inflow);
     }
-}
-
-bool conn_unread(const struct conn *conn)
-{
-    int waiting = 0, fd = bufferevent_getfd(conn->bev);
-    if (conn->secure && secure_holds(conn->bev))
-        return true;
-    return fd >= 0 && ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0;
 }
 
 /* Nothing of a request has arrived, not even in the kernel, or may be about to. */
