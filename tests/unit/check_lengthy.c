@@ -32,6 +32,15 @@ static void manager_begin(const char *watchdog_us)
         ck_assert_int_eq(setenv("WATCHDOG_USEC", watchdog_us, 1), 0);
 }
 
+static void manager_end(void)
+{
+    if (manager >= 0)
+        close(manager);
+    manager = -1;
+    (void)unsetenv("NOTIFY_SOCKET");
+    (void)unsetenv("WATCHDOG_USEC");
+}
+
 /* The next message, "" when none comes for wait_ms. */
 static const char *manager_next(int wait_ms)
 {
@@ -103,6 +112,7 @@ int main(void)
     Suite *suite = suite_create("lengthy");
     TCase *tests = tcase_create("lengthy");
 #ifdef HAVE_LIBSYSTEMD
+    tcase_add_checked_fixture(tests, NULL, manager_end);
     tcase_add_test(tests, lengthy_says_what_it_is_and_asks_at_once);
     tcase_add_test(tests, lengthy_asks_again_while_there_is_work);
     tcase_add_test(tests, lengthy_asks_no_more_once_nothing_moves);
