@@ -1,10 +1,6 @@
 #include "base/sha1.h"
 
-#include <stdint.h>
-#include <string.h>
-
-#define SHA1_BLOCK 64
-#define SHA1_LENGTH 8 /* the bytes at the end of the last block that tell the length in bits */
+#include "base/sha.h"
 
 static uint32_t sha1_rotate(uint32_t x, unsigned bits)
 {
@@ -14,9 +10,7 @@ static uint32_t sha1_rotate(uint32_t x, unsigned bits)
 /* The 80 words that a block is spread out to. */
 static void sha1_schedule(uint32_t w[80], const unsigned char *block)
 {
-    for (unsigned t = 0; t < 16; t++, block += 4)
-        w[t] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 | (uint32_t)block[2] << 8 |
-               block[3];
+    sha_words(w, block);
     for (unsigned t = 16; t < 80; t++)
         w[t] = sha1_rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
 }
@@ -53,7 +47,7 @@ static uint32_t sha1_majority(uint32_t b, uint32_t c, uint32_t d)
     return (b & c) ^ (b & d) ^ (c & d);
 }
 
-static void sha1_block(uint32_t h[5], const unsigned char *block)
+static void sha1_block(uint32_t *h, const unsigned char *block)
 {
     uint32_t w[80];
     sha1_schedule(w, block);
@@ -73,23 +67,5 @@ void sha1(const void *data, size_t len, unsigned char out[SHA1_BYTES])
 {
     uint32_t h[5] = {UINT32_C(0x67452301), UINT32_C(0xefcdab89), UINT32_C(0x98badcfe),
                      UINT32_C(0x10325476), UINT32_C(0xc3d2e1f0)};
-    const unsigned char *at = data;
-    size_t left = len;
-    for (; left >= SHA1_BLOCK; left -= SHA1_BLOCK, at += SHA1_BLOCK)
-        sha1_block(h, at);
-
-    /* What is left over, a one bit, zeros and the length: one block, or two when it is tight. */
-    unsigned char last[2 * SHA1_BLOCK] = {0};
-    size_t last_len = left < SHA1_BLOCK - SHA1_LENGTH ? SHA1_BLOCK : 2 * SHA1_BLOCK;
-    if (left > 0)
-        memcpy(last, at, left);
-    last[left] = 0x80;
-    uint64_t bits = (uint64_t)len * 8;
-    for (unsigned i = 0; i < SHA1_LENGTH; i++)
-        last[last_len - 1 - i] = (unsigned char)(bits >> (8 * i));
-    for (size_t i = 0; i < last_len; i += SHA1_BLOCK)
-        sha1_block(h, last + i);
-
-    for (unsigned i = 0; i < SHA1_BYTES; i++)
-        out[i] = (unsigned char)(h[i / 4] >> (24 - 8 * (i % 4)));
+    sha_run(h, sha1_block, data, len, out, SHA1_BYTES);
 }

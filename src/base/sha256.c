@@ -1,10 +1,8 @@
 #include "base/sha256.h"
 
-#include <stdint.h>
 #include <string.h>
 
-#define SHA256_BLOCK 64
-#define SHA256_LENGTH 8 /* the bytes at the end of the last block that tell the length in bits */
+#include "base/sha.h"
 
 /* The fractional parts of the cube roots of the first 64 primes. */
 static const uint32_t sha256_k[64] = {
@@ -25,9 +23,7 @@ static uint32_t sha256_rotate(uint32_t x, unsigned bits)
 /* The 64 words that a block is spread out to. */
 static void sha256_schedule(uint32_t w[64], const unsigned char *block)
 {
-    for (unsigned t = 0; t < 16; t++, block += 4)
-        w[t] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 | (uint32_t)block[2] << 8 |
-               block[3];
+    sha_words(w, block);
     for (unsigned t = 16; t < 64; t++) {
         uint32_t s0 = sha256_rotate(w[t - 15], 7) ^ sha256_rotate(w[t - 15], 18) ^ w[t - 15] >> 3;
         uint32_t s1 = sha256_rotate(w[t - 2], 17) ^ sha256_rotate(w[t - 2], 19) ^ w[t - 2] >> 10;
@@ -35,7 +31,7 @@ static void sha256_schedule(uint32_t w[64], const unsigned char *block)
     }
 }
 
-static void sha256_block(uint32_t h[8], const unsigned char *block)
+static void sha256_block(uint32_t *h, const unsigned char *block)
 {
     uint32_t w[64], v[8];
     sha256_schedule(w, block);
@@ -59,23 +55,5 @@ void sha256(const void *data, size_t len, unsigned char out[SHA256_BYTES])
 {
     uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                      0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-    const unsigned char *at = data;
-    size_t left = len;
-    for (; left >= SHA256_BLOCK; left -= SHA256_BLOCK, at += SHA256_BLOCK)
-        sha256_block(h, at);
-
-    /* What is left over, a one bit, zeros and the length: one block, or two when it is tight. */
-    unsigned char last[2 * SHA256_BLOCK] = {0};
-    size_t last_len = left < SHA256_BLOCK - SHA256_LENGTH ? SHA256_BLOCK : 2 * SHA256_BLOCK;
-    if (left > 0)
-        memcpy(last, at, left);
-    last[left] = 0x80;
-    uint64_t bits = (uint64_t)len * 8;
-    for (unsigned i = 0; i < SHA256_LENGTH; i++)
-        last[last_len - 1 - i] = (unsigned char)(bits >> (8 * i));
-    for (size_t i = 0; i < last_len; i += SHA256_BLOCK)
-        sha256_block(h, last + i);
-
-    for (unsigned i = 0; i < SHA256_BYTES; i++)
-        out[i] = (unsigned char)(h[i / 4] >> (24 - 8 * (i % 4)));
+    sha_run(h, sha256_block, data, len, out, SHA256_BYTES);
 }
