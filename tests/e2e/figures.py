@@ -8,11 +8,10 @@ import json
 import random
 import resource
 import signal
-import threading
 import urllib.parse
 
-from harness import (NOW, Daemon, Rows, Skip, batch, case, equal, event, main, poll, run, scale, shell,
-                     stamp)
+from harness import (NOW, Daemon, Rows, Skip, batch, case, equal, event, main, poll, repeated, run, scale,
+                     shell, stamp)
 from tally import STEPS
 from world import LONG, SEED
 
@@ -385,24 +384,15 @@ def answers_under_way_are_bounded_and_clients_that_go_leave_nothing():
 @case
 def during_ingest_steps_total_and_events_agree():
     # Enough that its values take many turns, between which there are commits.
-    daemon, done, trouble = Daemon(), threading.Event(), []
+    daemon = Daemon()
     for n in range(0, scale(8000, 800), 400):
         daemon.save([event(NOW + k * 6, k, "e%d" % k, '"%s"' % ("x" * 1000)) for k in range(n, n + 400)])
 
-    def send():
-        connection, n = daemon.connection(), 0
-        try:
-            while not done.is_set():
-                daemon.request("POST", "/_tracker/events", {}, batch([event(NOW + n * 700 % 50000, n)] * 20),
-                               connection=connection)
-                n += 1
-        except Exception as error:
-            trouble.append(error)
-        connection.close()
+    def send(connection, n):
+        daemon.request("POST", "/_tracker/events", {}, batch([event(NOW + n * 700 % 50000, n)] * 20),
+                       connection=connection)
 
-    sender = threading.Thread(target=send)
-    sender.start()
-    try:
+    with repeated(daemon, send):
         connection, before = daemon.connection(), 0
         for n in range(scale(15, 5)):
             got = ask(daemon, connection, step=("second", "minute")[n % 2], values=3)
@@ -411,10 +401,6 @@ def during_ingest_steps_total_and_events_agree():
             assert got["values"]["counted"] <= got["total"], got
             assert got["total"] >= before, "fewer than before"
             before = got["total"]
-    finally:
-        done.set()
-        sender.join()
-    equal(trouble, [])
     equal(ask(daemon)["total"], daemon.total())
 
 

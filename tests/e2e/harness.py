@@ -76,6 +76,33 @@ class Skip(Exception):
     """Raised by a case that can't run here; the text says why."""
 
 
+@contextlib.contextmanager
+def repeated(daemon, send):
+    """Beside what stands in the block, a client of its own calls send(connection, n) for n = 0, 1, …
+    What goes wrong there fails the block."""
+    done, trouble = threading.Event(), []
+
+    def run_on():
+        connection = daemon.connection()
+        try:
+            for n in itertools.count():
+                if done.is_set():
+                    break
+                send(connection, n)
+        except Exception as error:
+            trouble.append(error)
+        connection.close()
+
+    thread = threading.Thread(target=run_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    equal(trouble, [])
+
+
 def scale(normal, slow):
     return slow if SLOW else normal
 

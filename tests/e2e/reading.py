@@ -3,10 +3,9 @@
 import json
 import random
 import re
-import threading
 import urllib.parse
 
-from harness import (NOW, Daemon, batch, case, equal, event, main, scale, sliced, stamp)
+from harness import (NOW, Daemon, batch, case, equal, event, main, repeated, scale, sliced, stamp)
 
 DAY = 86400000
 
@@ -382,22 +381,12 @@ def reads_see_every_batch_that_was_answered_before():
 @case
 def total_equals_the_events_sent_also_while_others_are_stored():
     daemon = Daemon()
-    done, trouble = threading.Event(), []
 
-    def send():
-        connection, n = daemon.connection(), 0
-        try:
-            while not done.is_set():
-                daemon.request("POST", "/_tracker/events", {}, batch([event(NOW + n % 50, n)] * 20),
-                               connection=connection)
-                n += 1
-        except Exception as error:
-            trouble.append(error)
-        connection.close()
+    def send(connection, n):
+        daemon.request("POST", "/_tracker/events", {}, batch([event(NOW + n % 50, n)] * 20),
+                       connection=connection)
 
-    sender = threading.Thread(target=send)
-    sender.start()
-    try:
+    with repeated(daemon, send):
         seen = 0
         for _ in range(scale(60, 15)):
             answer = daemon.get("/_tracker")
@@ -407,10 +396,6 @@ def total_equals_the_events_sent_also_while_others_are_stored():
             equal(len({e["id"] for e in parsed["events"]}), parsed["total"], "repeated events")
             assert parsed["total"] >= seen
             seen = parsed["total"]
-    finally:
-        done.set()
-        sender.join()
-    equal(trouble, [])
 
 
 main()

@@ -2,9 +2,8 @@
 
 import json
 import random
-import threading
 
-from harness import NOW, Daemon, Rows, case, equal, event, main, run, scale, shell, stamp
+from harness import NOW, Daemon, Rows, case, equal, event, main, repeated, run, scale, shell, stamp
 
 
 def ask(daemon, text="", connection=None):
@@ -157,21 +156,12 @@ def what_can_not_be_read_is_named():
 
 @case
 def while_they_come_in_a_page_is_of_one_moment():
-    daemon, done, trouble = Daemon(max_rejects=200), threading.Event(), []
+    daemon = Daemon(max_rejects=200)
 
-    def send():
-        connection, n = daemon.connection(), 0
-        try:
-            while not done.is_set():
-                daemon.post([json.dumps(n).encode(), b'{"timestamp":"%d"}' % n], connection=connection)
-                n += 1
-        except Exception as error:
-            trouble.append(error)
-        connection.close()
+    def send(connection, n):
+        daemon.post([json.dumps(n).encode(), b'{"timestamp":"%d"}' % n], connection=connection)
 
-    sender = threading.Thread(target=send)
-    sender.start()
-    try:
+    with repeated(daemon, send):
         connection = daemon.connection()
         for _ in range(scale(200, 30)):
             got = ask(daemon, "limit=500", connection)
@@ -179,10 +169,6 @@ def while_they_come_in_a_page_is_of_one_moment():
             equal((len(numbers), sum(count for _, count in got["reasons"])), (got["total"], got["total"]))
             assert got["total"] <= 200
             equal(numbers, list(range(numbers[0], numbers[0] - len(numbers), -1)) if numbers else [])
-    finally:
-        done.set()
-        sender.join()
-    equal(trouble, [])
 
 
 main()
