@@ -31,6 +31,10 @@ if grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then
     command -v npm >/dev/null || packages_test+=(nodejs npm)
 fi
 
+# What step package builds packages with, and what it needs for the long tests besides.
+packages_package=(git)
+packages_long=(debootstrap)
+
 # Servers whose programs alone the tests want, prometheus for its promtool: see packages_unpack.
 packages_servers=(nginx caddy prometheus)
 

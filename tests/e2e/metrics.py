@@ -390,9 +390,11 @@ def retention_that_can_not_erase_is_counted():
 def checkpoints_are_counted():
     daemon, scrape = watched(preexec=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
     daemon.save([event(payload='"%s"' % ("x" * 50000)) for _ in range(10)])
-    poll(lambda: scrape()["beacond_wal_bytes"] == 0, "the log to be put back when idle")
+    # What is asked of the file system is ahead of what the writer tells of it.
+    poll(lambda: scrape()["beacond_wal_bytes"] == 0 and scrape()["beacond_checkpoints_total"] >= 1,
+         "the log to be put back when idle")
     shown = scrape()
-    assert shown["beacond_checkpoints_total"] >= 1 and shown["beacond_checkpoint_failures_total"] == 0, shown
+    equal(shown["beacond_checkpoint_failures_total"], 0)
     assert shown["beacond_last_checkpoint_timestamp_seconds"] >= int(shown["process_start_time_seconds"])
     equal(shown["beacond_database_bytes"], os.path.getsize(daemon.database))
     assert shown["beacond_disk_free_bytes"] > 0
