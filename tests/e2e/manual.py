@@ -242,6 +242,40 @@ def the_messages_of_the_manual_are_those_of_the_source():
     equal(told, there)
 
 
+# --- options (the rest is manual-options.sh's) -----------------------------------------------------
+
+@case
+def each_option_has_the_range_or_the_words_that_are_told():
+    absurd, rows, seen = {"number": "9999999999999", "size": "99999999G", "duration": "99999d"}, Rows(), 0
+    for section in Page("beacond.conf.5").sections:
+        for item in [item for items in section.lists() for item in items if item.head.startswith("Ic ")]:
+            name, kind = re.match(r"(\S+) = (.*)", item.words()).groups()
+            if kind not in absurd and " | " not in kind or kind == "yes | no":
+                continue
+            seen += 1
+            said = run("check-config", "--%s=%s" % (name, absurd.get(kind, "absurd"))).stderr.decode()
+            expected = re.search(r"expected (.*), got", said)
+            with rows(name):
+                assert expected, said
+                if kind in absurd:
+                    least, most, small = re.search(r"(?:([0-9]+\w*)|\bup) to ([0-9]+\w*)(?: \((\w+) on a 32-bit)?",
+                                                   item.body.replace("\n", " ")).groups()
+                    least = {None: "0", "0s": "0ms"}.get(least, least)
+                    assert expected.group(1) in ("%s to %s" % (least, end) for end in (most, small)), expected.group(1)
+                else:
+                    equal(expected.group(1).replace(" or ", ", ").split(", "), kind.split(" | "))
+    rows.check()
+    assert seen > 30, "options looked at"
+
+
+@case
+def each_flag_takes_what_is_told():
+    takes = re.findall(r"^  --([a-z-]+)(?: (\w+))?", run("--help").stdout.decode(), re.M)
+    told = dict(re.match(r"-([a-z-]+)(?: .*?([a-z]+))?", item.words()).groups() for item in
+                DAEMON.section("Options").lists()[0])
+    equal({name: word.lower() for name, word in takes}, {name: word or "" for name, word in told.items()})
+
+
 # --- commands -------------------------------------------------------------------------------------
 
 def flags_of(text):
