@@ -101,7 +101,7 @@ manual beacond.conf.5 'Ic '
 
 # The other pages refer to flags and name no other; they describe none.
 for page in beacond-schema.5 beacond-protocol.7; do
-    printf '%s\n' readonly | sort -u - "$work/options" "$work/flags" >"$work/known"
+    sort -u "$work/options" "$work/flags" >"$work/known"
     mentions "$man/$page" 'Fl -' | sort -u >"$work/mentions"
     verdict "$page names no option that is not in the table" "$(comm -13 "$work/known" "$work/mentions")"
 done
