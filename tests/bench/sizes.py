@@ -1,6 +1,6 @@
 """`make sizes`: what events take on disk, and what the daemon takes in memory, for README's "Sizing".
 
-    python3 tests/bench/sizes.py [EVENTS]     from the build tree, once `make bench` has built its programs
+    python3 $srcdir/tests/bench/sizes.py [EVENTS]     from the build tree, once make has built the programs
 
 Bytes alone, so it may run beside anything. EVENTS (250000) is how many each database gets; the cache is
 filled to its default of 500,000 all the same. Events are those of tests/data/stock-client, 25 a POST
