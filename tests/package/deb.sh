@@ -184,24 +184,23 @@ ok 'what is in it runs and takes its configuration, which names the database' ru
 build_in()
 {
     local folder=$scratch/$1-build
-    root_make "$1" "$folder" && mkdir -p "$folder/work" "$scratch/$1" || return
-    tar -C "$folder/work" -xf "$tarball" && cp "$tarball" "$folder/work" &&
-        cp -R "$folder/work/beacond-$version/contrib/debian" "$folder/work/debian" || return
+    root_make "$1" "$folder" && mkdir -p "$folder/bare" "$scratch/$1" || return
+    tar -C "$folder/bare" -xf "$tarball" && cp "$tarball" "$folder/bare" &&
+        cp -R "$folder/bare/beacond-$version/contrib/debian" "$folder/bare/debian" || return
     told "$scratch/$1-deps.log" root_run "$folder" sh -ec '
         apt-get -qq update
-        cd /work && mkdir packaging && mv debian packaging
+        cd /bare && mkdir packaging && mv debian packaging
         apt-get -qq -y --no-install-recommends install dpkg-dev lintian
         apt-get -qq -y --no-install-recommends build-dep ./packaging
         useradd -m builder
         rm -rf packaging
-        mv "$1" /work/from
-        chown -R builder /work
-    ' sh "/work/beacond-$version" || return
+        mv "$1" /bare/from
+        chown -R builder /bare
+    ' sh "/bare/beacond-$version" || return
     told "$scratch/$1-build.log" root_run "$folder" runuser -u builder -- sh -ec '
-        cd /work
+        cd /bare
         from/contrib/debian/build "$1"
         mkdir higher && cd higher
-        # sh is dash: no process substitution
         tar -xf "../$1" && mv beacond-* beacond && cp -R beacond/contrib/debian beacond/debian
         cd beacond
         { printf "beacond (%s+higher) unstable; urgency=medium\n\n  * Higher.\n\n" "$2"
@@ -210,17 +209,17 @@ build_in()
         echo "# The next version says this." >>contrib/beacond.conf
         DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -us -uc -b
     ' sh "$(basename "$tarball")" "$release" || return
-    cp "$folder"/work/*.deb "$folder"/work/higher/*.deb "$scratch/$1"
+    cp "$folder"/bare/*.deb "$folder"/bare/higher/*.deb "$scratch/$1"
 }
 
 # lints_in SUITE: by that release's lintian.
 lints_in()
 {
     lints root_run "$scratch/$1-build" runuser -u builder -- sh -c \
-        "lintian --no-cfg --fail-on error,warning /work/beacond_${release}_*.changes"
+        "lintian --no-cfg --fail-on error,warning /bare/beacond_${release}_*.changes"
 }
 
-# installed in SUITE: boots a bare system with the packages' dependencies fetched, not installed.
+# boots SUITE: a bare system with systemd; what the package depends on is fetched, not installed.
 boots()
 {
     local folder=$scratch/$1-root
