@@ -9,7 +9,8 @@
 --
 -- What a client has sent is anything: a text where an object is meant, or no payload at all. Members
 -- that are texts come as they are (an object or array as its JSON), numbers only when they are numbers,
--- what is missing as NULL. Of duplicate members the first counts, and a text ends at a \u0000.
+-- what is missing as NULL. Of duplicate members the first counts, one whose name is written with escapes
+-- is not found, and a text ends at a \u0000.
 
 -- Every event with its members, and in `what` the line that tells it from others of its type.
 CREATE TEMP VIEW IF NOT EXISTS activity AS

@@ -47,13 +47,13 @@ static int query_append_text(struct bytes *out, const struct store_cell *cell)
     return status;
 }
 
-/* ---- CSV ---- */
-
-static int query_csv_end(struct query_print *print, size_t from)
+/* The row that begins at from is complete but for its end. What is left of control characters, DEL
+ * in a string of JSON for one, is taken care of here. */
+static int query_row_end(struct query_print *print, size_t from, const char *end)
 {
     struct bytes *out = &print->output->bytes, line;
     if (!print->output->terminal)
-        return bytes_append(out, "\r\n", 2);
+        return bytes_append_text(out, end);
     bytes_init(&line);
     int status = bytes_append(&line, out->data + from, out->len - from);
     out->len = from;
@@ -62,6 +62,8 @@ static int query_csv_end(struct query_print *print, size_t from)
     bytes_clear(&line);
     return status == 0 ? bytes_append(out, "\n", 1) : -1;
 }
+
+/* ---- CSV ---- */
 
 static int query_csv_row(struct query_print *print, const struct store_cell *cells)
 {
@@ -79,7 +81,7 @@ static int query_csv_row(struct query_print *print, const struct store_cell *cel
             status = csv_append_field(out, text.data, text.len);
     }
     bytes_clear(&text);
-    return status == 0 ? query_csv_end(print, from) : -1;
+    return status == 0 ? query_row_end(print, from, "\r\n") : -1;
 }
 
 static int query_csv_head(struct query_print *print)
@@ -93,7 +95,7 @@ static int query_csv_head(struct query_print *print)
         if (status == 0)
             status = csv_append_field(out, print->names[i], strlen(print->names[i]));
     }
-    return status == 0 ? query_csv_end(print, from) : -1;
+    return status == 0 ? query_row_end(print, from, "\r\n") : -1;
 }
 
 /* ---- JSON ---- */
@@ -132,6 +134,7 @@ static int query_json_cell(struct query_print *print, const struct store_cell *c
 static int query_json_row(struct query_print *print, const struct store_cell *cells)
 {
     struct bytes *out = &print->output->bytes;
+    size_t from = out->len;
     int status = bytes_append(out, "{", 1);
     for (size_t i = 0; i < print->count && status == 0; i++) {
         if (i > 0)
@@ -143,7 +146,9 @@ static int query_json_row(struct query_print *print, const struct store_cell *ce
         if (status == 0)
             status = query_json_cell(print, &cells[i]);
     }
-    return status == 0 ? bytes_append(out, "}\n", 2) : -1;
+    if (status == 0)
+        status = bytes_append(out, "}", 1);
+    return status == 0 ? query_row_end(print, from, "\n") : -1;
 }
 
 /* ---- for people ---- */
