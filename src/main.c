@@ -35,7 +35,7 @@ static void main_help(void)
            "environment overrides the file. Commands take those that concern them.\n");
     options_help(stdout, &command_serve.usage);
     printf("\n"
-           "See beacond(8) and beacond.conf(5).\n");
+           "See beacond(8), beacond.conf(5), beacond-schema(5) and beacond-protocol(7).\n");
 }
 
 static void main_help_command(const struct command *command)
