@@ -43,8 +43,7 @@ def rows_of(path, statement):
 def the_schema_page_has_every_table_column_index_and_view_and_no_other():
     path, rows = made(), Rows()
     objects = rows_of(path, "select type, name from sqlite_master where name not like 'sqlite_autoindex%'")
-    tables = [part for part in SCHEMA.parts("TABLES")]
-    views = [part for part in SCHEMA.parts("THE VIEW")]
+    tables, views = SCHEMA.parts("TABLES"), SCHEMA.parts("THE VIEW")
     equal({part.part for part in tables}, {name for kind, name in objects if kind == "table"}, "tables")
     equal({part.part for part in views}, {name for kind, name in objects if kind == "view"}, "views")
     for part in tables + views:
@@ -62,8 +61,8 @@ def the_schema_page_has_every_table_column_index_and_view_and_no_other():
             name, inside = re.match(r"(\w+) \((.*)$", item.words()).groups()
             told[name] = (part.part, inside)
     there = {}
-    for (name, table), in zip(rows_of(path, "select name, tbl_name from sqlite_master where type = 'index' and "
-                                            "name not like 'sqlite_autoindex%'")):
+    for name, table in rows_of(path, "select name, tbl_name from sqlite_master where type = 'index' and "
+                                     "name not like 'sqlite_autoindex%'"):
         columns = ", ".join(c for c, in rows_of(path, "select name from pragma_index_info('%s')" % name))
         unique, partial = rows_of(path, "select \"unique\", partial from pragma_index_list('%s') where name = '%s'" %
                                   (table, name))[0]
@@ -196,7 +195,7 @@ def the_members_of_the_figures_are_those_that_are_sent():
     parameters, members = PROTOCOL.section("The events of a window").lists()
     equal(set(names(members)), set(answer))
     equal(set(names(parameters)), {"since", "until", "step", "values"})
-    text = members[names(members[:1]) == ["state"] and 0].body + "".join(item.body for item in members)
+    text = "".join(item.body for item in members)
     for name in ("database", "cache", "values"):
         for inner in answer[name]:
             assert re.search(r"^\.Li .*\b%s\b" % inner, text, re.M), "%s of %s" % (inner, name)
