@@ -4,6 +4,7 @@ reasons, members of answers, commands, flags, exit codes, and where one page ref
 Options are compared by tests/scripts/manual-options.sh, metrics by metrics.py; manual_examples.py runs
 what the pages show."""
 
+import errno
 import glob
 import http.client
 import json
@@ -13,7 +14,7 @@ import signal
 import socket
 
 from harness import DATA, Daemon, Rows, begin, case, directory, equal, event, finish, main, poll, run, sql
-from mdoc import PAGES, TOP, Page, source
+from mdoc import PAGES, TOP, Page, literal, source
 from sockets import Socket
 
 SCHEMA, PROTOCOL, DAEMON = Page("beacond-schema.5"), Page("beacond-protocol.7"), Page("beacond.8")
@@ -327,6 +328,23 @@ def every_exit_status_is_in_the_manual_and_commands_end_with_it():
     process.send_signal(signal.SIGINT)
     seen[130] = finish(process)[0]
     equal(seen, {code: code for code in codes})
+
+
+@case
+def the_lines_that_ask_for_attention_are_those_that_are_logged():
+    text = "".join(without_comments(source(path)) for path in glob.glob(os.path.join(TOP, "src", "**", "*.c"),
+                                                                       recursive=True))
+    text, rows, seen = re.sub(r'"\s*(?:PRI\w+\s*)?"', "", text), Rows(), 0
+    for item in [item for items in DAEMON.section("DIAGNOSTICS").lists() for item in items]:
+        # Between what stands for a value.
+        for words in re.split(r"\.\.\.| Ar \S+|\bNo\b|: *$", literal(item.head)):
+            words = words.strip(" :();,.")
+            if len(words) > 8:
+                seen += 1
+                with rows(item.head):
+                    assert words in text or words == os.strerror(errno.EACCES), words
+    rows.check()
+    assert seen > 20, seen
 
 
 # --- the pages themselves --------------------------------------------------------------------------
