@@ -117,6 +117,7 @@ class Place:
         self.blocks = blocks(page)
         for folder in "etc/beacond", "run", "backups", "shims", "logs/shop":
             os.makedirs(os.path.join(self.scratch, folder))
+        os.symlink(os.path.join(TOP, "sql"), os.path.join(self.scratch, "sql"))
         for name, text in SHIMS.items():
             self.write("shims/" + name, "#!/bin/bash\n" + text)
             os.chmod(os.path.join(self.scratch, "shims", name), 0o755)
@@ -147,7 +148,7 @@ class Place:
     def here(self, text):
         """The text of an example with the paths and ports that there are."""
         there = {"/etc/beacond": "/etc/beacond", "/var/lib/beacond": "", "/run/beacond": "/run", "/tmp": "",
-                 "/var/backups": "/backups", "/var/log/shop": "/logs/shop"}
+                 "/usr/share/beacond": "", "/var/backups": "/backups", "/var/log/shop": "/logs/shop"}
         text = re.sub("|".join(there), lambda found: self.scratch + there[found.group(0)], text)
         for theirs, ours in ("127.0.0.1:4242", self.address), ("127.0.0.1:9142", self.admin):
             text = text.replace(theirs, ours or theirs)
