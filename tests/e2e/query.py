@@ -18,12 +18,12 @@ from collections import Counter, defaultdict
 from datetime import datetime, timedelta, timezone
 
 from harness import (DATA, PATIENCE, Daemon, Rows, Skip, begin, case, directory, equal, event, main, poll, run,
-                     scale, shell, sql)
+                     shell, sql)
+from mdoc import Page
 
 SQL = os.path.join(os.path.dirname(os.path.dirname(DATA)), "sql")
 VIEWS = os.path.join(SQL, "views.sql")
 FILES = {os.path.basename(path)[:-4]: path for path in glob.glob(os.path.join(SQL, "queries", "*.sql"))}
-MAN = os.path.join(os.path.dirname(SQL), "man")
 SINCE, DAY = "2026-11-20", "2026-11-21"
 
 
@@ -786,20 +786,26 @@ def each_uses_the_index_on_the_time():
 
 
 @case
-def the_manual_names_each_and_its_parameters():
-    with open(os.path.join(MAN, "beacond-schema.5"), encoding="utf-8") as file:
-        page = file.read()
-    section = page[page.index(".Sh READY QUERIES"):]
-    section = section[:section.index("\n.Sh ", 1)] + "\n.It "
-    entries = dict(re.findall(r"^\.It Cm ([a-z-]+)\b(.*?)(?=^\.It |^\.El)", section, re.M | re.S))
-    equal(set(entries), set(FILES))
-    for name, entry in entries.items():
-        common = set() if name in ("users-of-day", "rejects") else {"since", "until"}
-        own = set(re.findall(r"^\.(?:Op )?(?:Ar|Va|Cm) ([a-z0-9]+)\b", entry, re.M)) | set(re.findall(r"Va ([a-z0-9]+)", entry))
-        equal(own - common, parameters(name) - common - {"limit", "app"} | (own & {"limit", "app"}), name)
+def the_manual_names_each_and_what_it_takes():
+    views, common, queries = Page("beacond-schema.5").section("READY QUERIES").lists()
     with open(VIEWS, encoding="utf-8") as file:
-        for view in re.findall(r"^CREATE TEMP VIEW IF NOT EXISTS (\w+)", file.read(), re.M):
-            assert re.search(r"^\.It (Li|Va|Cm) %s$" % view, section, re.M), view
+        made_here = re.findall(r"^CREATE TEMP VIEW IF NOT EXISTS (\w+)", file.read(), re.M)
+    equal([item.head for item in views], ["Va " + view for view in made_here])
+    lacking = {}
+    for item in common:
+        for name in re.findall(r"\w+", item.head)[1:]:
+            lacking[name] = set(re.findall(r"^\.Cm ([a-z-]+)", item.body, re.M))
+    equal(set(lacking), {"since", "until", "app", "limit"})
+    for name, without in lacking.items():
+        equal(without, {query for query in FILES if name not in parameters(query)}, name)
+    equal([item.head for item in queries], ["Cm " + name for name in sorted(FILES)])
+    rows = Rows()
+    for item in queries:
+        with rows(item.head):
+            told = set(re.findall(r"\b(?!what|type|activity)[a-z0-9]+", " ".join(
+                re.findall(r"^\.(?:Pq )?Va (.*)$", item.body, re.M)))) - {"1", "Ns"}
+            equal(told, parameters(item.head[3:]) - set(lacking))
+    rows.check()
 
 
 main()
