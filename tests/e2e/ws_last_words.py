@@ -1,7 +1,9 @@
 """What has arrived is stored although its connection, or what went the other way, has come to a bad end:
 a failed answer, a peer that takes nothing, a shutdown with messages that wait (CONTRACT.md 6)."""
 
+import base64
 import os
+import random
 import threading
 
 from harness import Daemon, WriteLock, batch, case, equal, event, main, poll, scale, shell
@@ -16,12 +18,16 @@ def texts(count, size, id=None):
     return [event(id="" if id is None else "%s-%d" % (id, n), payload='"%s"' % ("x" * size)) for n in range(count)]
 
 
+# What does not get small when it is compressed: the same comes again further back than deflate looks.
+_noise = [base64.b64encode(random.Random(n).randbytes(768)).decode() for n in range(61)]
+
+
 def full(**options):
-    """A daemon with an answer that nobody reads at once."""
+    """A daemon with an answer that nobody reads at once, compressed or not."""
     daemon = Daemon(cache_events=0, **options)  # reads must be able to fail
     for _ in range(LARGE // 10000):
         # On no kept connection: the timeout may be over before the next body is made.
-        daemon.save(texts(10000, KI), packed=True)
+        daemon.save([event(payload='"%s"' % _noise[n % 61]) for n in range(10000)], packed=True)
     return daemon
 
 
