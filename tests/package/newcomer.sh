@@ -2,8 +2,11 @@
 # A newcomer with a bare Debian: README's first screen and its section "From nothing to https", word by
 # word as they stand there, in a booted system of each release (BEACOND_SUITES) that has git and nothing
 # else, up to an event that came through nginx over https; then contrib/test, of which BEACOND_STEPS
-# says how much ("gcc"; "" is all of it).
-. "${srcdir:-.}/tests/scripts/daemon.bash"
+# says how much ("gcc"; "" is all of it). What all of it wrote goes to the folder BEACOND_KEEP, if set.
+long=${BEACOND_TEST_LONG:-0} steps=${BEACOND_STEPS-gcc} suites=${BEACOND_SUITES-bookworm trixie} keep=${BEACOND_KEEP-}
+roots=${BEACOND_ROOTS-$PWD/tests/package/roots}
+. "${srcdir:-.}/tests/scripts/daemon.bash" # which has the environment forget BEACOND_…
+export BEACOND_ROOTS="$roots"
 # shellcheck source=tests/scripts/readme.bash
 . "$source_dir/tests/scripts/readme.bash"
 # shellcheck source=tests/package/root.bash
@@ -28,7 +31,7 @@ certbot certonly --webroot -w /var/www/html -d "$name"
 END
 }
 
-if [ "${BEACOND_TEST_LONG:-0}" != 1 ]; then
+if [ $long != 1 ]; then
     echo '1..0 # SKIP long'
     exit 0
 fi
@@ -76,7 +79,7 @@ sources_into()
 comes()
 {
     local fetched
-    fetched="${packages_build[*]} ${packages_try[*]} $(sed -n 's/^packages_install .*"} *//p; s/^apt-get -y install \([a-z].*\)/\1/p' "$scratch"/blocks/* |
+    fetched="${packages_build[*]} ${packages_try[*]} $(sed -n 's/^packages_install .*}" *//p; s/^apt-get -y install \([a-z].*\)/\1/p' "$scratch"/blocks/* |
         tr '\n' ' ')"
     root_make "$1" "$folder" && mkdir "$folder/srv/beacond" && sources_into "$folder/srv/beacond" &&
         echo '127.0.0.1 localhost events.example.org' >"$folder/etc/hosts" || return
@@ -172,13 +175,13 @@ tests()
     test=$(command_of test)
     [ -n "$test" ] || return
     # shellcheck disable=SC2016
-    told "$folder.test" root_run "$folder" bash -c 'cd /srv/beacond && exec $1' bash "$test ${BEACOND_STEPS-gcc}"
+    told "$folder.test" root_run "$folder" bash -c 'cd /srv/beacond && exec $1' bash "$test $steps"
     local status=$?
     tail -n 30 "$folder.test" | grep -E '^(skipped|failed): |passed,|^== ' | sed 's/^/# /'
     return $status
 }
 
-for suite in ${BEACOND_SUITES-bookworm trixie}; do
+for suite in $suites; do
     folder=$scratch/$suite
     ok "$suite: a bare system with git and these sources" comes "$suite"
     ok "$suite: it boots" boot_start "$folder"
@@ -195,8 +198,8 @@ for suite in ${BEACOND_SUITES-bookworm trixie}; do
     ok "$suite: beacond stats counts it" counted
     ok "$suite: it comes again by itself, and is closed to strangers" closed
     boot_end
-    ok "$suite: ./contrib/test ${BEACOND_STEPS-gcc} passes" tests
-    [ -n "${BEACOND_KEEP-}" ] && cp "$folder".* "$BEACOND_KEEP"
+    ok "$suite: ./contrib/test $steps passes" tests
+    [ -z "$keep" ] || cp "$folder".* "$keep"
     rm -rf "$folder"
 done
 echo "1..$test_count"
