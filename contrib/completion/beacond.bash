@@ -74,7 +74,7 @@ _beacond_value()
 
 _beacond()
 {
-    local current=${COMP_WORDS[COMP_CWORD]} command=serve flags option='' value='' before='' at=1
+    local current=${COMP_WORDS[COMP_CWORD]} command=serve flags option='' value='' before=''
     local first=1 at alone='--help --version'
     local -a operands=()
     COMPREPLY=()

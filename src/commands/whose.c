@@ -38,13 +38,15 @@ void whose_advise(const char *command, const char *path)
 
     if (path[0] == '\0' || !whose_find(path, found, sizeof found) || stat(found, &about) != 0)
         return;
-    user = getpwuid(about.st_uid); /* one thread is left, this */
-    if (user == NULL)
-        fprintf(stderr, "beacond: %s belongs to user %ld: run this as that user\n", found,
-                (long)about.st_uid);
-    else if (about.st_uid == 0)
+    if (about.st_uid == 0) {
         fprintf(stderr, "beacond: %s belongs to root: sudo beacond %s\n", found, command);
-    else
+        return;
+    }
+    user = getpwuid(about.st_uid); /* one thread is left, this */
+    if (user != NULL)
         fprintf(stderr, "beacond: %s belongs to %s: sudo -u %s beacond %s\n", found, user->pw_name,
                 user->pw_name, command);
+    else
+        fprintf(stderr, "beacond: %s belongs to user %ld: run this as that user\n", found,
+                (long)about.st_uid);
 }

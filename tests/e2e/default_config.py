@@ -9,9 +9,10 @@ from harness import DATA, Rows, case, directory, equal, main, run
 
 # Uncommented alone these are refused, and say why.
 REFUSED = {
-    "key": "expected a key",  # the example has none, for nobody's should be that of an example
-    "tls-cert": "tls-cert is set and tls-key is not",
-    "tls-key": "tls-key is set and tls-cert is not",
+    "key": "a key has 1 to 256 characters",  # the example has none: nobody's should be that of an example
+    "tls-cert": "expected both or neither",
+    "tls-key": "expected both or neither",
+    "admin-host": "there is no admin-listen",
     "key-file": "No such file",
     "dashboard": "No such file",
     "trusted-proxy": "proxy-header",

@@ -276,6 +276,16 @@ def each_flag_takes_what_is_told():
     equal({name: word.lower() for name, word in takes}, {name: word or "" for name, word in told.items()})
 
 
+@case
+def the_table_of_sizes_has_the_defaults():
+    text = run("--help").stdout.decode()
+    rows = [item.head.split(" Ta ") for item in PROTOCOL.section("Sizes").lists()[0][1:]]
+    assert len(rows) >= 7
+    for name, _, default in rows:
+        there = re.search(r"^  -%s .*\n.*\(default (.*)\)$" % name.replace("Fl ", ""), text, re.M).group(1)
+        equal(re.sub("([KM])$", r" \1iB", there), default, name)
+
+
 # --- commands -------------------------------------------------------------------------------------
 
 def flags_of(text):

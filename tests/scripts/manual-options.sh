@@ -16,7 +16,9 @@ fi
 awk '/^  --/ { name = substr($1, 3); getline; fallback = ""
         if (match($0, / \(default [^)]*\)$/))
             fallback = substr($0, RSTART + 10, RLENGTH - 11)
-        print name "\t" fallback }' "$work/help" | sort >"$work/table"
+        print name "\t" fallback }' "$work/help" |
+    # where this build's configure was told to; the manual has a package's
+    sed 's|^\(config\t\).*/beacond/beacond[.]conf$|\1/etc/beacond/beacond.conf|' | sort >"$work/table"
 cut -f 1 "$work/table" >"$work/options"
 
 # Flags of single commands, which the manual may name.
@@ -101,7 +103,7 @@ manual beacond.conf.5 'Ic '
 
 # The other pages refer to flags and name no other; they describe none.
 for page in beacond-schema.5 beacond-protocol.7; do
-    printf '%s\n' readonly | sort -u - "$work/options" "$work/flags" >"$work/known"
+    sort -u "$work/options" "$work/flags" >"$work/known"
     mentions "$man/$page" 'Fl -' | sort -u >"$work/mentions"
     verdict "$page names no option that is not in the table" "$(comm -13 "$work/known" "$work/mentions")"
 done
