@@ -24,6 +24,9 @@ esac
 # The certificates of tests.
 packages_test+=(openssl)
 
+# Shells whose completion is tried.
+packages_test+=(zsh fish)
+
 # The browser tests. They skip on Ubuntu, whose chromium is a snap: it can't be driven.
 if grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then
     packages_test+=(chromium)

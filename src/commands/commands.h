@@ -25,6 +25,10 @@ struct command {
     int (*run)(const struct options *options, const struct arguments *arguments);
 };
 
+/* The n-th, NULL past the end; the one of that name, or NULL. */
+const struct command *commands_nth(size_t n);
+const struct command *commands_find(const char *name);
+
 /* Runs the daemon until a signal ends it. */
 extern const struct command command_serve;
 
@@ -61,5 +65,11 @@ extern const struct command command_import;
 
 /* Lists what could not be stored, reads it anew, or deletes it. */
 extern const struct command command_rejects;
+
+/* Prints what makes a shell complete command lines. */
+extern const struct command command_completion;
+
+/* Prints a configuration file in which every option is explained. */
+extern const struct command command_default_config;
 
 #endif

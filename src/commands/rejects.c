@@ -275,12 +275,15 @@ static const char *const rejects_options[] = {
     "config",    "database",    "log-level",        "log-format",    "synchronous", "max-event",
     "max-depth", "max-rejects", "max-rejects-size", "receipts-size", NULL};
 
+static const char *const rejects_words[] = {"list", "retry all", "drop all", NULL};
+
 const struct command command_rejects = {
     .name = "rejects",
     .help = "list what could not be stored, read it anew, or delete it",
     .usage = {.flags = rejects_flags,
               .options = rejects_options,
               .operands = "[list | retry NUMBER... | retry all | drop NUMBER... | drop all]",
+              .words = rejects_words,
               .most = REJECTS_MOST},
     .run = rejects_run,
 };

@@ -85,6 +85,8 @@ static int serve_run(const struct options *options, const struct arguments *argu
     /* Database, WAL and lock are nobody else's business. */
     (void)umask(077);
     json_object_seed(0);
+    if (options->config != NULL)
+        log_info("options from %s", options->config);
     if (serve_setup_make(&serve.setup, options, &err) != 0) {
         log_error("%s", err.text);
         return COMMAND_CONFIG;

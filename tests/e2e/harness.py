@@ -235,6 +235,7 @@ SANITIZERS = re.compile(rb"AddressSanitizer|LeakSanitizer|ThreadSanitizer|Memory
 
 def _environment(extra):
     env = {k: v for k, v in os.environ.items() if not k.startswith("BEACOND")}
+    env["BEACOND_CONFIG"] = ""  # not the one that this machine may have
     env.update(extra or {})
     return env
 

@@ -9,6 +9,7 @@ fi
 beacond=$(cd "$(dirname "$beacond")" && pwd)/$(basename "$beacond")
 # To the daemon every BEACOND_… in the environment is an option.
 unset BEACOND "${!BEACOND_@}"
+export BEACOND_CONFIG= # not the one that this machine may have
 source_dir=$(cd "${srcdir:-.}" && pwd)
 scratch=$(mktemp -d)
 daemon_pid=
