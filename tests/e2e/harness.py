@@ -29,6 +29,7 @@ import http.client
 import itertools
 import json
 import os
+import random
 import re
 import select
 import shutil
@@ -315,6 +316,21 @@ def on_terminal(*arguments):
     except OSError:  # how a terminal says that nobody writes to it any more
         os.close(ours)
     return process.returncode, out, seen
+
+
+def lasting_address():
+    """An address for a daemon that is started again there: outside of the range from which the system
+    takes ports for whoever connects, or one of those could have it meanwhile."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        first = int(file.read().split()[0])
+    for _ in range(100 if first > 12000 else 0):
+        port = random.randrange(first - 10000, first)
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                sock.bind(("127.0.0.1", port))
+                return "127.0.0.1:%d" % port
+    return "127.0.0.1:0"
 
 
 class Daemon:
