@@ -345,6 +345,8 @@ class Daemon:
         self.directory = directory()
         self.database = database or os.path.join(self.directory, "beacond.db")
         options = dict(options, database=self.database, listen=listen)
+        if "config" not in options and not arguments and not (env or {}).keys() & {"BEACOND_HOLD", "BEACOND_CONFIG"}:
+            options.setdefault("hold", "20s")  # two seconds may pass on a busy machine before it commits
         if TLS and "tls_cert" not in options:
             options.update(tls_cert=os.path.join(certs.authority(), "cert.pem"),
                            tls_key=os.path.join(certs.authority(), "key.pem"))
