@@ -10,7 +10,7 @@ import { KEYS, World } from './world.js';
 
 async function endings(world, page) {
     await test('a wrong key: 1008, and both sides are done with it', async () => {
-        /* In a row: if none but a timeout ended them, so many would exhaust the patience of until(). */
+        /* In a row: if none but a timeout ended them, so many would take longer. */
         let ends = null;
         const all = page.evaluate(async (url) => {
             const found = [];
@@ -23,7 +23,7 @@ async function endings(world, page) {
             return found;
         }, world.directUrl());
         all.then((found) => (ends = found), () => (ends = []));
-        await until('all are closed', () => ends);
+        await until('all are closed', () => ends, 45000);
         for (const end of await all) endedClean(end, 1008);
     });
 

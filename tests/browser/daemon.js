@@ -5,6 +5,8 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
 export const program = process.env.BEACOND ?? './src/beacond';
@@ -29,6 +31,21 @@ function start(command, args, stdio) {
     return child;
 }
 
+/* A port for a daemon that is started again there: outside of the range from which the system takes
+ * ports for whoever connects, or one of those could have it meanwhile. */
+async function lastingPort() {
+    const range = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8');
+    const first = Number(range.split(/\s/)[0]);
+    for (let i = 0; i < 100 && first > 12000; i++) {
+        const port = first - 1 - Math.floor(Math.random() * 10000);
+        const probe = createServer().listen(port, '127.0.0.1');
+        const free = await once(probe, 'listening').then(() => true, () => false);
+        probe.close();
+        if (free) return port;
+    }
+    return 0;
+}
+
 export class Daemon {
     /* database: a path; options: flags. Resolves once the daemon is ready. */
     static async start(database, options) {
@@ -36,7 +53,7 @@ export class Daemon {
         daemon.database = database;
         daemon.options = options;
         daemon.log = [];
-        daemon.port = 0;
+        daemon.port = await lastingPort();
         await daemon.run();
         return daemon;
     }

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { KEYS, World } from './world.js';
-import { test, until } from './tap.js';
+import { PATIENCE_MS, test, until } from './tap.js';
 
 const build = fileURLToPath(new URL('../data/dashboard', import.meta.url));
 
@@ -15,6 +15,7 @@ const build = fileURLToPath(new URL('../data/dashboard', import.meta.url));
 async function visitor(world, password) {
     const httpCredentials = password && { username: 'anyone', password };
     const context = await world.stage.browser.newContext({ httpCredentials });
+    context.setDefaultTimeout(PATIENCE_MS);
     world.contexts.push(context);
     const page = await context.newPage();
     const seen = [];

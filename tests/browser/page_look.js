@@ -3,6 +3,7 @@
  * what must be so whatever it shows.
  */
 import assert from 'node:assert/strict';
+import { PATIENCE_MS } from './tap.js';
 
 export function event(ms, more = {}) {
     const fields = {
@@ -33,6 +34,7 @@ export async function post(world, texts, key) {
 /* The page in a profile of its own. page.heard: what must not have been in the end (fine() looks). */
 export async function look(world, settings = {}, hash = '') {
     const context = await world.stage.browser.newContext({ timezoneId: 'Asia/Kolkata', ...settings });
+    context.setDefaultTimeout(PATIENCE_MS);
     world.contexts.push(context);
     await context.addInitScript(() => {
         window.ran = [];

@@ -1,6 +1,9 @@
 /*
  * tap.js: tests as TAP on stdout, and waiting for what has to come true.
  */
+/* A generous deadline, which only a failing test meets: nothing is timed here. */
+export const PATIENCE_MS = 120000;
+
 let count = 0;
 let failed = 0;
 
@@ -32,9 +35,8 @@ export function finish() {
     return failed === 0 && count > 0;
 }
 
-/* What look() gives as soon as that is true. Throws after a generous deadline, which only a failing
- * test meets: nothing is timed here. */
-export async function until(what, look, deadlineMs = 30000) {
+/* What look() gives as soon as that is true. */
+export async function until(what, look, deadlineMs = PATIENCE_MS) {
     const end = Date.now() + deadlineMs;
     for (;;) {
         const found = await look();

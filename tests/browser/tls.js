@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Daemon, program, readDatabase } from './daemon.js';
-import { note, test, until } from './tap.js';
+import { PATIENCE_MS, note, test, until } from './tap.js';
 
 /* Runs in the page: sends one event each way, and reads them back by the last. */
 async function talk(base) {
@@ -50,6 +50,7 @@ export async function tls({ site, browser, folder: home }) {
     }
     const daemon = await Daemon.start(database, ['--tls-cert', cert, '--tls-key', key]);
     const context = await browser.newContext({ ignoreHTTPSErrors: true });
+    context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
     await page.goto(`${site.origin('127.0.0.1')}/reader.html`);
     await test('through TLS fetch, a beacon and a WebSocket do what they do without', async () => {

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import assert from 'node:assert/strict';
 import { Daemon, readDatabase } from './daemon.js';
 import { Proxy } from './proxy.js';
-import { until } from './tap.js';
+import { PATIENCE_MS, until } from './tap.js';
 
 const pages = fileURLToPath(new URL('page/', import.meta.url));
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8' };
@@ -123,6 +123,7 @@ export class World {
     /* A page in a browser profile of its own: no cache or connection of another test helps it. */
     async page(file, host = 'localhost') {
         const context = await this.stage.browser.newContext();
+        context.setDefaultTimeout(PATIENCE_MS);
         this.contexts.push(context);
         const page = await context.newPage();
         await page.goto(`${this.stage.site.origin(host)}/${file}`);

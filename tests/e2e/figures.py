@@ -383,6 +383,12 @@ def answers_under_way_are_bounded_and_clients_that_go_leave_nothing():
     seen = set()
     poll(lambda: seen.add(daemon.get("/_tracker/stats").status) or 200 in seen, "room for an answer")
     assert seen <= {200, 503}, seen
+
+    def rests():  # what those who went had asked for may still come to its turn
+        shown = daemon.get("/metrics").body
+        return b"\nbeacond_connections 1\n" in shown and b"\nbeacond_reads_under_way 0\n" in shown
+
+    poll(rests, "nobody else to be there")
     equal(ask(daemon)["state"], "ready")
 
 

@@ -29,6 +29,7 @@ import http.client
 import itertools
 import json
 import os
+import random
 import re
 import select
 import shutil
@@ -318,6 +319,21 @@ def on_terminal(*arguments):
     return process.returncode, out, seen
 
 
+def lasting_address():
+    """An address for a daemon that is started again there: outside of the range from which the system
+    takes ports for whoever connects, or one of those could have it meanwhile."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        first = int(file.read().split()[0])
+    for _ in range(100 if first > 12000 else 0):
+        port = random.randrange(first - 10000, first)
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                sock.bind(("127.0.0.1", port))
+                return "127.0.0.1:%d" % port
+    return "127.0.0.1:0"
+
+
 class Daemon:
     """A running beacond. Its database is `database`, in a directory of its own unless given.
 
@@ -330,6 +346,8 @@ class Daemon:
         self.directory = directory()
         self.database = database or os.path.join(self.directory, "beacond.db")
         options = dict(options, database=self.database, listen=listen)
+        if "config" not in options and not arguments and not (env or {}).keys() & {"BEACOND_HOLD", "BEACOND_CONFIG"}:
+            options.setdefault("hold", "20s")  # two seconds may pass on a busy machine before it commits
         if TLS and "tls_cert" not in options:
             options.update(tls_cert=os.path.join(certs.authority(), "cert.pem"),
                            tls_key=os.path.join(certs.authority(), "key.pem"))

@@ -159,6 +159,11 @@ ANSWERED = [
 ]
 
 
+def unhurried():
+    """A daemon that ends nothing for its slowness: what it ends, it refuses."""
+    return Daemon(head_timeout="1h", body_timeout="1h", timeout="1h")
+
+
 def served(daemon):
     """Others are served."""
     equal(daemon.get("/health").status, 200, "others")
@@ -175,7 +180,6 @@ def first_answer(wire, method="GET"):
 
 def refused(daemon, name, data, allowed, pieces=()):
     wire = daemon.wire()
-    wire.sock.settimeout(scale(3, 10))
     for piece in pieces:  # each arrives alone
         wire.send(data[:piece])
         data = data[piece:]
@@ -193,7 +197,7 @@ def refused(daemon, name, data, allowed, pieces=()):
 
 @case
 def malformed_requests_are_refused_and_their_connection_closed():
-    daemon, rows = Daemon(), Rows()
+    daemon, rows = unhurried(), Rows()
     for name, data, allowed in REFUSED:
         for origin in (b"", ORIGIN):
             if origin and (b"\r\nHost: localhost\r\n" not in data or name == "two keys of Origin"):
@@ -209,7 +213,7 @@ def malformed_requests_are_refused_and_their_connection_closed():
 
 @case
 def malformed_requests_are_refused_just_so_when_they_arrive_in_pieces():
-    daemon, rows, number = Daemon(), Rows(), 0
+    daemon, rows, number = unhurried(), Rows(), 0
     for name, data, allowed in REFUSED:
         if name in UNFINISHED or name == "HTTP/0.9":
             continue
@@ -256,7 +260,6 @@ def errors_about_the_form_of_a_request_carry_cors_headers_where_the_head_was_rea
 
 def answered(daemon, data, allowed):
     wire = daemon.wire()
-    wire.sock.settimeout(scale(3, 10))
     wire.send(data)
     answer = wire.response()
     assert answer.status in allowed, "%r, expected %s" % (answer, allowed)
@@ -275,7 +278,7 @@ def answered(daemon, data, allowed):
 
 @case
 def odd_but_clear_requests_are_answered_and_the_connection_goes_on():
-    daemon, rows = Daemon(), Rows()
+    daemon, rows = unhurried(), Rows()
     for name, data, allowed in ANSWERED:
         with rows(name):
             answered(daemon, data, allowed)

@@ -6,7 +6,7 @@ import re
 import signal
 import socket
 
-from harness import (NOW, Daemon, Rows, Skip, batch, case, directory, equal, event, main, poll, run)
+from harness import NOW, Daemon, Rows, Skip, batch, case, directory, equal, event, lasting_address, main, poll, run
 
 
 def file_of(text, name="beacond.conf"):
@@ -294,7 +294,7 @@ def an_address_in_use_is_an_error_that_names_it():
 
 @case
 def a_restart_takes_its_address_again_at_once():
-    daemon = Daemon()
+    daemon = Daemon(listen=lasting_address())
     kept = daemon.wire().send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
     equal(kept.response().status, 200)
     address = daemon.address

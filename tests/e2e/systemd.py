@@ -7,8 +7,8 @@ import tempfile
 import threading
 import uuid
 
-from harness import (PATIENCE, Closed, Daemon, Rows, Skip, Wire, WriteLock, batch, case, directory,
-                     equal, event, main, parse_address, poll, run, scale)
+from harness import (PATIENCE, Closed, Daemon, Rows, Skip, Wire, WriteLock, batch, case, directory, equal,
+                     event, lasting_address, main, parse_address, poll, run, scale)
 from manager import Manager, activated, journaled
 from reloading import Configured
 
@@ -242,9 +242,7 @@ def passed_sockets_take_the_place_of_listen():
     linked()
     path = os.path.join(directory(), "http.sock")
     main_socket, admin, local = tcp(), tcp(), unix(path)
-    elsewhere = tcp()
-    asked_for = address_of(elsewhere)
-    elsewhere.close()
+    asked_for = lasting_address()
     daemon = Daemon(listen=asked_for, key="tk_secret_key_1",
                     **activated([main_socket, admin, local], "web:admin:beacond.socket"))
     equal(daemon.addresses, [address_of(main_socket), "unix:" + path])

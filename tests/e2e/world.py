@@ -16,7 +16,7 @@ import struct
 import threading
 import time
 
-from harness import PATIENCE, Daemon, Wire, WriteLock, directory, equal
+from harness import PATIENCE, Daemon, Wire, WriteLock, directory, equal, lasting_address
 
 SEED = int(os.environ.get("BEACOND_SEED", "1"))
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
@@ -77,7 +77,7 @@ class World:
     def __init__(self, **options):
         self.options, self.database = options, os.path.join(directory(), "beacond.db")
         self.up = threading.Condition()
-        self.daemon, self.address, self.failure = None, "127.0.0.1:0", None
+        self.daemon, self.address, self.failure = None, lasting_address(), None
         self.acks, self.kills = 0, 0
         self.calm = Calm()
         self.start()

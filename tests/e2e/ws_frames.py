@@ -7,7 +7,7 @@ import json
 import random
 import zlib
 
-from harness import Daemon, Rows, case, equal, event, main, scale
+from harness import PATIENCE, Daemon, Rows, case, equal, event, main, scale
 from sockets import (BINARY, CLOSE, MORE, PING, PONG, RSV1, TEXT, Cut, Ended, Socket, closing,
                      deflate, fragments, frame)
 
@@ -357,7 +357,7 @@ def a_flood_of_pings_is_answered_and_bounded():
         cut = data
     if scale(True, False):
         assert daemon.rss() - before < 24 << 20, "%d MiB" % (daemon.rss() - before >> 20)
-    socket.wire.sock.settimeout(60)
+    socket.wire.sock.settimeout(PATIENCE)
     check_echo(Socket(daemon))
     if not cut:
         socket.sync()
