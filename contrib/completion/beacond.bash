@@ -86,7 +86,7 @@ _beacond()
     COMPREPLY=()
 
     if [[ $COMP_CWORD -eq 1 && $current != -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'serve check-config import export tail rejects prune forget backup check stats query completion default-config' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'serve check-config import export tail rejects prune forget backup check stats query ready completion default-config' -- "$current")
         return
     fi
     if [[ ${COMP_WORDS[1]} != -* ]]; then
@@ -169,6 +169,9 @@ _beacond()
     query)
         flags='--since --until --limit --format --width --show
             --config --database --log-level --log-format'
+        ;;
+    ready)
+        flags='--config --database --log-level --log-format'
         ;;
     completion)
         flags=''

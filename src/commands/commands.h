@@ -36,6 +36,9 @@ extern const struct command command_serve;
  * database. */
 extern const struct command command_check_config;
 
+/* Asks the daemon whether it takes events. */
+extern const struct command command_ready;
+
 /* Copies the database to another file. */
 extern const struct command command_backup;
 
