@@ -77,6 +77,8 @@ def kind(section, block):
         return "shell"
     if first.startswith("# systemctl edit") or first == "[Socket]":
         return "unit"
+    if first.startswith('eval "$(beacond completion '):
+        return "completion"
     if first.startswith("select "):
         return "sql"
     if re.match(r"[a-z-]+ = (?!value)|# ", first):
@@ -157,6 +159,7 @@ class Place:
     def run(self, command):
         """Runs it by bash, every line must succeed. Returns standard output."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("BEACOND")}
+        env["BEACOND_CONFIG"] = ""  # not this machine's, but where --config says otherwise
         env.update(PATH=os.path.join(self.scratch, "shims") + ":" + env["PATH"], SCRATCH=self.scratch, BINARY=BINARY,
                    CURL=shutil.which("curl"), HOME=self.scratch)
         done = subprocess.run(["bash", "-c", "set -e -o pipefail\n" + self.here(command)], cwd=self.scratch, env=env,
@@ -200,7 +203,7 @@ def the_examples_of_the_daemons_page_work():
     answer = daemon.post(events_of_a_site(), headers={"X-Tracker-Key": SITE}).json()
     equal((answer["saved"], answer["rejected"]), (6, 1))
     reloaded = 0
-    for what, block in place.those("shell", "file", "unit", "prometheus"):
+    for what, block in place.those("shell", "file", "unit", "prometheus", "completion"):
         if what == "file":
             place.checked(block, "proxy.conf")
         elif what == "shell":
@@ -208,6 +211,8 @@ def the_examples_of_the_daemons_page_work():
             if "kill -HUP" in block:
                 daemon.wait_log(r" reloaded: ")
                 reloaded += 1
+        elif what == "completion":
+            place.run(block.replace("fish | source", "fish | grep -c '^complete '"))  # fish is another shell
         elif what == "prometheus" and shutil.which("promtool"):
             place.write("prometheus.yml", block)
             place.run("promtool check config prometheus.yml")
