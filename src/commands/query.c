@@ -22,8 +22,6 @@ struct query {
     struct bytes sql;
     struct store_parameter parameters[QUERY_PARAMETERS + 3];
     size_t count;
-    char *copies[QUERY_PARAMETERS]; /* of "NAME=VALUE", cut in two */
-    size_t copied;
     char times[2][TIMESTAMP_SIZE];
     bool since_given;
     struct output output;
@@ -72,22 +70,16 @@ static int query_take(struct query *query, const char *name, const char *text, s
     return COMMAND_OK;
 }
 
-static int query_take_operand(struct query *query, const char *operand, struct error *err)
+/* "NAME=VALUE", which is cut in two where it stands. */
+static int query_take_operand(struct query *query, char *operand, struct error *err)
 {
     size_t len = strcspn(operand, "=");
-    char *copy = NULL;
     if (len == 0 || operand[len] == '\0') {
         error_set(err, "expected PARAMETER=VALUE, got \"%s\"", operand);
         return COMMAND_USAGE;
     }
-    copy = strdup(operand);
-    if (copy == NULL) {
-        error_set(err, "out of memory");
-        return COMMAND_FAILED;
-    }
-    query->copies[query->copied++] = copy;
-    copy[len] = '\0';
-    return query_take(query, copy, copy + len + 1, err);
+    operand[len] = '\0';
+    return query_take(query, operand, operand + len + 1, err);
 }
 
 static int query_take_all(struct query *query, const struct arguments *arguments, struct error *err)
@@ -298,8 +290,6 @@ static int query_run_named(struct query *query, const struct options *options,
     query_print_clear(&query->print);
     output_close(&query->output);
     bytes_clear(&query->sql);
-    for (size_t i = 0; i < query->copied; i++)
-        free(query->copies[i]);
     return code;
 }
 

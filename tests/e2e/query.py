@@ -664,7 +664,7 @@ def nothing_can_be_written():
         asked(world.database, name)
         typed(world.database, name)
     for text in ("delete from events", "insert into meta values ('a', 1)", "update events set ts = 1", "drop view event_fields",
-                 "create table t(a)", "create temp table t(a)", "create temp view v as select 1", "pragma user_version = 7",
+                 "create table t(a)", "create temp table t(a)", "create temp view v as select 1", "pragma user_version = 7", "pragma user_version", "pragma integrity_check",
                  "pragma journal_mode = delete", "pragma wal_checkpoint(truncate)", "pragma query_only = 0", "vacuum",
                  "vacuum into 'copy.db'", "attach 'other.db' as other", "begin immediate", "reindex", "analyze", "savepoint a",
                  "with a as (select 1) delete from events", "select 1; delete from events", "select 1; select 2", "", "-- none",
