@@ -36,6 +36,9 @@ extern const struct command command_serve;
  * database. */
 extern const struct command command_check_config;
 
+/* Asks the daemon whether it takes events. */
+extern const struct command command_ready;
+
 /* Copies the database to another file. */
 extern const struct command command_backup;
 
@@ -44,6 +47,9 @@ extern const struct command command_check;
 
 /* Tells what a database holds and how large it is. */
 extern const struct command command_stats;
+
+/* Answers a ready question, or one in SQL, about what the database holds. */
+extern const struct command command_query;
 
 /* Writes the events of a window to a file or to standard output. */
 extern const struct command command_export;

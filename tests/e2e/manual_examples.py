@@ -18,12 +18,16 @@ from sockets import Socket
 
 SITE = "site_4fb1c9"  # the key of beacond.conf(5) that may send
 
+# What the first line of commands begins with.
+COMMANDS = r"(curl|beacond|sqlite3|umask|rm|sudo|echo|cat|cp|mkdir|install|source|for) |url="
+
 # Run with SCRATCH, BINARY and CURL in the environment.
 SHIMS = {
     # serve: until it is ready, on a database of its own; tail: one line of it.
     "beacond": """
 end() { kill "$pid"; wait "$pid"; }
 case $1 in
+--help | --version) exec "$BINARY" "$@" ;;
 '' | serve | -*)
     export BEACOND_LISTEN=127.0.0.1:0 BEACOND_ADMIN_LISTEN=127.0.0.1:0 BEACOND_DATABASE=$SCRATCH/served.db
     exec 3< <(exec "$BINARY" "$@" 2>&1 <&-)
@@ -69,7 +73,7 @@ def blocks(name):
 
 def kind(section, block):
     first = block.split("\n")[0]
-    if re.match(r"(curl|beacond|sqlite3|umask|rm|sudo|echo|url)\b", first) and not first.startswith("url "):
+    if re.match(COMMANDS, first):
         return "shell"
     if first.startswith("# systemctl edit") or first == "[Socket]":
         return "unit"
@@ -95,7 +99,8 @@ SHAPES = {
     "beacond.8": ["FILE: N lines", "client_max_body_size", "reverse_proxy {", "2026-11-21T10:23:45.123Z info"],
     "beacond.conf.5": ["name = value"],
     "beacond-schema.5": [],
-    "beacond-protocol.7": ['{"ok":true,"saved":N', '{"events":[...]', "retry: 2000", '{"total":N', '{"ok":true,"appId"'],
+    "beacond-protocol.7": ['{"ok":true,"saved":N', '{"events":[...]', "retry: 2000", '{"total":N',
+                           '{"ok":true,"appId"'],
 }
 
 
@@ -112,6 +117,7 @@ class Place:
         self.blocks = blocks(page)
         for folder in "etc/beacond", "run", "backups", "shims", "logs/shop":
             os.makedirs(os.path.join(self.scratch, folder))
+        os.symlink(os.path.join(TOP, "sql"), os.path.join(self.scratch, "sql"))
         for name, text in SHIMS.items():
             self.write("shims/" + name, "#!/bin/bash\n" + text)
             os.chmod(os.path.join(self.scratch, "shims", name), 0o755)
@@ -142,7 +148,7 @@ class Place:
     def here(self, text):
         """The text of an example with the paths and ports that there are."""
         there = {"/etc/beacond": "/etc/beacond", "/var/lib/beacond": "", "/run/beacond": "/run", "/tmp": "",
-                 "/var/backups": "/backups", "/var/log/shop": "/logs/shop"}
+                 "/usr/share/beacond": "", "/var/backups": "/backups", "/var/log/shop": "/logs/shop"}
         text = re.sub("|".join(there), lambda found: self.scratch + there[found.group(0)], text)
         for theirs, ours in ("127.0.0.1:4242", self.address), ("127.0.0.1:9142", self.admin):
             text = text.replace(theirs, ours or theirs)
@@ -181,8 +187,9 @@ def events_of_a_site():
     made = [event(now - 60000, payload='{"message":"no such item","stack":"at cart.js"}').replace(
         b'"custom"', b'"error"'), event(now + 600000), event(now, payload="{}").replace(b'"custom"', b'"click"')]
     for n, kind_of in enumerate(("session", "navigation", "click")):
-        made.append(json.dumps({"timestamp": "2026-11-20T12:00:0%dZ" % n, "type": kind_of, "level": "info", "appId": "shop",
-                                "sessionId": "sess_1", "userId": "user_42", "payload": {}}).encode())
+        made.append(json.dumps({"timestamp": "2026-11-20T12:00:0%dZ" % n, "type": kind_of, "level": "info",
+                                "appId": "shop", "sessionId": "sess_1", "userId": "user_42",
+                                "payload": {}}).encode())
     return made + [b'{"type":"click"}']
 
 
@@ -232,8 +239,8 @@ def the_units_of_the_daemons_page_are_right():
         folder = os.path.join(place.scratch, "units%d" % number)
         os.makedirs(os.path.join(folder, name + ".d"))
         for unit in "beacond.service.in", "beacond.socket":
-            text = source("contrib", "systemd", unit).replace("@bindir@/beacond", BINARY).replace("@sysconfdir@", "/etc")
-            place.write(os.path.join(folder, unit.replace(".in", "")), text)
+            text = source("contrib", "systemd", unit).replace("@bindir@/beacond", BINARY)
+            place.write(os.path.join(folder, unit.replace(".in", "")), text.replace("@sysconfdir@", "/etc"))
         part, _, rest = block.replace("# systemctl edit beacond\n", "").partition("\n\n")
         place.write(os.path.join(folder, name + ".d", "override.conf"), part + "\n")
         commands = [line[2:] for line in rest.split("\n") if line.startswith("# ")]

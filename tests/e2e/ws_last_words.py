@@ -6,7 +6,7 @@ import os
 import random
 import threading
 
-from harness import Daemon, WriteLock, batch, case, equal, event, main, poll, scale, shell
+from harness import Daemon, WriteLock, batch, case, case_of_time, equal, event, main, poll, scale, shell
 from sockets import Ended, Socket, closing, frame
 
 KI = 1 << 10
@@ -138,7 +138,7 @@ def an_answer_that_fails_at_once_is_an_error_and_ends_nothing():
 
 # --- a peer that takes nothing ----------------------------------------------------------------
 
-@case
+@case_of_time
 def who_takes_nothing_for_too_long_loses_nothing_of_what_it_has_sent():
     daemon = full(threads=1, timeout="500ms", max_reads=1, queue_size="1K")
     for n, way in enumerate(("reset", "silence")):
@@ -160,7 +160,7 @@ def who_takes_nothing_for_too_long_loses_nothing_of_what_it_has_sent():
             one.wire.close()
 
 
-@case
+@case_of_time
 def who_has_gone_without_a_word_is_let_go_with_its_answers():
     daemon = full(timeout="300ms", max_reads=2, queue_size="1M")
     Socket(daemon).ask(limit=0)
@@ -220,9 +220,9 @@ def what_waits_for_its_limit_at_the_shutdown_is_stored():
         equal(daemon.sql("select count(*) from events"), [(210,)], "drain %s" % drain)
 
 
-@case
+@case_of_time
 def what_waits_for_the_disk_at_the_shutdown_is_stored():
-    daemon = Daemon(threads=1, queue_size="1K", drain=scale("1s", "8s"))
+    daemon = Daemon(threads=1, queue_size="1K", drain=scale("4s", "16s"))
     sockets, witness = [Socket(daemon, offer=n % 2) for n in range(20)], Socket(daemon)
     with WriteLock(daemon.database):
         for one in sockets:

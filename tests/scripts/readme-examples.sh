@@ -3,6 +3,8 @@
 # the daemon, with nothing changed but the port, and the paths and users that only an installation has.
 # What is not run here stands below, with the reason; nothing else in README is indented like an example.
 . "${srcdir:-.}/tests/scripts/daemon.bash"
+# shellcheck source=tests/scripts/readme.bash
+. "$source_dir/tests/scripts/readme.bash"
 needs curl sqlite3 gzip openssl
 
 # shellcheck disable=SC2016 # as they stand in README
@@ -25,27 +27,13 @@ elsewhere=(
     'memory, resident|a table, of what tests/bench/sizes.py measures'
 )
 
-# Every block: indented by four, behind an empty line. A file for each, without the indent.
-mkdir "$scratch/blocks"
-awk -v folder="$scratch/blocks" '
-    !inside && last == "" && /^    / { inside = 1; file = sprintf("%s/%03d", folder, ++count) }
-    inside && /^    / { print substr($0, 5) >file }
-    !/^    / { if (inside) close(file); inside = 0 }
-    { last = $0 }
-' "$source_dir/README"
-
-# block BEGINNING: the file of the block whose first line begins so, spaces in front aside.
-block()
-{
-    awk -v begin="$1" 'FNR == 1 { text = $0; sub(/^ +/, "", text)
-        if (index(text, begin) == 1) { print FILENAME; exit } }' "$scratch"/blocks/*
-}
+readme_blocks "$scratch/blocks"
 
 # example BEGINNING: that block; it counts as run.
 example()
 {
     local file
-    file=$(block "$1")
+    file=$(readme_block "$1")
     [ -n "$file" ] && cat "$file" && : >"$scratch/ran.${file##*/}"
 }
 
@@ -202,7 +190,7 @@ done
 # What is deployed: the file between the lines of cat and END.
 deployed()
 {
-    sed -n '/^cat >/,/^END$/{ //d; s|= /var|= '"$scratch"'/var|; p; }' "$(block 'cat >/etc/beacond/beacond.conf')" >"$scratch/deployed.conf"
+    sed -n '/^cat >/,/^END$/{ //d; s|= /var|= '"$scratch"'/var|; p; }' "$(readme_block 'cat >/etc/beacond/beacond.conf')" >"$scratch/deployed.conf"
     mkdir -p "$scratch/var/lib/beacond"
     "$beacond" check-config --config "$scratch/deployed.conf" >/dev/null
 }
@@ -218,7 +206,7 @@ sizes()
         if (wrong($2, $1 / 86400) || wrong($3 * unit[$4], events) || wrong($5 * unit[$6], bytes) ||
             wrong($7 * unit[$8], bytes) || wrong($9 * unit[$10], bytes / 32e6)) { print "# " $0; bad = 1 }
     } END { exit bad || rows < 4 }
-    function wrong(said, is) { said += 0; return said < is * 0.83 || said > is * 1.17 }' "$(block 'events a day')"
+    function wrong(said, is) { said += 0; return said < is * 0.83 || said > is * 1.17 }' "$(readme_block 'events a day')"
 }
 ok 'the table of sizes is what 690 bytes an event come to' sizes
 
@@ -241,7 +229,7 @@ told()
 {
     local file one what status=0
     for one in "${elsewhere[@]}"; do
-        file=$(block "${one%%|*}")
+        file=$(readme_block "${one%%|*}")
         if [ -z "$file" ]; then
             echo "# no longer in README: ${one%%|*}"
             status=1
