@@ -48,6 +48,7 @@ version=$(basename "$tarball" .tar.gz)
 version=${version#beacond-}
 release=$(dpkg-parsechangelog -l "$debian/changelog" -S Version)
 package=beacond_${release}_$(dpkg --print-architecture).deb
+higher=beacond_${release}+higher_$(dpkg --print-architecture).deb
 
 version_is_one()
 {
@@ -262,7 +263,7 @@ upgraded()
     # A configuration of their own is kept, and the daemon reads it.
     within 'echo "app-id = mine" >>/etc/beacond/beacond.conf; systemctl reload beacond.service' &&
         within "N=1; $send; N=2; $send" &&
-        apt install "/packages/${package/_"${release}"_/_"${release}"+higher_}" \
+        apt install "/packages/$higher" \
             -o Dpkg::Options::=--force-confold &&
         [ "$(pid_in)" != "$before" ] && [ "$(pid_in)" -gt 0 ] &&
         within "[ \"\$(dpkg-query -W -f '\${Version}' beacond)\" = '$release+higher' ]" &&
@@ -283,7 +284,7 @@ removed()
 
 installed_again()
 {
-    apt install "/packages/$package" --allow-downgrades && within "$total | grep '\"total\":3,'"
+    apt install "/packages/$higher" && within "$total | grep '\"total\":3,'"
 }
 
 purged()
