@@ -48,6 +48,7 @@ version=$(basename "$tarball" .tar.gz)
 version=${version#beacond-}
 release=$(dpkg-parsechangelog -l "$debian/changelog" -S Version)
 package=beacond_${release}_$(dpkg --print-architecture).deb
+higher=beacond_${release}+higher_$(dpkg --print-architecture).deb
 
 version_is_one()
 {
@@ -77,9 +78,9 @@ lints_here()
 }
 ok 'lintian finds nothing, pedantic' lints_here
 
-deb()
+deb_lists()
 {
-    dpkg-deb "$1" "$scratch/built/$package"
+    dpkg-deb -c "$scratch/built/$package"
 }
 
 # Everything but documents. A path's mode and owner are part of it.
@@ -97,7 +98,7 @@ files_are()
 -rw-r--r-- root/root /usr/share/bash-completion/completions/beacond
 -rw-r--r-- root/root /usr/share/fish/vendor_completions.d/beacond.fish
 -rw-r--r-- root/root /usr/share/zsh/vendor-completions/_beacond"
-    got=$(deb -c | awk '!/\/$/ { print $1, $2, substr($6, 2) }' |
+    got=$(deb_lists | awk '!/\/$/ { print $1, $2, substr($6, 2) }' |
         sed -E 's|(/usr)?/lib/systemd/system/|UNITS/|' | grep -Ev '/usr/share/(doc|man|lintian|beacond)/' | LC_ALL=C sort -k 3)
     same files "$(echo "$wanted" | LC_ALL=C sort -k 3)" "$got"
 }
@@ -107,20 +108,20 @@ manuals_there()
 {
     local page missing=0
     for page in "$source_dir"/man/*.[1-9]; do
-        deb -c | grep -q "/usr/share/man/man${page##*.}/$(basename "$page").gz\$" || {
+        deb_lists | grep -q "/usr/share/man/man${page##*.}/$(basename "$page").gz\$" || {
             echo "# no $page"
             missing=1
         }
     done
-    [ $missing -eq 0 ] && deb -c | grep -q /usr/share/beacond/sql/0001-schema.sql &&
-        deb -c | grep -q /usr/share/doc/beacond/README.Debian &&
-        deb -c | grep -q /usr/share/doc/beacond/examples/nginx/beacond.conf
+    [ $missing -eq 0 ] && deb_lists | grep -q /usr/share/beacond/sql/0001-schema.sql &&
+        deb_lists | grep -q /usr/share/doc/beacond/README.Debian &&
+        deb_lists | grep -q /usr/share/doc/beacond/examples/nginx/beacond.conf
 }
 ok 'every manual page, the schema, README.Debian, the examples' manuals_there
 
 conffiles_are()
 {
-    same conffiles /etc/beacond/beacond.conf "$(deb -f conffiles; dpkg-deb --info "$scratch/built/$package" conffiles)"
+    same conffiles /etc/beacond/beacond.conf "$(dpkg-deb --info "$scratch/built/$package" conffiles)"
 }
 ok 'beacond.conf is its conffile, and nothing else is' conffiles_are
 
@@ -174,7 +175,7 @@ runs()
 {
     local program=$scratch/root/usr/bin/beacond
     "$program" --version | grep -qF "$version" &&
-        "$program" check-config --config "$scratch/root/etc/beacond/beacond.conf" --database "$scratch/x.db" &&
+        "$program" check-config --config "$scratch/root/etc/beacond/beacond.conf" --database "$scratch/x.db" >"$scratch/checked" &&
         grep -qx 'database = /var/lib/beacond/beacond.db' "$scratch/root/etc/beacond/beacond.conf"
 }
 ok 'what is in it runs and takes its configuration, which names the database' runs
@@ -262,7 +263,7 @@ upgraded()
     # A configuration of their own is kept, and the daemon reads it.
     within 'echo "app-id = mine" >>/etc/beacond/beacond.conf; systemctl reload beacond.service' &&
         within "N=1; $send; N=2; $send" &&
-        apt install "/packages/${package/_"${release}"_/_"${release}"+higher_}" \
+        apt install "/packages/$higher" \
             -o Dpkg::Options::=--force-confold &&
         [ "$(pid_in)" != "$before" ] && [ "$(pid_in)" -gt 0 ] &&
         within "[ \"\$(dpkg-query -W -f '\${Version}' beacond)\" = '$release+higher' ]" &&
@@ -283,7 +284,7 @@ removed()
 
 installed_again()
 {
-    apt install "/packages/$package" --allow-downgrades && within "$total | grep '\"total\":3,'"
+    apt install "/packages/$higher" && within "$total | grep '\"total\":3,'"
 }
 
 purged()
