@@ -36,7 +36,11 @@ fi
 
 # What step package builds packages with, and what it needs for the long tests besides.
 packages_package=(git)
+packages_package+=(rpm python3-yaml)
 packages_long=(debootstrap)
+# tests/package/docker.sh; musl.sh.
+packages_long+=(buildah)
+packages_long+=(musl-tools dpkg-dev libtool tcl)
 
 # Servers whose programs alone the tests want, prometheus for its promtool: see packages_unpack.
 packages_servers=(nginx caddy prometheus)

@@ -80,7 +80,7 @@ _beacond()
     COMPREPLY=()
 
     if [[ $COMP_CWORD -eq 1 && $current != -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'serve check-config import export tail rejects prune forget backup check stats completion default-config' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'serve check-config import export tail rejects prune forget backup check stats completion default-config ready' -- "$current")
         return
     fi
     if [[ ${COMP_WORDS[1]} != -* ]]; then
@@ -165,6 +165,9 @@ _beacond()
         ;;
     default-config)
         flags=''
+        ;;
+    ready)
+        flags='--config --database --log-level --log-format'
         ;;
     *) return ;;
     esac
