@@ -1,6 +1,8 @@
 #!/bin/bash
 # contrib/alpine: what of an APKBUILD can be tried without Alpine. BEACOND_TEST_LONG=1 has its functions
 # build and install from the tarball. abuild, apk and the names of Alpine's packages are not tried.
+# daemon.bash forgets it.
+long_too=${BEACOND_TEST_LONG-}
 . "${srcdir:-.}/tests/scripts/daemon.bash"
 needs make
 
@@ -11,7 +13,7 @@ sed "s|@VERSION@|$version|g" "$source_dir/contrib/alpine/APKBUILD.in" >"$apkbuil
 
 long() # long WHAT COMMAND…: one test that takes minutes
 {
-    if [ "${BEACOND_TEST_LONG-}" = 1 ] && [ "$(id -u)" -eq 0 ]; then
+    if [ "$long_too" = 1 ] && [ "$(id -u)" -eq 0 ]; then
         ok "$@"
     else
         test_count=$((test_count + 1))
@@ -22,6 +24,8 @@ long() # long WHAT COMMAND…: one test that takes minutes
 # Its variables, as a shell that knows no more than POSIX reads them.
 field() # field NAME
 {
+    # that of the inner shell
+    # shellcheck disable=SC2016
     dash -c '. "$1"; eval "printf %s \"\$$2\""' dash "$apkbuild" "$1"
 }
 
@@ -57,6 +61,7 @@ installed()
         return 1
     (cat /etc/passwd && echo '_beacond:x:59999:59999::/var/lib/beacond:/sbin/nologin') >"$scratch/passwd"
     (cat /etc/group && echo '_beacond:x:59999:') >"$scratch/group"
+    # shellcheck disable=SC2016
     unshare --mount sh -e -c '
         mount --bind "$1/passwd" /etc/passwd
         mount --bind "$1/group" /etc/group

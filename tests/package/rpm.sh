@@ -1,6 +1,8 @@
 #!/bin/bash
 # contrib/rpm: the spec of the tarball with Debian's rpmbuild. BEACOND_TEST_LONG=1 builds packages and runs
 # what is in them. What Fedora's macros do, and what openSUSE calls its packages, is not tried here.
+# daemon.bash forgets it.
+long_too=${BEACOND_TEST_LONG-}
 . "${srcdir:-.}/tests/scripts/daemon.bash"
 needs make rpmbuild rpmspec rpm
 
@@ -12,7 +14,7 @@ macros=(--define "_topdir $top" --define "_dbpath $scratch/rpmdb" --define 'dist
 
 long() # long WHAT COMMAND…: one test that takes minutes
 {
-    if [ "${BEACOND_TEST_LONG-}" = 1 ]; then
+    if [ "$long_too" = 1 ]; then
         ok "$@"
     else
         test_count=$((test_count + 1))
@@ -36,6 +38,8 @@ required()
 {
     local module wanted
     wanted=$(rpmspec -q "${macros[@]}" --buildrequires "$spec") || return 1
+    # words, not lines
+    # shellcheck disable=SC2013
     for module in $(sed -n 's/^ *PKG_CHECK_MODULES(\[[A-Z]*\], \[\([^]]*\)\].*/\1/p' "$source_dir/configure.ac" |
         sed 's/>= *[0-9.]*//g'); do
         grep -q "^pkgconfig($module) " <<<"$wanted" || {
