@@ -10,15 +10,6 @@
 #include "commands/whose.h"
 #include "options/options.h"
 
-static const struct command *const main_commands[] = {
-    &command_serve,  &command_check_config, &command_import, &command_export,
-    &command_tail,   &command_rejects,      &command_prune,  &command_forget,
-    &command_backup, &command_check,        &command_stats,  &command_query,
-    &command_backup, &command_check,        &command_stats,  &command_ready,
-};
-
-enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };
-
 static void main_help(void)
 {
     printf("usage: beacond [serve] [OPTION]...\n"
