@@ -1,5 +1,6 @@
 #include "server/listen.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -173,3 +174,31 @@ int listen_open(struct listen_socket *sock, const char *address, struct error *e
     return strncmp(address, "unix:", 5) == 0 ? listen_unix(sock, address, err)
                                              : listen_inet(sock, address, err);
 }
+
+#ifndef __GLIBC__
+/* musl's knows no Unix sockets, and evhttp, which asks it who each connection comes from, ends the
+ * process when it fails. Nobody here wants more than numbers: of a Unix socket what glibc says. */
+int getnameinfo(const struct sockaddr *restrict address, socklen_t address_len, char *restrict host,
+                socklen_t host_len, char *restrict service, socklen_t service_len, int flags)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+    char text[INET6_ADDRSTRLEN] = "localhost";
+    unsigned port = 0;
+    (void)flags;
+    if (address->sa_family == AF_INET && address_len >= sizeof *v4) {
+        (void)inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+        port = ntohs(v4->sin_port);
+    } else if (address->sa_family == AF_INET6 && address_len >= sizeof *v6) {
+        (void)inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+        port = ntohs(v6->sin6_port);
+    } else if (address->sa_family != AF_UNIX) {
+        return EAI_FAMILY;
+    }
+    if (host != NULL && (size_t)snprintf(host, host_len, "%s", text) >= host_len)
+        return EAI_OVERFLOW;
+    if (service != NULL && (size_t)snprintf(service, service_len, "%u", port) >= service_len)
+        return EAI_OVERFLOW;
+    return 0;
+}
+#endif

@@ -24,6 +24,7 @@ for entry in $listed; do
     [ -e "contrib/$entry" ]
     ok $? "$entry, which is listed, is there"
 done
+# shellcheck disable=SC2013 # names without spaces
 for test in $(grep -oE 'tests/[a-z0-9]+/[a-z_-]+\.[a-z]+' contrib/README | sort -u); do
     [ -e "$test" ]
     ok $? "$test, which it names, is there"
