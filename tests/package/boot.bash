@@ -69,14 +69,16 @@ boot_start()
                 pivot_root . .before
                 umount -l /.before
                 rmdir /.before
+                # As systemd does itself on a machine: credentials are mounted for a service by a child.
+                mount --make-rshared /
                 exec env -i container=beacond-test LC_ALL=C.UTF-8 /lib/systemd/systemd --system \
                     --log-target=console --show-status=no
             ' bash "$folder"
     ) >"$folder.console" 2>&1 </dev/null &
     boot_shell=$!
-    while ! boot_run systemctl is-system-running --wait >/dev/null 2>&1; do
+    while ! boot_run timeout 60 systemctl is-system-running --wait >/dev/null 2>&1; do
         tries=$((tries + 1))
-        if [ $tries -ge 600 ] || ! kill -0 "$boot_shell" 2>/dev/null; then
+        if [ $tries -ge 100 ] || ! kill -0 "$boot_shell" 2>/dev/null; then
             echo '# it does not boot:'
             boot_run systemctl --failed --no-pager 2>&1 | sed 's/^/# /'
             tail -n 20 "$folder.console" | sed 's/^/# /'
@@ -97,11 +99,11 @@ boot_run()
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb "$@"
 }
 
-# boot_end: ends all of it. Process 1 dies with the shell that started it, and everything with process 1.
+# boot_end: ends all of it. Everything dies with process 1.
 boot_end()
 {
     [ -n "$boot_shell" ] || return 0
-    kill "$boot_shell" 2>/dev/null
+    kill -KILL "${boot_pid:-$boot_shell}" 2>/dev/null
     wait "$boot_shell" 2>/dev/null
     boot_shell=
     boot_pid=

@@ -39,7 +39,10 @@ same()
 # --- built here, and looked at -------------------------------------------------------------------
 
 mkdir "$scratch/built" "$scratch/root" || exit 1
-ok 'a tarball is made' tarball_make "$scratch"
+tarball_make "$scratch" || {
+    echo 'Bail out! no tarball'
+    exit 1
+}
 tarball=$(echo "$scratch"/beacond-*.tar.gz)
 version=$(basename "$tarball" .tar.gz)
 version=${version#beacond-}
