@@ -147,7 +147,9 @@ deployment()
 deploys()
 {
     deployment >"$folder/srv/beacond.deployment"
-    told "$folder.deployed" boot_run bash -exc 'cd /srv/beacond; . /srv/beacond.deployment'
+    told "$folder.deployed" boot_run bash -exc 'cd /srv/beacond; . /srv/beacond.deployment' && return
+    boot_run journalctl --no-pager -u beacond -u nginx | tail -n 20 | sed 's/^/# /'
+    return 1
 }
 pinged() { grep -q '^{"ok":true,"appId":"","mode":"http"' "$folder.deployed"; }
 stored() { grep -q '"ok":true,"saved":1,"rejected":0,"duplicate":0' "$folder.deployed"; }
