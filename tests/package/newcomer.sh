@@ -147,12 +147,14 @@ deployment()
 deploys()
 {
     deployment >"$folder/srv/beacond.deployment"
-    told "$folder.deployed" boot_run bash -exc 'cd /srv/beacond; . /srv/beacond.deployment'
+    told "$folder.deployed" boot_run bash -exc 'cd /srv/beacond; . /srv/beacond.deployment' && return
+    boot_run journalctl --no-pager -u beacond -u nginx | tail -n 20 | sed 's/^/# /'
+    return 1
 }
 pinged() { grep -q '^{"ok":true,"appId":"","mode":"http"' "$folder.deployed"; }
 stored() { grep -q '"ok":true,"saved":1,"rejected":0,"duplicate":0' "$folder.deployed"; }
 answered() { grep -q '"payload":{"name":"first"},"meta":{}}\],"total":1,' "$folder.deployed"; }
-counted() { grep -q '^events  *1$' "$folder.deployed"; }
+counted() { grep -Eq '^first +1 +1' "$folder.deployed"; }
 # From the section's end: everything as after a restart of the machine, and what strangers may not.
 closed()
 {
@@ -195,7 +197,7 @@ for suite in $suites; do
     ok "$suite: the ping came over https" pinged
     ok "$suite: the event was stored" stored
     ok "$suite: and read back with the other key" answered
-    ok "$suite: beacond stats counts it" counted
+    ok "$suite: beacond query finds it" counted
     ok "$suite: it comes again by itself, and is closed to strangers" closed
     boot_end
     ok "$suite: ./contrib/test $steps passes" tests

@@ -103,6 +103,10 @@ stream()
 }
 count_days() { run "curl 'http://127.0.0.1:4242/_tracker/stats" && [[ $said == '{"state":"ready",'*'"step":"day","total":'*'Z",'* ]]; }
 rejects() { run 'beacond rejects' && [ "$said" = '0 stored, 0 already there, 0 kept' ]; }
+query()
+{
+    run 'beacond query' && [[ $said == *$'\ntop-errors '*'-- The most frequent errors, '*$'\ncount  sessions '*,*,* ]]
+}
 by_type() { run "sqlite3 -readonly beacond.db 'select appId, type" && grep -qx 'try|custom|2' <<<"$said"; }
 prune() { run 'beacond prune' && [[ $said == *' events erased, '*' bytes freed' ]]; }
 forget()
@@ -133,6 +137,7 @@ ok 'as a stream, too' stream
 ok 'it is counted' count_days
 ok 'there are no rejects' rejects
 ok 'they are counted with sqlite3' by_type
+ok 'ready queries answer' query
 ok 'what is old is erased' prune
 ok 'a user is forgotten' forget
 ok 'a backup is made' backup
