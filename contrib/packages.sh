@@ -24,6 +24,9 @@ esac
 # The certificates of tests.
 packages_test+=(openssl)
 
+# Shells whose completion is tried.
+packages_test+=(zsh fish)
+
 # The browser tests. They skip on Ubuntu, whose chromium is a snap: it can't be driven.
 if grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then
     packages_test+=(chromium)
@@ -33,7 +36,14 @@ fi
 
 # What step package builds packages with, and what it needs for the long tests besides.
 packages_package=(git)
+packages_package+=(rpm python3-yaml)
 packages_long=(debootstrap)
+# Debian's packages; the long tests boot what debootstrap makes.
+packages_package+=(dpkg-dev debhelper lintian)
+packages_long+=(util-linux iproute2)
+# tests/package/docker.sh; musl.sh.
+packages_long+=(buildah)
+packages_long+=(musl-tools dpkg-dev libtool tcl)
 
 # Servers whose programs alone the tests want, prometheus for its promtool: see packages_unpack.
 packages_servers=(nginx caddy prometheus)

@@ -7,15 +7,8 @@
 #include <unistd.h>
 
 #include "commands/commands.h"
+#include "commands/whose.h"
 #include "options/options.h"
-
-static const struct command *const main_commands[] = {
-    &command_serve,  &command_check_config, &command_import, &command_export,
-    &command_tail,   &command_rejects,      &command_prune,  &command_forget,
-    &command_backup, &command_check,        &command_stats,  &command_query,
-};
-
-enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };
 
 static void main_help(void)
 {
@@ -27,8 +20,8 @@ static void main_help(void)
            "SQLite database and gives them back newest first.\n"
            "\n"
            "Commands:\n");
-    for (size_t i = 0; i < MAIN_COMMANDS; i++)
-        printf("  %-14s %s\n", main_commands[i]->name, main_commands[i]->help);
+    for (size_t i = 0; commands_nth(i) != NULL; i++)
+        printf("  %-14s %s\n", commands_nth(i)->name, commands_nth(i)->help);
     printf("\n"
            "Options. Each can also be given in the environment (BEACOND_MAX_BODY=8M) and, but for\n"
            "config, in the config file (max-body = 8M). Flags override the environment, the\n"
@@ -48,6 +41,22 @@ static void main_help_command(const struct command *command)
     options_help(stdout, usage);
     printf("\n"
            "See beacond(8), COMMANDS.\n");
+}
+
+/* The second line is what configure found, or was told to leave out. */
+static void main_version(void)
+{
+#ifdef HAVE_OPENSSL
+    const char *tls = "yes";
+#else
+    const char *tls = "no";
+#endif
+#ifdef HAVE_LIBSYSTEMD
+    const char *systemd = "yes";
+#else
+    const char *systemd = "no";
+#endif
+    printf("beacond %s\nTLS: %s, systemd: %s\n", PACKAGE_VERSION, tls, systemd);
 }
 
 /* A full disk must not make "beacond --help >file" a success. */
@@ -83,25 +92,19 @@ static int main_run(const struct command *command, int argc, char **argv)
     switch (options_read(&options, &arguments, argc, argv, environ, &err)) {
     case OPTIONS_OK:
         status = command->run(&options, &arguments);
+        if (status != COMMAND_OK)
+            whose_advise(command->name, options.database);
         break;
     case OPTIONS_USAGE:
         status = main_usage_error(command, err.text, "");
         break;
     default:
         fprintf(stderr, "beacond: %s\n", err.text);
+        whose_advise(command->name, options.config != NULL ? options.config : options_file());
         break;
     }
     options_clear(&options);
     return main_flushed(status);
-}
-
-static const struct command *main_find(const char *name)
-{
-    for (size_t i = 0; i < MAIN_COMMANDS; i++) {
-        if (strcmp(main_commands[i]->name, name) == 0)
-            return main_commands[i];
-    }
-    return NULL;
 }
 
 int main(int argc, char **argv)
@@ -111,7 +114,7 @@ int main(int argc, char **argv)
     /* A word in front is the command. What follows it is read as flags by options_read, which skips
      * the first word as any getopt does. */
     if (argc > 1 && argv[1][0] != '-') {
-        command = main_find(argv[1]);
+        command = commands_find(argv[1]);
         if (command == NULL)
             return main_usage_error(NULL, "there is no command ", argv[1]);
         argc--;
@@ -125,7 +128,7 @@ int main(int argc, char **argv)
         return main_flushed(COMMAND_OK);
     }
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
-        printf("beacond %s\n", PACKAGE_VERSION);
+        main_version();
         return main_flushed(COMMAND_OK);
     }
     return main_run(command != NULL ? command : &command_serve, argc, argv);

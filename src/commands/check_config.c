@@ -15,6 +15,8 @@ static int check_config_run(const struct options *options, const struct argument
         return COMMAND_CONFIG;
     }
     serve_setup_clear(&setup);
+    if (options->config != NULL)
+        printf("config %s\n", options->config);
     for (size_t i = 0; i < options->listen.count; i++)
         printf("listen %s\n", options->listen.items[i]);
     for (size_t i = 0; i < options->prefix.count; i++)

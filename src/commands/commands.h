@@ -25,12 +25,19 @@ struct command {
     int (*run)(const struct options *options, const struct arguments *arguments);
 };
 
+/* The n-th, NULL past the end; the one of that name, or NULL. */
+const struct command *commands_nth(size_t n);
+const struct command *commands_find(const char *name);
+
 /* Runs the daemon until a signal ends it. */
 extern const struct command command_serve;
 
 /* Says that the options are fine: bad ones don't get this far. Touches neither network nor
  * database. */
 extern const struct command command_check_config;
+
+/* Asks the daemon whether it takes events. */
+extern const struct command command_ready;
 
 /* Copies the database to another file. */
 extern const struct command command_backup;
@@ -61,5 +68,11 @@ extern const struct command command_import;
 
 /* Lists what could not be stored, reads it anew, or deletes it. */
 extern const struct command command_rejects;
+
+/* Prints what makes a shell complete command lines. */
+extern const struct command command_completion;
+
+/* Prints a configuration file in which every option is explained. */
+extern const struct command command_default_config;
 
 #endif

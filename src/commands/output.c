@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/rename_new.h"
 #include "commands/interrupt.h"
 
 static int output_fail(const char *path, struct error *err)
@@ -108,7 +109,7 @@ static int output_sync_folder(const char *path)
 static int output_rename(const struct output *output)
 {
     if (!output->force) {
-        if (renameat2(AT_FDCWD, output->part, AT_FDCWD, output->path, RENAME_NOREPLACE) == 0)
+        if (rename_new(output->part, output->path) == 0)
             return 0;
         /* Where the file system can't: between a look and rename another one may come. */
         if ((errno != EINVAL && errno != ENOSYS) || access(output->path, F_OK) == 0)

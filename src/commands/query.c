@@ -319,12 +319,19 @@ static const struct arguments_flag query_flags[] = {
 
 static const char *const query_options[] = {"config", "database", "log-level", "log-format", NULL};
 
+static const char *query_word(size_t n)
+{
+    struct store_query query;
+    return store_query_at(n, &query) ? query.name : NULL;
+}
+
 const struct command command_query = {
     .name = "query",
     .help = "answer a ready question about the events, or list those there are",
     .usage = {.flags = query_flags,
               .options = query_options,
               .operands = "[NAME | - [PARAMETER=VALUE...]]",
+              .word = query_word,
               .most = QUERY_PARAMETERS},
     .run = query_run,
 };

@@ -275,12 +275,19 @@ static const char *const rejects_options[] = {
     "config",    "database",    "log-level",        "log-format",    "synchronous", "max-event",
     "max-depth", "max-rejects", "max-rejects-size", "receipts-size", NULL};
 
+static const char *rejects_word(size_t n)
+{
+    static const char *const words[] = {"list", "retry all", "drop all", NULL};
+    return n < sizeof words / sizeof words[0] ? words[n] : NULL;
+}
+
 const struct command command_rejects = {
     .name = "rejects",
     .help = "list what could not be stored, read it anew, or delete it",
     .usage = {.flags = rejects_flags,
               .options = rejects_options,
               .operands = "[list | retry NUMBER... | retry all | drop NUMBER... | drop all]",
+              .word = rejects_word,
               .most = REJECTS_MOST},
     .run = rejects_run,
 };

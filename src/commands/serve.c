@@ -38,6 +38,7 @@ static sigset_t serve_block_signals(void)
 
 static void serve_finish(struct serve *serve, struct pulse *pulse, const sigset_t *set)
 {
+    control_unready(serve->control, "draining");
     notify_stopping(serve->options->drain_ms);
     pulse_drain(pulse);
     server_drain(serve->server);
@@ -84,6 +85,8 @@ static int serve_run(const struct options *options, const struct arguments *argu
     /* Database, WAL and lock are nobody else's business. */
     (void)umask(077);
     json_object_seed(0);
+    if (options->config != NULL)
+        log_info("options from %s", options->config);
     if (serve_setup_make(&serve.setup, options, &err) != 0) {
         log_error("%s", err.text);
         return COMMAND_CONFIG;
@@ -113,6 +116,7 @@ static int serve_run(const struct options *options, const struct arguments *argu
         log_error("%s", err.text);
         goto out;
     }
+    control_unready(serve.control, NULL);
     log_info("ready");
     notify_ready();
     serve_until_signal(&serve, &signals);

@@ -1,6 +1,8 @@
 #include "commands/work.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,7 +92,8 @@ static int work_open(struct work *work, const struct options *options, struct me
     (void)umask(077);
     json_object_seed(0);
     if (!create && access(options->database, F_OK) != 0) {
-        error_set(&err, "%s: there is no such database", options->database);
+        error_set(&err, "%s: %s", options->database,
+                  errno == ENOENT ? "there is no such database" : strerror(errno));
         work_tell(work, &err);
         return COMMAND_CONFIG;
     }

@@ -34,6 +34,7 @@ struct control {
     int listening;
     int wake; /* an eventfd: stopping, or a session has ended */
     atomic_bool stopping;
+    _Atomic(const char *) unready;
 
     pthread_mutex_t mutex; /* guards the lists, and limits */
     struct list sessions;  /* under way */
@@ -127,6 +128,7 @@ static void session_serve(struct session *session)
         .engine = session->control->engine,
         .database = session->control->database,
         .limits = session_limits(session),
+        .unready = atomic_load(&session->control->unready),
         .request = request,
         .link = &session->link,
         .progress = {.step = session_step, .arg = session},
@@ -296,6 +298,7 @@ int control_start(struct control **out, struct engine *engine, const char *datab
     control->database = database;
     control->limits = *limits;
     control->listening = -1;
+    atomic_init(&control->unready, "starting");
     list_init(&control->sessions);
     list_init(&control->ended);
     pthread_mutex_init(&control->mutex, NULL);
@@ -324,6 +327,12 @@ void control_reload(struct control *control, const struct batch_limits *limits)
     pthread_mutex_lock(&control->mutex);
     control->limits = *limits;
     pthread_mutex_unlock(&control->mutex);
+}
+
+void control_unready(struct control *control, const char *why)
+{
+    if (control != NULL)
+        atomic_store(&control->unready, why);
 }
 
 void control_stop(struct control *control)

@@ -23,6 +23,10 @@ int control_start(struct control **out, struct engine *engine, const char *datab
 /* Other limits count for jobs that begin from now on. NULL is fine. */
 void control_reload(struct control *control, const struct batch_limits *limits);
 
+/* Why the daemon takes no events, a static text; NULL: it does. From control_start on it is
+ * "starting". Any thread; a NULL control is fine. */
+void control_unready(struct control *control, const char *why);
+
 /* Takes the socket away, has the jobs under way stop and waits for them. Before engine_close. NULL
  * is fine. */
 void control_stop(struct control *control);

@@ -69,6 +69,17 @@ static int job_drop_rejects(struct job *job, struct error *err)
     return job_rejects(job, false, err);
 }
 
+/* What /readyz tells, for who can't ask there. */
+static int job_ready(struct job *job, struct error *err)
+{
+    const char *why = job->unready;
+    (void)err;
+    if (why == NULL && !engine_healthy(job->engine))
+        why = "commits fail, see the log";
+    job->result = json_pack("{sbss*}", "ready", why == NULL, "why", why);
+    return STORE_OK;
+}
+
 static const struct {
     const char *name;
     int (*run)(struct job *job, struct error *err);
@@ -80,6 +91,7 @@ static const struct {
     {"forget", erasing_forget},
     {"import", import_job_run},
     {"backup", job_backup},
+    {"ready", job_ready},
 };
 
 int job_run(struct job *job, struct error *err)

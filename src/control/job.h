@@ -19,6 +19,7 @@ struct job {
     struct engine *engine;
     const char *database;       /* its path */
     struct batch_limits limits; /* of an event */
+    const char *unready;        /* why the daemon takes no events, a static text; NULL: it does */
     const json_t *request;      /* the caller's */
     struct link *link; /* to who asked, for jobs that receive more; NULL: within this process */
     struct progress progress;

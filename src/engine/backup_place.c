@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/random.h"
+#include "base/rename_new.h"
 
 /* Left to the database on the same disk, so that it goes on taking commits. */
 #define PLACE_SPARE_BYTES (64 << 20)
@@ -171,7 +172,7 @@ static int place_rename(const struct backup_place *place)
 {
     if (place->replace)
         return rename(place->partial, place->file);
-    if (renameat2(AT_FDCWD, place->partial, AT_FDCWD, place->file, RENAME_NOREPLACE) == 0)
+    if (rename_new(place->partial, place->file) == 0)
         return 0;
     if (errno != EINVAL && errno != ENOSYS)
         return -1;

@@ -28,6 +28,17 @@ static int again_no_pipe(const char *option, const char *path, struct error *err
     return -1;
 }
 
+/* The file that nobody named and that was read all the same is gone: as if everything in it had
+ * been taken back, keys too. One that is named can't be read then, which is an error of its own. */
+static int again_file_is_there(const struct options *options, const struct options *running,
+                               struct error *err)
+{
+    if (running->config == NULL || options->config != NULL)
+        return 0;
+    error_set(err, "config: %s was read before and is gone", running->config);
+    return -1;
+}
+
 /* Puts back what can't change, and takes down what does. */
 static int again_compare(struct options *options, const struct options *running,
                          struct options_changes *changes, struct error *err)
@@ -61,6 +72,7 @@ int options_read_again(struct options *options, const struct options *running,
     if (again_no_pipe("config", running->config, err) != 0 ||
         options_gather(options, &scratch, arguments->argc, arguments->argv, arguments->environment,
                        err) != OPTIONS_OK ||
+        again_file_is_there(options, running, err) != 0 ||
         again_no_pipe("key-file", options->key_file, err) != 0 ||
         options_settle(options, arguments->usage->serves, err) != 0 ||
         again_compare(options, running, changes, err) != 0)

@@ -16,7 +16,8 @@
 
 struct arguments_flag {
     const char *name;  /* without the hyphens */
-    const char *takes; /* what stands behind it in the help; NULL: no value */
+    const char *takes; /* what stands behind it in the help; FILE is a path, a|b one of two words;
+                        * NULL: no value */
     const char *help;  /* a line */
 };
 
@@ -24,8 +25,12 @@ struct arguments_usage {
     const struct arguments_flag *flags; /* ended by one without a name; NULL for none */
     const char *const *options; /* of the table, those that apply, ended by NULL; NULL: all */
     const char *operands; /* for the help, what stands behind the options: "FILE..."; or NULL */
-    size_t least, most;   /* operands */
-    bool serves;          /* it needs keys and listening addresses to be in order */
+    /* For completion, what operands may be, the n-th of all; NULL past the end: "list", "retry all"
+     * (all may stand behind retry). NULL: nothing is known. */
+    const char *(*word)(size_t n);
+    size_t least, most; /* operands */
+    bool serves;        /* it needs keys and listening addresses to be in order */
+    bool bare;          /* environment and config file do not concern it, and may be wrong */
 };
 
 struct arguments {

@@ -1,8 +1,10 @@
 #include "options/options.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "options/table.h"
 
@@ -31,35 +33,44 @@ _Static_assert(sizeof(enum log_format) == sizeof(unsigned), "choices are stored 
 /* clang-format off */
 static const struct options_row options_table[] = {
     {.name = "config", .kind = OPTIONS_TEXT, .offset = AT(config), .takes = "FILE",
-     .help = "read options from this file"},
+     .reloads = true, /* one that no source names may come to be there */
+     .help = "read options from this file; an empty name: from none"},
 
-    {.name = "listen", .kind = OPTIONS_LIST, .offset = AT(listen), .takes = "ADDRESS",
+    {.name = "listen", .group = "WHERE AND WHAT",
+     .kind = OPTIONS_LIST, .offset = AT(listen), .takes = "ADDRESS",
      .fallback = "127.0.0.1:4242", .check = options_check_listen,
      .help = "IPv4:PORT, [IPv6]:PORT or unix:PATH to serve on; repeatable"},
     {.name = "admin-listen", .kind = OPTIONS_LIST, .offset = AT(admin_listen), .takes = "ADDRESS",
      .check = options_check_listen,
+     .example = "127.0.0.1:9142",
      .help = "where /metrics and the probes are served to whoever can reach it; repeatable"},
     {.name = "tls-cert", .kind = OPTIONS_TEXT, .offset = AT(tls_cert), .takes = "FILE",
      .reloads = true,
+     .example = "/etc/beacond/cert.pem",
      .help = "a chain of certificates (PEM): every TCP address of listen speaks TLS"},
     {.name = "tls-key", .kind = OPTIONS_TEXT, .offset = AT(tls_key), .takes = "FILE",
      .reloads = true,
+     .example = "/etc/beacond/key.pem",
      .help = "the key of the certificate (PEM, without a password)"},
     {.name = "admin-host", .kind = OPTIONS_LIST, .offset = AT(admin_host), .takes = "NAME",
      .check = options_check_admin_host, .reloads = true,
+     .example = "metrics.example.org",
      .help = "a host name by which admin-listen may be asked; repeatable"},
     {.name = "prefix", .kind = OPTIONS_LIST, .offset = AT(prefix), .takes = "PATH",
      .fallback = "/_tracker", .check = options_check_prefix,
      .help = "what the paths of all routes begin with; repeatable"},
     {.name = "database", .kind = OPTIONS_TEXT, .offset = AT(database), .takes = "FILE",
      .fallback = "beacond.db", .check = options_check_database,
+     .packaged = "/var/lib/beacond/beacond.db",
      .help = "the SQLite database; serve and import make it when it is missing"},
     {.name = "app-id", .kind = OPTIONS_TEXT, .offset = AT(app_id), .takes = "TEXT",
      .fallback = "", .check = options_check_app_id, .reloads = true,
+     .example = "shop",
      .help = "appId that ping answers with"},
 
     {.name = "dashboard", .kind = OPTIONS_TEXT, .offset = AT(dashboard), .takes = "DIR",
      .reloads = true,
+     .example = "/var/www/shop/_dashboard",
      .help = "serve the plugin's dashboard, the _dashboard folder of a build"},
     {.name = "dashboard-route", .kind = OPTIONS_TEXT, .offset = AT(dashboard_route),
      .takes = "PATH", .fallback = "/_dashboard", .check = options_check_path, .reloads = true,
@@ -68,21 +79,27 @@ static const struct options_row options_table[] = {
      .takes = "HOW", .fallback = "basic", .choices = options_dashboard_words, .reloads = true,
      .help = "basic: its files need a key with the query scope as password; none: they don't"},
 
-    {.name = "key", .kind = OPTIONS_LIST, .offset = AT(key), .takes = "KEY[:SCOPES]",
+    {.name = "key", .group = "WHO",
+     .kind = OPTIONS_LIST, .offset = AT(key), .takes = "KEY[:SCOPES]",
      .check = options_check_key, .reloads = true,
+     .example = ":ingest", /* without the key it is refused: nobody has the key of an example */
      .help = "a key and its scopes, ingest or query; shows in ps: prefer key-file; repeatable"},
     {.name = "key-file", .kind = OPTIONS_TEXT, .offset = AT(key_file), .takes = "FILE", .reloads = true,
+     .example = "/etc/beacond/keys",
      .help = "more keys from this file, one a line"},
     {.name = "allow-origin", .kind = OPTIONS_LIST, .offset = AT(allow_origin), .takes = "ORIGIN",
      .check = options_check_origin, .reloads = true,
+     .example = "https://shop.example.org",
      .help = "an origin, or *.example.org, whose pages may use the daemon; repeatable"},
     {.name = "beacon-origin", .kind = OPTIONS_LIST, .offset = AT(beacon_origin), .takes = "ORIGIN",
      .check = options_check_origin, .reloads = true,
+     .example = "https://shop.example.org",
      .help = "an origin whose pages may send events without a key; repeatable"},
     {.name = "allow-keyless", .kind = OPTIONS_FLAG, .offset = AT(allow_keyless), .reloads = true,
      .help = "serve other machines although there is no key"},
     {.name = "trusted-proxy", .kind = OPTIONS_LIST, .offset = AT(trusted_proxy), .takes = "ADDRESS",
      .check = options_check_proxy, .reloads = true,
+     .example = "127.0.0.1",
      .help = "an address, network or unix whose proxy-header is believed; repeatable"},
     {.name = "proxy-header", .kind = OPTIONS_CHOICE, .offset = AT(proxy_header), .takes = "NAME",
      .fallback = "none", .choices = options_proxy_words, .reloads = true,
@@ -94,7 +111,8 @@ static const struct options_row options_table[] = {
      .fallback = "0", .least = 0, .most = 64 * GI, .reloads = true,
      .help = "bytes a second from one client address; 0: no limit"},
 
-    {.name = "max-header", .kind = OPTIONS_SIZE, .offset = AT(max_header), .takes = "SIZE",
+    {.name = "max-header", .group = "LIMITS",
+     .kind = OPTIONS_SIZE, .offset = AT(max_header), .takes = "SIZE",
      .fallback = "16K", .least = KI, .most = MI, .reloads = true,
      .help = "request line and headers"},
     {.name = "max-body", .kind = OPTIONS_SIZE, .offset = AT(max_body), .takes = "SIZE",
@@ -136,7 +154,8 @@ static const struct options_row options_table[] = {
      .fallback = "4M", .least = KI, .most = GI, .reloads = true,
      .help = "pushes that wait for one WebSocket"},
 
-    {.name = "cache-events", .kind = OPTIONS_COUNT, .offset = AT(cache_events), .takes = "NUMBER",
+    {.name = "cache-events", .group = "THREADS AND QUEUES",
+     .kind = OPTIONS_COUNT, .offset = AT(cache_events), .takes = "NUMBER",
      .fallback = "500000", .least = 0, .most = 100000000,
      .help = "newest events that are kept in memory; 0: none"},
     {.name = "cache-bytes", .kind = OPTIONS_SIZE, .offset = AT(cache_bytes), .takes = "SIZE",
@@ -173,7 +192,8 @@ static const struct options_row options_table[] = {
     {.name = "ping-interval", .kind = OPTIONS_DURATION, .offset = AT(ping_interval_ms),
      .takes = "DURATION", .fallback = "30s", .least = 0, .most = HOUR, .reloads = true,
      .help = "silence after which a WebSocket is pinged; 0s: never"},
-    {.name = "retain", .kind = OPTIONS_DURATION, .offset = AT(retain_ms), .takes = "DURATION",
+    {.name = "retain", .group = "RETENTION",
+     .kind = OPTIONS_DURATION, .offset = AT(retain_ms), .takes = "DURATION",
      .fallback = "0s", .least = 0, .most = OPTIONS_LONGEST_MS, .reloads = true,
      .help = "events dated longer ago are erased; 0s: none is"},
     {.name = "retain-size", .kind = OPTIONS_SIZE, .offset = AT(retain_size), .takes = "SIZE",
@@ -182,11 +202,13 @@ static const struct options_row options_table[] = {
     {.name = "min-free-disk", .kind = OPTIONS_SIZE, .offset = AT(min_free_disk), .takes = "SIZE",
      .fallback = "0", .least = 0, .most = 1024 * 1024 * GI, .reloads = true,
      .help = "the oldest events are erased while its disk has less room; 0: never"},
-    {.name = "synchronous", .kind = OPTIONS_CHOICE, .offset = AT(synchronous), .takes = "MODE",
+    {.name = "synchronous", .group = "DURABILITY",
+     .kind = OPTIONS_CHOICE, .offset = AT(synchronous), .takes = "MODE",
      .fallback = "full", .choices = options_synchronous_words,
      .help = "full, normal or off: what of the data is on the disk when 200 is sent"},
 
-    {.name = "log-level", .kind = OPTIONS_CHOICE, .offset = AT(log_level), .takes = "LEVEL",
+    {.name = "log-level", .group = "LOG",
+     .kind = OPTIONS_CHOICE, .offset = AT(log_level), .takes = "LEVEL",
      .fallback = "info", .choices = options_level_words, .reloads = true,
      .help = "error, warn, info or debug"},
     {.name = "log-format", .kind = OPTIONS_CHOICE, .offset = AT(log_format), .takes = "FORMAT",
@@ -210,6 +232,26 @@ const struct options_row *options_row(size_t n)
 const char *options_name(size_t n)
 {
     return n < OPTIONS_ROWS ? options_table[n].name : NULL;
+}
+
+bool options_about(size_t n, struct options_about *about)
+{
+    if (n >= OPTIONS_ROWS)
+        return false;
+    const struct options_row *row = &options_table[n];
+    *about = (struct options_about){
+        .name = row->name,
+        .help = row->help,
+        .takes = row->takes,
+        .fallback = row->fallback,
+        .choices = row->choices,
+        .repeats = row->kind == OPTIONS_LIST,
+        .reloads = row->reloads,
+        .example = row->example,
+        .packaged = row->packaged,
+        .group = row->group,
+    };
+    return true;
 }
 
 const struct options_row *options_find(const char *name)
@@ -332,6 +374,36 @@ static int options_read_defaults(struct options_reader *reader, struct error *er
     return 0;
 }
 
+/* The file that is read when nothing names one. */
+#ifdef SYSCONFDIR
+#define OPTIONS_FILE SYSCONFDIR "/beacond/beacond.conf"
+#else
+#define OPTIONS_FILE "" /* compiled without configure: none */
+#endif
+
+const char *options_file(void)
+{
+    return OPTIONS_FILE;
+}
+
+/* An empty name is one too, by which a flag or the environment asks for none. */
+static int options_choose_file(struct options_reader *reader, struct error *err)
+{
+    const struct options_row *row = options_find("config");
+    if (reader->sources[row - options_table] != OPTIONS_FROM_NOWHERE || *OPTIONS_FILE == '\0')
+        return 0;
+    /* Only one that is not there is passed over. What can't be looked at may be there, and the
+     * daemon would run with other options than it is told. */
+    if (access(OPTIONS_FILE, R_OK) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            return 0;
+        error_set(err, "config: %s: %s; --config '' does without it", OPTIONS_FILE,
+                  strerror(errno));
+        return -1;
+    }
+    return options_take(reader, row, OPTIONS_FROM_DEFAULT, row->name, OPTIONS_FILE, err);
+}
+
 int options_gather(struct options *options, struct arguments *arguments, int argc, char **argv,
                    char **environment, struct error *err)
 {
@@ -341,7 +413,11 @@ int options_gather(struct options *options, struct arguments *arguments, int arg
     int status = options_read_flags(&reader, arguments, argc, argv, err);
     if (status != OPTIONS_OK)
         return status;
+    if (arguments->usage->bare)
+        return options_read_defaults(&reader, err) == 0 ? OPTIONS_OK : OPTIONS_CONFIG;
     if (options_read_environment(&reader, environment, err) != 0)
+        return OPTIONS_CONFIG;
+    if (options_choose_file(&reader, err) != 0)
         return OPTIONS_CONFIG;
     if (options->config != NULL && options_read_file(&reader, options->config, err) != 0)
         return OPTIONS_CONFIG;
@@ -388,6 +464,8 @@ void options_help(FILE *out, const struct arguments_usage *usage)
                 row->takes != NULL ? row->takes : "", row->help);
         if (row->fallback != NULL && *row->fallback != '\0')
             fprintf(out, " (default %s)", row->fallback);
+        else if (strcmp(row->name, "config") == 0 && *OPTIONS_FILE != '\0')
+            fprintf(out, " (default %s)", OPTIONS_FILE);
         fputc('\n', out);
     }
 }

@@ -6,7 +6,7 @@
  * file lines (max-body = 8M) all come from it, so does --help, and a test compares it with the
  * manual. file < environment < flag; for a repeatable option the strongest source that names it
  * replaces the weaker ones' values altogether. In the environment the values of a repeatable option
- * are separated by white space.
+ * are separated by white space. When neither names a file, options_file() is read if it is there.
  *
  * Read by the main thread, constant afterwards: any thread may look. again.h reads them anew while
  * the daemon runs.
@@ -39,7 +39,7 @@ enum options_proxy_header {
 enum options_dashboard_auth { OPTIONS_DASHBOARD_BASIC, OPTIONS_DASHBOARD_NONE };
 
 struct options {
-    char *config; /* path, NULL for none */
+    char *config; /* path of the file that was read, NULL for none */
 
     struct options_list listen; /* "HOST:PORT", "[v6]:PORT", "unix:PATH"; default 127.0.0.1:4242 */
     struct options_list admin_listen; /* likewise, for probes and metrics without a key */
@@ -117,8 +117,24 @@ void options_help(FILE *out, const struct arguments_usage *usage);
 /* A duration such as 10s, as options take it; for the flags of commands. 0, or -1 with err. */
 int options_duration(const char *text, int64_t *ms, struct error *err) MUST_CHECK;
 
-/* The table itself, for tests and generators: the n-th name, NULL past the end, and whether it can
- * stand in a config file. */
+/* The config file that is read when neither flag nor environment names one, if it is there:
+ * beacond/beacond.conf below configure's sysconfdir. "" in a program that was built without. */
+const char *options_file(void);
+
+/* The table itself, for tests and generators: the n-th name, NULL past the end. */
 const char *options_name(size_t n);
+
+/* What else it says of the n-th; texts are the program's own. False past the end. */
+struct options_about {
+    const char *name, *help;
+    const char *takes;          /* FILE and DIR are paths; NULL: no value (in a file: yes or no) */
+    const char *fallback;       /* the default; NULL for none, "" for an empty one */
+    const char *const *choices; /* all that it may be, ended by NULL; NULL: anything */
+    bool repeats, reloads;      /* SIGHUP changes it */
+    const char *example;        /* of one without a default */
+    const char *packaged; /* what it is in a package, where that is not the default; or NULL */
+    const char *group;    /* title of the group that begins here, NULL: it belongs to the last */
+};
+bool options_about(size_t n, struct options_about *about);
 
 #endif

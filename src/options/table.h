@@ -37,7 +37,11 @@ struct options_row {
     const char *const *choices; /* NULL-terminated, in the order of the enum */
     int (*check)(const char *value, struct error *err); /* form of a text or list item, or NULL.
                                                          * 0, or -1 with err */
-    const char *help;                                   /* a line */
+    /* For the default configuration. */
+    const char *group;    /* of the first row of a group: its title, a section of beacond.conf(5) */
+    const char *example;  /* of one without a default: a value */
+    const char *packaged; /* the value for a daemon that a package installs; NULL: the default */
+    const char *help;     /* a line */
 };
 
 enum options_source { /* ascending strength */

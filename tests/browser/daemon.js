@@ -10,10 +10,12 @@ import { createInterface } from 'node:readline';
 export const program = process.env.BEACOND ?? './src/beacond';
 const running = new Set();
 
-/* To the daemon every BEACOND_… in the environment is an option. */
-const environment = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith('BEACOND'))
-);
+/* To the daemon every BEACOND_… in the environment is an option. The configuration that this machine may
+ * have is not for tests. */
+const environment = Object.fromEntries([
+    ...Object.entries(process.env).filter(([name]) => !name.startsWith('BEACOND')),
+    ['BEACOND_CONFIG', ''],
+]);
 
 /* The last resort: nothing that was started here stays behind. */
 process.on('exit', () => {

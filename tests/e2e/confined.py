@@ -6,31 +6,13 @@ import signal
 import subprocess
 
 import confinement
-from harness import Daemon, begin, case, directory, equal, event, finish, main, poll
+from harness import begin, case, directory, equal, event, finish, main, poll
 from sockets import Socket
-
-
-def _children(pid):
-    with open("/proc/%d/task/%d/children" % (pid, pid)) as file:
-        return [int(child) for child in file.read().split()]
-
-
-class Confined(Daemon):
-    """bwrap is the process that was started; the daemon is the one at the end of its children."""
-
-    def inner(self):
-        pid = self.pid
-        while children := _children(pid):
-            pid = children[0]
-        return pid
-
-    def signal(self, number=signal.SIGTERM):
-        os.kill(self.inner(), number)
 
 
 def confined(**options):
     state = directory()
-    return Confined(before=confinement.before(state), database=os.path.join(state, "beacond.db"), **options)
+    return confinement.Confined(before=confinement.before(state), database=os.path.join(state, "beacond.db"), **options)
 
 
 def command(daemon, *arguments, **more):
@@ -82,7 +64,7 @@ def it_starts_again_and_listens_on_a_unix_socket():
     before = confinement.before(state)
     path = os.path.join(state, "http.sock")
     for number in range(2):
-        daemon = Confined(before=before, database=os.path.join(state, "beacond.db"), listen="unix:" + path)
+        daemon = confinement.Confined(before=before, database=os.path.join(state, "beacond.db"), listen="unix:" + path)
         daemon.save([event()])
         equal(daemon.total(), number + 1)
         daemon.stop()

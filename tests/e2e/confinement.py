@@ -2,15 +2,16 @@
 system, the user and the namespaces, and the seccomp filter is made of the unit's own lines. A call
 that the unit forbids kills the daemon here (under systemd it fails), so a test can't overlook it.
 
-before(directory) gives what the harness' Daemon takes as its before=.
+before(directory) gives what Confined takes as its before=.
 """
 
 import os
 import re
 import shutil
+import signal
 import subprocess
 
-from harness import BINARY, SANITIZED, Skip, directory
+from harness import BINARY, SANITIZED, Daemon, Skip, directory
 
 UNIT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
                     "contrib", "systemd", "beacond.service.in")
@@ -104,6 +105,24 @@ def _program(path):
     with open(path, "wb") as file:
         file.write(_run("/usr/bin/python3", "-c", _FILTER, input=text.encode()).stdout)
     return os.path.getsize(path)
+
+
+def _children(pid):
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as file:
+        return [int(child) for child in file.read().split()]
+
+
+class Confined(Daemon):
+    """bwrap is the process that was started; the daemon is the one at the end of its children."""
+
+    def inner(self):
+        pid = self.pid
+        while children := _children(pid):
+            pid = children[0]
+        return pid
+
+    def signal(self, number=signal.SIGTERM):
+        os.kill(self.inner(), number)
 
 
 def before(state):

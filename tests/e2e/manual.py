@@ -4,6 +4,7 @@ reasons, members of answers, commands, flags, exit codes, and where one page ref
 Options are compared by tests/scripts/manual-options.sh, metrics by metrics.py; manual_examples.py runs
 what the pages show."""
 
+import errno
 import glob
 import http.client
 import json
@@ -13,7 +14,7 @@ import signal
 import socket
 
 from harness import DATA, Daemon, Rows, begin, case, directory, equal, event, finish, main, poll, run, sql
-from mdoc import PAGES, TOP, Page, source
+from mdoc import PAGES, TOP, Page, literal, source
 from sockets import Socket
 
 SCHEMA, PROTOCOL, DAEMON = Page("beacond-schema.5"), Page("beacond-protocol.7"), Page("beacond.8")
@@ -43,8 +44,7 @@ def rows_of(path, statement):
 def the_schema_page_has_every_table_column_index_and_view_and_no_other():
     path, rows = made(), Rows()
     objects = rows_of(path, "select type, name from sqlite_master where name not like 'sqlite_autoindex%'")
-    tables = [part for part in SCHEMA.parts("TABLES")]
-    views = [part for part in SCHEMA.parts("THE VIEW")]
+    tables, views = SCHEMA.parts("TABLES"), SCHEMA.parts("THE VIEW")
     equal({part.part for part in tables}, {name for kind, name in objects if kind == "table"}, "tables")
     equal({part.part for part in views}, {name for kind, name in objects if kind == "view"}, "views")
     for part in tables + views:
@@ -62,8 +62,8 @@ def the_schema_page_has_every_table_column_index_and_view_and_no_other():
             name, inside = re.match(r"(\w+) \((.*)$", item.words()).groups()
             told[name] = (part.part, inside)
     there = {}
-    for (name, table), in zip(rows_of(path, "select name, tbl_name from sqlite_master where type = 'index' and "
-                                            "name not like 'sqlite_autoindex%'")):
+    for name, table in rows_of(path, "select name, tbl_name from sqlite_master where type = 'index' and "
+                                     "name not like 'sqlite_autoindex%'"):
         columns = ", ".join(c for c, in rows_of(path, "select name from pragma_index_info('%s')" % name))
         unique, partial = rows_of(path, "select \"unique\", partial from pragma_index_list('%s') where name = '%s'" %
                                   (table, name))[0]
@@ -196,7 +196,7 @@ def the_members_of_the_figures_are_those_that_are_sent():
     parameters, members = PROTOCOL.section("The events of a window").lists()
     equal(set(names(members)), set(answer))
     equal(set(names(parameters)), {"since", "until", "step", "values"})
-    text = members[names(members[:1]) == ["state"] and 0].body + "".join(item.body for item in members)
+    text = "".join(item.body for item in members)
     for name in ("database", "cache", "values"):
         for inner in answer[name]:
             assert re.search(r"^\.Li .*\b%s\b" % inner, text, re.M), "%s of %s" % (inner, name)
@@ -330,12 +330,32 @@ def every_exit_status_is_in_the_manual_and_commands_end_with_it():
     equal(seen, {code: code for code in codes})
 
 
+@case
+def the_lines_that_ask_for_attention_are_those_that_are_logged():
+    text = "".join(without_comments(source(path)) for path in glob.glob(os.path.join(TOP, "src", "**", "*.c"),
+                                                                       recursive=True))
+    text, rows, seen = re.sub(r'"\s*(?:PRI\w+\s*)?"', "", text), Rows(), 0
+    for item in [item for items in DAEMON.section("DIAGNOSTICS").lists() for item in items]:
+        # Between what stands for a value.
+        for words in re.split(r"\.\.\.| Ar \S+|\bNo\b|: *$", literal(item.head)):
+            words = words.strip(" :();,.")
+            if len(words) > 8:
+                seen += 1
+                with rows(item.head):
+                    assert words in text or words == os.strerror(errno.EACCES), words
+    rows.check()
+    assert seen > 20, seen
+
+
 # --- the pages themselves --------------------------------------------------------------------------
 
 @case
 def what_a_page_refers_to_is_there():
     pages, rows = {name: Page(name) for name in PAGES}, Rows()
     for name, page in pages.items():
+        # As it happens when a merge brings back what has moved to another page.
+        with rows(name + ": a section twice"):
+            equal(sorted(set(page.titles())), sorted(page.titles()))
         for title in re.findall(r"\bSx (.+?)(?: [,.;:)]+)*$", page.text, re.M):
             with rows("%s: Sx %s" % (name, title)):
                 assert title in page.titles()

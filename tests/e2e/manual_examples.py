@@ -18,12 +18,16 @@ from sockets import Socket
 
 SITE = "site_4fb1c9"  # the key of beacond.conf(5) that may send
 
+# What the first line of commands begins with.
+COMMANDS = r"(curl|beacond|sqlite3|umask|rm|sudo|echo|cat|cp|mkdir|install|source|for) |url="
+
 # Run with SCRATCH, BINARY and CURL in the environment.
 SHIMS = {
     # serve: until it is ready, on a database of its own; tail: one line of it.
     "beacond": """
 end() { kill "$pid"; wait "$pid"; }
 case $1 in
+--help | --version) exec "$BINARY" "$@" ;;
 '' | serve | -*)
     export BEACOND_LISTEN=127.0.0.1:0 BEACOND_ADMIN_LISTEN=127.0.0.1:0 BEACOND_DATABASE=$SCRATCH/served.db
     exec 3< <(exec "$BINARY" "$@" 2>&1 <&-)
@@ -69,10 +73,12 @@ def blocks(name):
 
 def kind(section, block):
     first = block.split("\n")[0]
-    if re.match(r"(curl|beacond|sqlite3|umask|rm|sudo|echo|url)\b", first) and not first.startswith("url "):
+    if re.match(COMMANDS, first):
         return "shell"
     if first.startswith("# systemctl edit") or first == "[Socket]":
         return "unit"
+    if first.startswith('eval "$(beacond completion '):
+        return "completion"
     if first.startswith("select "):
         return "sql"
     if re.match(r"[a-z-]+ = (?!value)|# ", first):
@@ -95,7 +101,8 @@ SHAPES = {
     "beacond.8": ["FILE: N lines", "client_max_body_size", "reverse_proxy {", "2026-11-21T10:23:45.123Z info"],
     "beacond.conf.5": ["name = value"],
     "beacond-schema.5": [],
-    "beacond-protocol.7": ['{"ok":true,"saved":N', '{"events":[...]', "retry: 2000", '{"total":N', '{"ok":true,"appId"'],
+    "beacond-protocol.7": ['{"ok":true,"saved":N', '{"events":[...]', "retry: 2000", '{"total":N',
+                           '{"ok":true,"appId"'],
 }
 
 
@@ -152,6 +159,7 @@ class Place:
     def run(self, command):
         """Runs it by bash, every line must succeed. Returns standard output."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("BEACOND")}
+        env["BEACOND_CONFIG"] = ""  # not this machine's, but where --config says otherwise
         env.update(PATH=os.path.join(self.scratch, "shims") + ":" + env["PATH"], SCRATCH=self.scratch, BINARY=BINARY,
                    CURL=shutil.which("curl"), HOME=self.scratch)
         done = subprocess.run(["bash", "-c", "set -e -o pipefail\n" + self.here(command)], cwd=self.scratch, env=env,
@@ -182,8 +190,9 @@ def events_of_a_site():
     made = [event(now - 60000, payload='{"message":"no such item","stack":"at cart.js"}').replace(
         b'"custom"', b'"error"'), event(now + 600000), event(now, payload="{}").replace(b'"custom"', b'"click"')]
     for n, kind_of in enumerate(("session", "navigation", "click")):
-        made.append(json.dumps({"timestamp": "2026-11-20T12:00:0%dZ" % n, "type": kind_of, "level": "info", "appId": "shop",
-                                "sessionId": "sess_1", "userId": "user_42", "payload": {}}).encode())
+        made.append(json.dumps({"timestamp": "2026-11-20T12:00:0%dZ" % n, "type": kind_of, "level": "info",
+                                "appId": "shop", "sessionId": "sess_1", "userId": "user_42",
+                                "payload": {}}).encode())
     return made + [b'{"type":"click"}']
 
 
@@ -194,7 +203,7 @@ def the_examples_of_the_daemons_page_work():
     answer = daemon.post(events_of_a_site(), headers={"X-Tracker-Key": SITE}).json()
     equal((answer["saved"], answer["rejected"]), (6, 1))
     reloaded = 0
-    for what, block in place.those("shell", "file", "unit", "prometheus"):
+    for what, block in place.those("shell", "file", "unit", "prometheus", "completion"):
         if what == "file":
             place.checked(block, "proxy.conf")
         elif what == "shell":
@@ -202,6 +211,8 @@ def the_examples_of_the_daemons_page_work():
             if "kill -HUP" in block:
                 daemon.wait_log(r" reloaded: ")
                 reloaded += 1
+        elif what == "completion":
+            place.run(block.replace("fish | source", "fish | grep -c '^complete '"))  # fish is another shell
         elif what == "prometheus" and shutil.which("promtool"):
             place.write("prometheus.yml", block)
             place.run("promtool check config prometheus.yml")
@@ -233,8 +244,8 @@ def the_units_of_the_daemons_page_are_right():
         folder = os.path.join(place.scratch, "units%d" % number)
         os.makedirs(os.path.join(folder, name + ".d"))
         for unit in "beacond.service.in", "beacond.socket":
-            text = source("contrib", "systemd", unit).replace("@bindir@/beacond", BINARY).replace("@sysconfdir@", "/etc")
-            place.write(os.path.join(folder, unit.replace(".in", "")), text)
+            text = source("contrib", "systemd", unit).replace("@bindir@/beacond", BINARY)
+            place.write(os.path.join(folder, unit.replace(".in", "")), text.replace("@sysconfdir@", "/etc"))
         part, _, rest = block.replace("# systemctl edit beacond\n", "").partition("\n\n")
         place.write(os.path.join(folder, name + ".d", "override.conf"), part + "\n")
         commands = [line[2:] for line in rest.split("\n") if line.startswith("# ")]

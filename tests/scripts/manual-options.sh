@@ -16,7 +16,9 @@ fi
 awk '/^  --/ { name = substr($1, 3); getline; fallback = ""
         if (match($0, / \(default [^)]*\)$/))
             fallback = substr($0, RSTART + 10, RLENGTH - 11)
-        print name "\t" fallback }' "$work/help" | sort >"$work/table"
+        print name "\t" fallback }' "$work/help" |
+    # where this build's configure was told to; the manual has a package's
+    sed 's|^\(config\t\).*/beacond/beacond[.]conf$|\1/etc/beacond/beacond.conf|' | sort >"$work/table"
 cut -f 1 "$work/table" >"$work/options"
 
 # Flags of single commands, which the manual may name.

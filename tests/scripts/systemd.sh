@@ -28,7 +28,8 @@ skip()
 # As make does it, with the program that was built.
 mkdir "$work/bin"
 ln -s "$BEACOND" "$work/bin/beacond"
-sed "s|@bindir@|$work/bin|; s|@sysconfdir@|/etc|" "$top/contrib/systemd/beacond.service.in" >"$work/beacond.service"
+put_in() { sed "s|@bindir@|$work/bin|; s|@sysconfdir@|/etc|" "$1"; }
+put_in "$top/contrib/systemd/beacond.service.in" >"$work/beacond.service"
 cp "$top"/contrib/systemd/*.socket "$work"
 
 if ! command -v systemd-analyze >/dev/null; then
@@ -80,7 +81,7 @@ else
         mkdir -p "$work/root/etc"
         printf 'root:x:0:0:root:/root:/bin/sh\n' >"$work/root/etc/passwd"
         printf 'root:x:0:\n' >"$work/root/etc/group"
-        make_files() { systemd-tmpfiles --create --root="$work/root" - <"$top/contrib/systemd/beacond.tmpfiles" 2>&1; }
+        make_files() { put_in "$top/contrib/systemd/beacond.tmpfiles.in" | systemd-tmpfiles --create --root="$work/root" - 2>&1; }
         make_files
         [ "$(stat -c '%a %s' "$work/root/etc/beacond/keys")" = '600 0' ] || ls -lR "$work/root/etc"
         echo 'KEY:query' >"$work/root/etc/beacond/keys"

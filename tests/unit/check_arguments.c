@@ -20,7 +20,8 @@ static struct error err;
 /* argv behind the command, ended by NULL. */
 static int read_all(const struct arguments_usage *of, const char *const *words)
 {
-    static char *argv[16];
+    static char no_config[] = "BEACOND_CONFIG="; /* not the one that this machine may have */
+    static char *argv[16], *environment[] = {no_config, NULL};
     int argc = 1;
     options_clear(&options);
     argv[0] = "beacond";
@@ -29,7 +30,7 @@ static int read_all(const struct arguments_usage *of, const char *const *words)
     argv[argc] = NULL;
     arguments = (struct arguments){.usage = of};
     err.text[0] = '\0';
-    return options_read(&options, &arguments, argc, argv, NULL, &err);
+    return options_read(&options, &arguments, argc, argv, environment, &err);
 }
 
 #define READ(of, ...) read_all(of, (const char *const[]){__VA_ARGS__, NULL})

@@ -53,8 +53,10 @@ static void fit_lock_give(int fd, const char *path, const char *database)
 int fit_lock(const char *database, struct error *err)
 {
     char path[PATH_MAX], who[32] = "";
+    errno = 0;
     if (fit_lock_path(database, path) != 0) {
-        error_set(err, "%s: no such directory, or too long a path", database);
+        error_set(err, "%s: %s", database,
+                  errno == EACCES ? strerror(errno) : "no such directory, or too long a path");
         return STORE_UNFIT;
     }
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
