@@ -6,7 +6,7 @@
 # limit with BEACOND_TEST_LONG=1) and so fails. Exit 77 before any test was counted is a skip:
 # automake's TAP driver knows the TAP for that, not the number.
 #
-# The last line of a log says what the test took: "# took 12 s; processor time of its processes: …".
+# The end of a log says what the test took.
 
 if [ "$1" = --skip ]; then
     echo "1..0 # SKIP $2"
@@ -26,8 +26,9 @@ else
     status=$?
 fi
 
-# The second line of times: user and system, of what has ended and was waited for.
-echo "# took $(($(date +%s) - began)) s; processor time of its processes: $(times | tail -n 1)"
+# In no pipe or $(…), where times tells of another shell.
+echo "# took $(($(date +%s) - began)) s; processor time, user and system: the shell's, then its processes'"
+times
 if [ $status -eq 77 ]; then
     echo "1..0 # SKIP exit 77: see the lines above"
     exit 0
