@@ -38,6 +38,9 @@ fi
 packages_package=(git)
 packages_package+=(rpm python3-yaml)
 packages_long=(debootstrap)
+# Debian's packages; the long tests boot what debootstrap makes.
+packages_package+=(dpkg-dev debhelper lintian)
+packages_long+=(util-linux iproute2)
 # tests/package/docker.sh; musl.sh.
 packages_long+=(buildah)
 packages_long+=(musl-tools dpkg-dev libtool tcl)

@@ -6,7 +6,8 @@
 # Its text is embedded as it stands, comments too: SQLite keeps those inside CREATE statements, so
 # `.schema` in the shell explains the columns, and a database made by hand from the file is the same.
 # statements.sql holds statements, each behind a line `-- @name`; its other comment lines are left
-# out. Plain POSIX awk: mawk, gawk and busybox all read it.
+# out. views.sql and each file in queries/ are embedded as they stand; what the first line of a query
+# says behind its two hyphens is its help. Plain POSIX awk: mawk, gawk and busybox all read it.
 
 function fail(text)
 {
@@ -35,6 +36,10 @@ function add(line)
 {
     if (kind == "migration")
         migration[migrations] = migration[migrations] literal(line)
+    else if (kind == "views")
+        views = views literal(line)
+    else if (kind == "query")
+        query[queries] = query[queries] literal(line)
     else
         text[name] = text[name] literal(line)
 }
@@ -51,12 +56,21 @@ FNR == 1 {
         if (substr(base, 1, 4) + 0 != migrations)
             fail("migration " migrations " expected here: the numbers leave no gap")
         migration[migrations] = ""
+    } else if (base == "views.sql") {
+        kind = "views"
+    } else if (FILENAME ~ /(^|\/)queries\/[a-z][a-z0-9-]*\.sql$/) {
+        kind = "query"
+        query_name[++queries] = substr(base, 1, length(base) - 4)
+        if ($0 !~ /^-- ./)
+            fail("the first line of a query says what it answers, as a comment")
+        query_help[queries] = substr($0, 4)
+        query[queries] = ""
     } else {
-        fail("neither NNNN-name.sql nor statements.sql")
+        fail("neither NNNN-name.sql, statements.sql, views.sql nor queries/name.sql")
     }
 }
 
-kind == "migration" { add($0); next }
+kind != "statements" { add($0); next }
 
 /^-- @/ {
     name = substr($0, 5)
@@ -107,6 +121,19 @@ END {
     print "static const char *const sql_text[SQL_COUNT] = {"
     for (i = 1; i <= statements; i++)
         printf "    [SQL_%s] =\n%s    ,\n", toupper(order[i]), text[order[i]]
+    print "};"
+    print ""
+    print "static const char *const sql_views ="
+    printf "%s    ;\n", views == "" ? literal("") : views
+    print ""
+    print "/* By name, ended by one without. help and text end in a newline. */"
+    print "#define SQL_QUERY_COUNT " (queries + 0)
+    print "static const struct sql_query {"
+    print "    const char *name, *help, *text;"
+    print "} sql_queries[SQL_QUERY_COUNT + 1] = {"
+    for (i = 1; i <= queries; i++)
+        printf "    {\"%s\",\n%s    ,\n%s    },\n", query_name[i], literal(query_help[i]), query[i]
+    print "    {0},"
     print "};"
     print ""
     print "#endif"

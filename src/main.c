@@ -10,14 +10,6 @@
 #include "commands/whose.h"
 #include "options/options.h"
 
-static const struct command *const main_commands[] = {
-    &command_serve,  &command_check_config, &command_import, &command_export,
-    &command_tail,   &command_rejects,      &command_prune,  &command_forget,
-    &command_backup, &command_check,        &command_stats,  &command_ready,
-};
-
-enum { MAIN_COMMANDS = sizeof(main_commands) / sizeof(main_commands[0]) };
-
 static void main_help(void)
 {
     printf("usage: beacond [serve] [OPTION]...\n"
@@ -36,7 +28,7 @@ static void main_help(void)
            "environment overrides the file. Commands take those that concern them.\n");
     options_help(stdout, &command_serve.usage);
     printf("\n"
-           "See beacond(8) and beacond.conf(5).\n");
+           "See beacond(8), beacond.conf(5), beacond-schema(5) and beacond-protocol(7).\n");
 }
 
 static void main_help_command(const struct command *command)
@@ -49,6 +41,22 @@ static void main_help_command(const struct command *command)
     options_help(stdout, usage);
     printf("\n"
            "See beacond(8), COMMANDS.\n");
+}
+
+/* The second line is what configure found, or was told to leave out. */
+static void main_version(void)
+{
+#ifdef HAVE_OPENSSL
+    const char *tls = "yes";
+#else
+    const char *tls = "no";
+#endif
+#ifdef HAVE_LIBSYSTEMD
+    const char *systemd = "yes";
+#else
+    const char *systemd = "no";
+#endif
+    printf("beacond %s\nTLS: %s, systemd: %s\n", PACKAGE_VERSION, tls, systemd);
 }
 
 /* A full disk must not make "beacond --help >file" a success. */
@@ -120,7 +128,7 @@ int main(int argc, char **argv)
         return main_flushed(COMMAND_OK);
     }
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
-        printf("beacond %s\n", PACKAGE_VERSION);
+        main_version();
         return main_flushed(COMMAND_OK);
     }
     return main_run(command != NULL ? command : &command_serve, argc, argv);

@@ -17,6 +17,12 @@ _beacond_value()
     prune:--older-than) value=nothing ;;
     forget:--user) value=nothing ;;
     forget:--session) value=nothing ;;
+    query:--since) value=nothing ;;
+    query:--until) value=nothing ;;
+    query:--limit) value=nothing ;;
+    query:--format) value='table lines csv json' ;;
+    query:--width) value=nothing ;;
+    query:--show) value=nothing ;;
     *:--config) value=files ;;
     *:--listen) value=nothing ;;
     *:--admin-listen) value=nothing ;;
@@ -80,7 +86,7 @@ _beacond()
     COMPREPLY=()
 
     if [[ $COMP_CWORD -eq 1 && $current != -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'serve check-config import export tail rejects prune forget backup check stats completion default-config ready' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'serve check-config import export tail rejects prune forget backup check stats query ready completion default-config' -- "$current")
         return
     fi
     if [[ ${COMP_WORDS[1]} != -* ]]; then
@@ -160,14 +166,18 @@ _beacond()
     stats)
         flags='--json --quick --config --database --log-level --log-format'
         ;;
+    query)
+        flags='--since --until --limit --format --width --show
+            --config --database --log-level --log-format'
+        ;;
+    ready)
+        flags='--config --database --log-level --log-format'
+        ;;
     completion)
         flags=''
         ;;
     default-config)
         flags=''
-        ;;
-    ready)
-        flags='--config --database --log-level --log-format'
         ;;
     *) return ;;
     esac
@@ -183,6 +193,7 @@ _beacond()
         rejects:retry) value='all' ;;
         rejects:drop) value='all' ;;
         backup:) value=files ;;
+        query:) value='apps around-error browsers clicks console customs events-per-day events-per-hour failed-requests funnel pages rejects routes session sessions sizes slowest-requests top-errors users-of-day' ;;
         completion:) value='bash zsh fish' ;;
         *) value=$flags ;;
         esac

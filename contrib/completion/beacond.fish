@@ -53,6 +53,12 @@ set -g __beacond_valued \
     --older-than \
     --user \
     --session \
+    --since \
+    --until \
+    --limit \
+    --format \
+    --width \
+    --show \
     --config \
     --listen \
     --admin-listen \
@@ -117,9 +123,10 @@ complete -c beacond -n '__beacond_is none' -a forget -d 'erase all events of one
 complete -c beacond -n '__beacond_is none' -a backup -d 'copy the database to FILE, whether a daemon runs or not'
 complete -c beacond -n '__beacond_is none' -a check -d 'say whether the database is whole; exit 1 when it is not'
 complete -c beacond -n '__beacond_is none' -a stats -d 'tell what the database holds and how large it is'
+complete -c beacond -n '__beacond_is none' -a query -d 'answer a ready question about the events, or list those there are'
+complete -c beacond -n '__beacond_is none' -a ready -d 'say whether the daemon takes events now'
 complete -c beacond -n '__beacond_is none' -a completion -d 'print what makes a shell complete command lines'
 complete -c beacond -n '__beacond_is none' -a default-config -d 'print a configuration file with every option in it'
-complete -c beacond -n '__beacond_is none' -a ready -d 'say whether the daemon takes events now'
 
 
 
@@ -157,18 +164,26 @@ complete -c beacond -n '__beacond_is check' -l repair-tally -d 'count the events
 complete -c beacond -n '__beacond_is stats' -l json -d 'one JSON object instead of text'
 complete -c beacond -n '__beacond_is stats' -l quick -d 'only what is known without going through the events'
 
+complete -c beacond -n '__beacond_is query' -l since -x -d 'events from this time on, or from so long ago: 36h, 7d; default: 1d'
+complete -c beacond -n '__beacond_is query' -l until -x -d 'up to and including this time; default: no end'
+complete -c beacond -n '__beacond_is query' -l limit -x -d 'rows at most, 0 for all; each query has its default'
+complete -c beacond -n '__beacond_is query' -l format -x -a 'table lines csv json' -d 'a table that fits the terminal, a value a line, or whole for programs; default table'
+complete -c beacond -n '__beacond_is query' -l width -x -d 'columns of a table, 0 for any; default: those of the terminal, else 120'
+complete -c beacond -n '__beacond_is query' -l show -x -d 'print that query, which tells its parameters, or views, the tables it can use'
+complete -c beacond -n '__beacond_is query; and __beacond_behind' -a 'apps around-error browsers clicks console customs events-per-day events-per-hour failed-requests funnel pages rejects routes session sessions sizes slowest-requests top-errors users-of-day'
+
+
 complete -c beacond -n '__beacond_is completion; and __beacond_behind' -a 'bash zsh fish'
 
 
-
-complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats ready' -l config -r -F -d 'read options from this file; an empty name: from none'
+complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats query ready' -l config -r -F -d 'read options from this file; an empty name: from none'
 complete -c beacond -n '__beacond_is none options serve check-config' -l listen -x -d 'IPv4:PORT, [IPv6]:PORT or unix:PATH to serve on; repeatable'
 complete -c beacond -n '__beacond_is none options serve check-config' -l admin-listen -x -d 'where /metrics and the probes are served to whoever can reach it; repeatable'
 complete -c beacond -n '__beacond_is none options serve check-config' -l tls-cert -r -F -d 'a chain of certificates (PEM): every TCP address of listen speaks TLS'
 complete -c beacond -n '__beacond_is none options serve check-config' -l tls-key -r -F -d 'the key of the certificate (PEM, without a password)'
 complete -c beacond -n '__beacond_is none options serve check-config' -l admin-host -x -d 'a host name by which admin-listen may be asked; repeatable'
 complete -c beacond -n '__beacond_is none options serve check-config' -l prefix -x -d 'what the paths of all routes begin with; repeatable'
-complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats ready' -l database -r -F -d 'the SQLite database; serve and import make it when it is missing'
+complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats query ready' -l database -r -F -d 'the SQLite database; serve and import make it when it is missing'
 complete -c beacond -n '__beacond_is none options serve check-config' -l app-id -x -d 'appId that ping answers with'
 complete -c beacond -n '__beacond_is none options serve check-config' -l dashboard -x -a '(__fish_complete_directories)' -d 'serve the plugin\'s dashboard, the _dashboard folder of a build'
 complete -c beacond -n '__beacond_is none options serve check-config' -l dashboard-route -x -d 'where it is served'
@@ -211,7 +226,7 @@ complete -c beacond -n '__beacond_is none options serve check-config prune' -l r
 complete -c beacond -n '__beacond_is none options serve check-config prune' -l retain-size -x -d 'the oldest events are erased while the database uses more; 0: never'
 complete -c beacond -n '__beacond_is none options serve check-config prune' -l min-free-disk -x -d 'the oldest events are erased while its disk has less room; 0: never'
 complete -c beacond -n '__beacond_is none options serve check-config import rejects prune forget' -l synchronous -x -a 'full normal off' -d 'full, normal or off: what of the data is on the disk when 200 is sent'
-complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats ready' -l log-level -x -a 'error warn info debug' -d 'error, warn, info or debug'
-complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats ready' -l log-format -x -a 'auto text json journal' -d 'auto, text, json or journal'
-complete -c beacond -n '__beacond_first; and __beacond_is none serve check-config import export tail rejects prune forget backup check stats completion default-config ready' -l help -d 'tell how it is used'
+complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats query ready' -l log-level -x -a 'error warn info debug' -d 'error, warn, info or debug'
+complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats query ready' -l log-format -x -a 'auto text json journal' -d 'auto, text, json or journal'
+complete -c beacond -n '__beacond_first; and __beacond_is none serve check-config import export tail rejects prune forget backup check stats query ready completion default-config' -l help -d 'tell how it is used'
 complete -c beacond -n '__beacond_is none' -l version -d 'tell which version it is'

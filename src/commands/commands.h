@@ -48,6 +48,9 @@ extern const struct command command_check;
 /* Tells what a database holds and how large it is. */
 extern const struct command command_stats;
 
+/* Answers a ready question, or one in SQL, about what the database holds. */
+extern const struct command command_query;
+
 /* Writes the events of a window to a file or to standard output. */
 extern const struct command command_export;
 

@@ -79,13 +79,14 @@ static bool completion_has(const char *words, const char *word, size_t len)
 
 void completion_words(const struct command *command, const char *first, char *words, size_t size)
 {
-    const char *const *word = command->usage.words;
+    const char *word;
     words[0] = '\0';
-    for (; word != NULL && *word != NULL; word++) {
-        size_t len = strcspn(*word, " ");
-        const char *found = first == NULL ? *word : "";
-        if (first != NULL && strlen(first) == len && strncmp(first, *word, len) == 0)
-            found = *word + len + ((*word)[len] == ' ');
+    for (size_t n = 0; command->usage.word != NULL && (word = command->usage.word(n)) != NULL;
+         n++) {
+        size_t len = strcspn(word, " ");
+        const char *found = first == NULL ? word : "";
+        if (first != NULL && strlen(first) == len && strncmp(first, word, len) == 0)
+            found = word + len + (word[len] == ' ');
         len = strcspn(found, " ");
         if (len > 0 && !completion_has(words, found, len))
             completion_add(words, size, found, len);
@@ -111,20 +112,28 @@ void completion_escape(FILE *out, const char *text, const char *special, const c
     }
 }
 
+static const struct {
+    const char *name;
+    void (*write)(FILE *out);
+} completion_shells[] = {
+    {"bash", completion_bash},
+    {"zsh", completion_zsh},
+    {"fish", completion_fish},
+};
+
+enum { COMPLETION_SHELLS = sizeof completion_shells / sizeof completion_shells[0] };
+
+static const char *completion_shell(size_t n)
+{
+    return n < COMPLETION_SHELLS ? completion_shells[n].name : NULL;
+}
+
 static int completion_run(const struct options *options, const struct arguments *arguments)
 {
-    static const struct {
-        const char *shell;
-        void (*write)(FILE *out);
-    } shells[] = {
-        {"bash", completion_bash},
-        {"zsh", completion_zsh},
-        {"fish", completion_fish},
-    };
     (void)options;
-    for (size_t i = 0; i < sizeof shells / sizeof shells[0]; i++) {
-        if (strcmp(arguments->operands[0], shells[i].shell) == 0) {
-            shells[i].write(stdout);
+    for (size_t i = 0; i < COMPLETION_SHELLS; i++) {
+        if (strcmp(arguments->operands[0], completion_shells[i].name) == 0) {
+            completion_shells[i].write(stdout);
             return COMMAND_OK;
         }
     }
@@ -133,7 +142,6 @@ static int completion_run(const struct options *options, const struct arguments 
     return COMMAND_USAGE;
 }
 
-static const char *const completion_shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const completion_options[] = {NULL};
 
 const struct command command_completion = {
@@ -141,7 +149,7 @@ const struct command command_completion = {
     .help = "print what makes a shell complete command lines",
     .usage = {.options = completion_options,
               .operands = "bash | zsh | fish",
-              .words = completion_shells,
+              .word = completion_shell,
               .least = 1,
               .most = 1,
               .bare = true},

@@ -141,7 +141,7 @@ static void completion_bash_flags(FILE *out)
 static void completion_bash_words(FILE *out)
 {
     const struct command *command;
-    char first[512], second[512];
+    char first[1024], second[1024];
     for (size_t i = 0; (command = commands_nth(i)) != NULL; i++) {
         if (completion_takes_files(command))
             fprintf(out, "        %s:%s) value=files ;;\n", command->name,

@@ -89,7 +89,7 @@ static void completion_fish_flag(FILE *out, const struct completion_flag *flag)
 
 static void completion_fish_operands(FILE *out, const struct command *command)
 {
-    char first[512], second[512];
+    char first[1024], second[1024];
     if (completion_takes_files(command))
         fprintf(out, "complete -c beacond -n '__beacond_is %s%s' -F\n", command->name,
                 command->usage.most > 1 ? "" : "; and __beacond_behind");

@@ -63,7 +63,7 @@ static void completion_zsh_flag(FILE *out, const struct completion_flag *flag)
 
 static void completion_zsh_operands(FILE *out, const struct command *command)
 {
-    char first[512], second[512];
+    char first[1024], second[1024];
     if (completion_takes_files(command))
         fprintf(out, "            '%s:file:_files'\n", command->usage.most > 1 ? "*" : "1");
     completion_words(command, NULL, first, sizeof first);

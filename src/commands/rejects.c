@@ -275,7 +275,11 @@ static const char *const rejects_options[] = {
     "config",    "database",    "log-level",        "log-format",    "synchronous", "max-event",
     "max-depth", "max-rejects", "max-rejects-size", "receipts-size", NULL};
 
-static const char *const rejects_words[] = {"list", "retry all", "drop all", NULL};
+static const char *rejects_word(size_t n)
+{
+    static const char *const words[] = {"list", "retry all", "drop all", NULL};
+    return n < sizeof words / sizeof words[0] ? words[n] : NULL;
+}
 
 const struct command command_rejects = {
     .name = "rejects",
@@ -283,7 +287,7 @@ const struct command command_rejects = {
     .usage = {.flags = rejects_flags,
               .options = rejects_options,
               .operands = "[list | retry NUMBER... | retry all | drop NUMBER... | drop all]",
-              .words = rejects_words,
+              .word = rejects_word,
               .most = REJECTS_MOST},
     .run = rejects_run,
 };

@@ -24,12 +24,13 @@ struct arguments_flag {
 struct arguments_usage {
     const struct arguments_flag *flags; /* ended by one without a name; NULL for none */
     const char *const *options; /* of the table, those that apply, ended by NULL; NULL: all */
-    const char *operands;     /* for the help, what stands behind the options: "FILE..."; or NULL */
-    const char *const *words; /* what operands may be, for completion: "list", "retry all" (all is
-                               * one that may stand behind retry), ended by NULL; or NULL */
-    size_t least, most;       /* operands */
-    bool serves;              /* it needs keys and listening addresses to be in order */
-    bool bare;                /* environment and config file do not concern it, and may be wrong */
+    const char *operands; /* for the help, what stands behind the options: "FILE..."; or NULL */
+    /* For completion, what operands may be, the n-th of all; NULL past the end: "list", "retry all"
+     * (all may stand behind retry). NULL: nothing is known. */
+    const char *(*word)(size_t n);
+    size_t least, most; /* operands */
+    bool serves;        /* it needs keys and listening addresses to be in order */
+    bool bare;          /* environment and config file do not concern it, and may be wrong */
 };
 
 struct arguments {

@@ -9,7 +9,8 @@ import stat
 import threading
 
 from disks import gone, tiny_disk
-from harness import NOW, Daemon, Rows, begin, case, directory, equal, event, finish, main, poll, run, shell, sql
+from harness import (NOW, PATIENCE, Daemon, Rows, begin, case, directory, equal, event, finish, main, poll, run,
+                     shell, sql)
 
 BIG = 16  # MB: at 32 MB a second, while commits are made, long enough to be interrupted
 
@@ -306,7 +307,7 @@ def what_was_changed_in_the_shell_is_copied_and_counted():
     file = os.path.join(directory(), "copy.db")
     command = begin("backup", file, "--database", daemon.database)
     poll(lambda: glob.glob(file + "*"), "the file")
-    connection = sqlite3.connect(daemon.database, isolation_level=None, timeout=20)
+    connection = sqlite3.connect(daemon.database, isolation_level=None, timeout=PATIENCE)
     connection.execute("delete from events where id like 'gone%'")
     connection.close()
     code, out, err = finish(command)

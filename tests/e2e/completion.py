@@ -48,6 +48,9 @@ def _lines():
              ("beacond rejects --limit 3 drop ", ["all"]), ("beacond rejects --limit list ", ["list", "retry", "drop"]),
              ("beacond completion ", list(SHELLS)), ("beacond completion f", ["fish"]),
              ("beacond --log-level debug --log-f", ["--log-format"])]
+    queries = [line.split()[0] for line in run("query").stdout.decode().splitlines() if re.match("[a-z]", line)]
+    assert len(queries) > 5, queries
+    lines.append(("beacond query ", queries))
     table = _told()
     lines.append(("beacond --", ["--" + flag for flag in table] + ["--help", "--version"]))
     lines.append(("beacond --listen 127.0.0.1:1 --", ["--" + flag for flag in table]))

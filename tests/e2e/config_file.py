@@ -28,18 +28,19 @@ def _before(folder):
     place = os.path.dirname(_place())
     if not shutil.which("bwrap"):
         raise Skip("no bwrap")
-    command, at = ["bwrap", "--die-with-parent"], "/"
-    # What stands beside the folders on the way stays what it is.
-    for name in place.split("/")[1:]:
-        for other in os.listdir(at) if os.path.isdir(at) else []:
-            path = os.path.join(at, other)
-            if os.path.islink(path):
-                command += ["--symlink", os.readlink(path), path]
-            elif other != name and path not in ("/dev", "/proc"):
-                command += ["--bind-try", path, path]
-        at = os.path.join(at, name)
-        command += ["--perms", "0755", "--dir", at]
-    command += ["--dev", "/dev", "--proc", "/proc", "--bind", folder, place]
+    command = ["bwrap", "--die-with-parent", "--bind", "/", "/"]
+    at = place
+    while not os.path.isdir(at):
+        at = os.path.dirname(at)
+    if at != place:
+        # A folder for it can be made in a place of ours alone: one that has all that is beside.
+        command += ["--perms", "0755", "--tmpfs", at]
+        for path in (os.path.join(at, name) for name in os.listdir(at)):
+            command += ["--symlink", os.readlink(path), path] if os.path.islink(path) else ["--bind-try", path, path]
+        while (missing := os.path.relpath(place, at)) != ".":
+            at = os.path.join(at, missing.split("/")[0])
+            command += ["--perms", "0755", "--dir", at]
+    command += ["--bind", folder, place, "--dev", "/dev", "--proc", "/proc"]
     tried = subprocess.run([*command, "/bin/true"], capture_output=True, text=True)
     if tried.returncode:
         raise Skip("bwrap may not: " + tried.stderr.strip())

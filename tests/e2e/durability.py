@@ -11,7 +11,7 @@ import struct
 import subprocess
 import threading
 
-from harness import (NOW, SLOW, Daemon, Skip, Wire, WriteLock, batch, case, directory, equal, event, main,
+from harness import (NOW, PATIENCE, SLOW, Daemon, Skip, Wire, WriteLock, batch, case, directory, equal, event, main,
                      poll, scale, sql)
 
 POST = b"POST /_tracker/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
@@ -245,7 +245,7 @@ def an_answer_being_sent_at_sigterm_is_finished():
     daemon.save([event(NOW + n, n) for n in range(count)], packed=True)
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-    sock.settimeout(60)
+    sock.settimeout(PATIENCE)
     sock.connect(("127.0.0.1", int(daemon.address.rsplit(":", 1)[1])))
     sock.sendall(b"GET /_tracker HTTP/1.1\r\nHost: localhost\r\n\r\n")
     wire = Wire(sock)

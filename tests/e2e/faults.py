@@ -12,7 +12,7 @@ import threading
 import time
 
 from disks import gone, tiny_disk
-from harness import NOW, Daemon, WriteLock, batch, case, equal, event, main, poll, shell
+from harness import NOW, PATIENCE, Daemon, WriteLock, batch, case, equal, event, main, poll, shell
 
 ORIGIN = {"Origin": "http://localhost:5173"}
 
@@ -109,7 +109,7 @@ def a_full_disk_within_the_hold_is_not_noticed():
         # Full: the next one waits. Whether it does is seen from the log line that tells of it.
         daemon.wait_log(r" (warn|error) ")
         resize(64 << 20)
-        sender.join(60)
+        sender.join(PATIENCE)
         equal(answers, [200] * 120)
         check_kept(daemon, ledger.acked)
         daemon.stop()

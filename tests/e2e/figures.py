@@ -10,7 +10,7 @@ import resource
 import signal
 import urllib.parse
 
-from harness import (NOW, Daemon, Rows, Skip, batch, case, equal, event, main, poll, repeated, run, scale,
+from harness import (NOW, Daemon, Rows, Skip, batch, becomes, case, equal, event, main, poll, repeated, run, scale,
                      shell, stamp)
 from tally import STEPS
 from world import LONG, SEED
@@ -220,6 +220,11 @@ def most(values, number):
     return [list(pair) for pair in known] + ([[None, left]] if left else [])
 
 
+def wait_cached(daemon, count):
+    """Until the cache, which begins somewhere above what is stored, has all of it."""
+    becomes(lambda: ask(daemon)["cache"]["events"], count, "events of the cache")
+
+
 @case
 def values_are_counted_over_what_the_cache_has_of_the_window():
     dice, daemon, rows = random.Random(SEED), Daemon(), Rows()
@@ -231,6 +236,7 @@ def values_are_counted_over_what_the_cache_has_of_the_window():
         held.append((NOW - dice.randrange(100000), {name: value for name, value in members.items() if value}))
     for n in range(0, len(held), 500):
         daemon.save([typed(ms, n + k, **members) for k, (ms, members) in enumerate(held[n:n + 500])])
+    wait_cached(daemon, len(held))
     for since, until, number in [(None, None, 5), (None, None, 100), (None, NOW - 50000, 3), (NOW - 70001, NOW - 70001, 1),
                                  (NOW - 60000, NOW - 20000, 20), (NOW + 1, None, 9)]:
         with rows((since, until, number)):
@@ -243,12 +249,12 @@ def values_are_counted_over_what_the_cache_has_of_the_window():
                 expected[name] = most([members.get(name) for _, members in inside], number)
             equal(got["values"], expected)
     rows.check()
-    equal(ask(daemon)["cache"]["events"], len(held))
     # What is no string, or too long to be shown, or no Unicode.
     other = Daemon()
     other.save([typed(NOW, 1, type=7, level="x" * 201, appId="x" * 200),
                 b'{"timestamp":"%s","type":"\\ud800","level":"in\\u0066o"}' % stamp(NOW).encode(),
                 b'{"timestamp":"%s","type":"lost","type":"click"}' % stamp(NOW - 1).encode()])
+    wait_cached(other, 3)
     got = ask(other, values=9)["values"]
     equal((got["counted"], got["since"]), (3, label(NOW - 1)))
     equal(got["appId"], [["x" * 200, 1], [None, 2]])
@@ -262,6 +268,7 @@ def values_of_more_than_the_cache_has_say_since_when():
     daemon, step = Daemon(cache_events=500), 1000
     for n in range(0, 5000, step):
         daemon.save([typed(NOW + k, k, type="old" if k < 3000 else "new") for k in range(n, n + step)])
+    poll(lambda: 500 <= ask(daemon)["cache"]["events"] <= 1524, "the cache to be full")
     got = ask(daemon, values=3)
     equal((got["events"], got["total"]), (5000, 5000))
     values, cache = got["values"], got["cache"]
@@ -414,6 +421,7 @@ def what_is_erased_is_out_of_the_steps():
     equal(run("forget", "--user", "user1", "--database", daemon.database).returncode, 0)
     held = [(ms, user) for ms, user in held if user != "user1"]
     check(daemon, daemon.connection(), [ms for ms, _ in held], None, None, "day")
+    wait_cached(daemon, 160)
     values = ask(daemon, values=9)["values"]
     equal((values["counted"], values["type"]), (160, [["user0", 80], ["user2", 80]]))
     old = 1000000000000  # 2001
@@ -422,6 +430,7 @@ def what_is_erased_is_out_of_the_steps():
     done = run("prune", "--older-than", "3650d", "--database", daemon.database)
     equal(done.returncode, 0, done.stderr)
     check(daemon, daemon.connection(), [ms for ms, _ in held], None, None, "hour")
+    wait_cached(daemon, 160)
     equal(ask(daemon, values=9)["values"]["counted"], 160)
 
 

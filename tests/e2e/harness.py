@@ -15,10 +15,10 @@ it by SIGTERM, and the case fails if that does not end with exit code 0, if the 
 itself, or if a sanitizer reported anything. Whatever happens, no process outlives the tests.
 
 Nothing here sleeps to synchronise: wait for a line of the log (Daemon.wait_log), or poll a fact
-with a deadline (poll()).
+with a deadline (poll(), becomes()): the very fact that is asserted, for another may come true before it.
 
-The parts: case/main, Skip, Rows · Daemon · Response, Wire (exact bytes over a socket) · event(),
-batch(), sliced() (the raw texts of the events of an answer), original() · poll, scale.
+The parts: case/case_of_time/main, Skip, Rows · Daemon · Response, Wire (exact bytes over a socket) · event(),
+batch(), sliced() (the raw texts of the events of an answer), original() · poll, becomes, scale.
 """
 
 import atexit
@@ -62,7 +62,7 @@ SLOW = os.environ.get("BEACOND_SLOW", "") not in ("", "0") or SANITIZED
 BRIEF = os.environ.get("BEACOND_TEST_BRIEF", "") == "1"
 TLS = os.environ.get("BEACOND_TEST_TLS", "") not in ("", "0")
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
-PATIENCE = 120 if SLOW else 20  # seconds until something that must happen has not happened
+PATIENCE = 300 if SLOW else 60  # seconds until something that must happen has not happened. Only a failure takes them
 
 # What sending fails with when the peer has closed already.
 BROKEN = (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
@@ -117,10 +117,21 @@ def poll(fact, what, patience=None):
             return value
         for daemon in _daemons:
             if not daemon._done and not daemon.alive():
-                raise AssertionError("waiting for: %s; the daemon has died" % what)
+                raise Grave("waiting for: %s; the daemon has died" % what)
         if time.monotonic() > deadline:
             raise AssertionError("waited in vain for: " + what)
         time.sleep(0.005)
+
+
+def becomes(look, expected, what=""):
+    """Waits until look() gives what is expected: for facts that come true one after the other, such as the
+    figures of one event. What it gave last is told in vain."""
+    got = []
+    try:
+        poll(lambda: got.append(look()) or got[-1] == expected, what)
+    except AssertionError:
+        equal(got[-1], expected, what or "waited in vain")
+        raise
 
 
 def equal(got, expected, what=""):
@@ -156,6 +167,7 @@ def short(value):
 # --- the runner -------------------------------------------------------------------------------
 
 _cases = []
+_tries = {}        # of a case, where they are more than one
 _daemons = []      # started in the current case
 _directories = []
 
@@ -163,6 +175,25 @@ _directories = []
 def case(function):
     _cases.append(function)
     return function
+
+
+def case_of_time(function):
+    """A case that can only be played in time: something must be sent, or answered, before a short deadline
+    of the daemon's, and a machine that is busy with other things may take longer. It may be played three
+    times; what is broken fails in each. A sanitizer's report or a daemon's death are never passed over."""
+    _tries[function] = 3
+    return case(function)
+
+
+_grave = []  # of the present try
+
+
+class Grave(Exception):
+    """What no further try makes good, whoever catches it."""
+
+    def __init__(self, what):
+        super().__init__(what)
+        _grave.append(what)
 
 
 def main():
@@ -187,7 +218,22 @@ def main():
 
 
 def _run(function):
+    for left in reversed(range(_tries.get(function, 1))):
+        trouble, skip = _play(function)
+        if left == 0 or not trouble or _grave:
+            break
+        print("# not in time, once more: " + trouble[0].splitlines()[-1].encode("ascii", "replace").decode(), flush=True)
+    if trouble:
+        for line in "\n".join(trouble).splitlines():
+            print("# " + line.encode("ascii", "backslashreplace").decode())
+        return "not ok", ""
+    return "ok", skip
+
+
+def _play(function):
+    """What went wrong (nothing: an empty list), and why it was skipped."""
     trouble, skip = [], ""
+    del _grave[:]
     try:
         function()
     except Skip as reason:
@@ -202,11 +248,7 @@ def _run(function):
         if trouble:
             trouble.append("log of %s:\n%s" % (daemon.pid, daemon.log_tail()))
     _clean()
-    if trouble:
-        for line in "\n".join(trouble).splitlines():
-            print("# " + line.encode("ascii", "backslashreplace").decode())
-        return "not ok", ""
-    return "ok", skip
+    return trouble, skip
 
 
 @atexit.register
@@ -375,7 +417,7 @@ class Daemon:
             if not self.alive():
                 code = self.wait()
                 self._check_sanitizers()
-                raise AssertionError("the daemon ended by itself, exit code %d" % code)
+                raise Grave("the daemon ended by itself, exit code %d" % code)
             self.signal()
             code = self.wait()
             self._check_sanitizers()
@@ -409,7 +451,7 @@ class Daemon:
         with self._changed:
             for line in self.lines:
                 if SANITIZERS.search(line):
-                    raise AssertionError("sanitizer: " + line.decode("utf-8", "replace"))
+                    raise Grave("sanitizer: " + line.decode("utf-8", "replace"))
 
     # Talks.
 

@@ -227,7 +227,7 @@ def malformed_requests_are_refused_just_so_when_they_arrive_in_pieces():
 
 @case
 def long_heads_within_the_limit_are_taken_however_they_arrive():
-    daemon = Daemon()
+    daemon = Daemon(head_timeout="10m")
     for count in (100, 300, 600, 1200):
         data = get(b"\r\n".join(b"X-%d: y" % n for n in range(count)))
         assert len(data) < 16384

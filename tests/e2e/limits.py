@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 
-from harness import (NOW, PATIENCE, SLOW, Connection, Daemon, Rows, Wire, batch, case, directory,
+from harness import (NOW, PATIENCE, SLOW, Connection, Daemon, Rows, Wire, batch, case, case_of_time, directory,
                      equal, event, main, parse_address, poll, scale)
 
 PAGE = "http://localhost:5173"
@@ -82,7 +82,7 @@ def a_head_that_takes_too_long_is_answered_408():
                  lambda wire: wire.send(PING[:-2]),
                  lambda wire: trickle(wire, PING[:-2] + b"X: " + b"y" * 4000),
                  lambda wire: trickle(wire, PING[:-2] + b"X: y\r\n" * 1000)):
-        wire, began = daemon.wire(), time.monotonic()
+        began, wire = time.monotonic(), daemon.wire()
         send(wire)
         answer = wire.response()
         assert time.monotonic() - began >= 0.29, "too early"
@@ -103,7 +103,7 @@ def a_body_that_takes_too_long_is_answered_408():
                               ("chunked", head(Transfer_Encoding="chunked"), b""),
                               ("chunks byte by byte", head(Transfer_Encoding="chunked"), chunk * 10),
                               ("inside a chunk", head(Transfer_Encoding="chunked") + chunk[:100], b"")]:
-        wire, began = daemon.wire(), time.monotonic()
+        began, wire = time.monotonic(), daemon.wire()
         wire.send(start)
         if rest:
             trickle(wire, rest)
@@ -122,7 +122,7 @@ def a_body_that_takes_too_long_is_answered_408():
     equal(daemon.total(), 0)
 
 
-@case
+@case_of_time
 def the_deadlines_begin_anew_with_each_request():
     daemon = Daemon(head_timeout="1600ms", body_timeout="1600ms", timeout="1h")
     wire = daemon.wire()
@@ -138,24 +138,23 @@ def the_deadlines_begin_anew_with_each_request():
     equal(daemon.total(), 2)
 
 
-@case
+@case_of_time
 def a_silent_connection_is_closed():
     daemon = Daemon(timeout="500ms", head_timeout="1h", body_timeout="1h")
     before = sockets(daemon)
     for name, sent, answers in [("nothing was ever sent", b"", 0), ("after a request", PING, 1),
                                 ("after several", PING + post([event()]) + PING, 3),
                                 ("half a head", PING[:20], None), ("half a body", head(Content_Length=9), None)]:
-        wire, began = daemon.wire(), time.monotonic()
+        began, wire = time.monotonic(), daemon.wire()
         wire.send(sent)
         for _ in range(answers or 0):
             equal(wire.response().status, 200, name)
-            began = time.monotonic()
         assert wire.at_end(), name
         assert time.monotonic() - began >= 0.4, name + ": too early"
     poll(lambda: sockets(daemon) == before, "the sockets to be closed")
 
 
-@case
+@case_of_time
 def who_sends_now_and_then_is_not_silent():
     daemon = Daemon(timeout="1500ms")
     wire = daemon.wire()
@@ -187,17 +186,17 @@ def reader(daemon, small=True):
     return Wire(sock).send(head("GET", "/_tracker"))
 
 
-@case
+@case_of_time
 def who_reads_nothing_is_cut_off():
     daemon = Daemon(timeout="1s", drain="0s")
     before = sockets(daemon)
     filled(daemon)
     poll(lambda: sockets(daemon) == before, "the writers to be gone")
+    began = time.monotonic()
     wires = [reader(daemon) for _ in range(5)]
     poll(lambda: sockets(daemon) == before + 5, "the readers to be let in")
-    began = time.monotonic()
     poll(lambda: sockets(daemon) == before, "the readers to be cut off")
-    assert time.monotonic() - began >= 0.7, "cut off before the time"
+    assert time.monotonic() - began >= 0.95, "cut off before the time"
     for wire in wires:
         try:
             raise SystemError("a whole answer: %r" % wire.response())
@@ -206,7 +205,7 @@ def who_reads_nothing_is_cut_off():
     equal(daemon.get("/health").status, 200)
 
 
-@case
+@case_of_time
 def who_reads_slowly_but_steadily_is_not():
     daemon = Daemon(timeout="1s", drain="0s")
     filled(daemon)
@@ -302,6 +301,7 @@ def out_of_descriptors_it_waits_and_recovers():
     daemon = Daemon(threads=2, readers=1, timeout="1h", preexec=few_files(limit))
     wires = [daemon.wire().send(post([event()])) for _ in range(24)]
     daemon.wait_log(r"can't accept a connection")
+    poll(lambda: any(served(wire) for wire in wires), "those who are in to be served")
     assert idle_cpu(daemon, 1) < BUSY_NS, "it spins without descriptors"
     assert descriptors(daemon) >= limit - 1, "%d of %d" % (descriptors(daemon), limit)
     done = [wire for wire in wires if served(wire)]
@@ -311,7 +311,8 @@ def out_of_descriptors_it_waits_and_recovers():
         equal(wire.response().status, 200)
     wire = done[0]
     wire.send(head("GET", "/_tracker?limit=5"))
-    equal(wire.response().json()["total"], len(done))
+    total = wire.response().json()["total"]
+    assert len(done) <= total <= sum(one in done or served(one) for one in wires), total
     # And whoever waits is let in as soon as others go.
     left = list(wires)
     while left:
@@ -561,13 +562,13 @@ class From(Connection):
 
 @case
 def events_are_counted_per_address():
-    daemon = Daemon(limit_events=10)
+    daemon, began = Daemon(limit_events=10), time.monotonic()
     noisy, other = From(daemon, "127.0.0.1"), From(daemon, "127.0.0.2")
     # Ten seconds' worth may come at once, and the batch that goes beyond is still taken whole.
     equal(noisy.post([event() for _ in range(99)]).status, 200)
     equal(noisy.post([event() for _ in range(201)]).status, 200)
     after = check_later(noisy.post([event()]), 429)
-    assert 15 <= after <= 21, "Retry-After %d for a debt of 20 s" % after
+    assert 19 - (time.monotonic() - began) <= after <= 21, "Retry-After %d for a debt of 20 s" % after
     check_later(noisy.post([event()], [("Content-Encoding", "gzip")]), 429)
     equal(other.post([event()]).status, 200)
     # A new connection is no new client.
@@ -578,13 +579,13 @@ def events_are_counted_per_address():
     equal(daemon.total(), 301)
 
 
-@case
+@case_of_time
 def what_is_refused_or_stored_already_counts_too():
     for name, texts in [("rejects", [b"0"] * 200), ("retries", None)]:
         daemon = Daemon(limit_events=10)
         client = From(daemon, "127.0.0.1")
         if texts is None:
-            texts = [event() for _ in range(60)]
+            texts = [event() for _ in range(99)]
             equal(client.post(texts).status, 200, name)
         equal(client.post(texts).status, 200, name)
         check_later(client.post([event()]), 429)
@@ -592,12 +593,12 @@ def what_is_refused_or_stored_already_counts_too():
 
 @case
 def bytes_are_counted_per_address():
-    daemon = Daemon(limit_bytes=1000)
+    daemon, began = Daemon(limit_bytes=1000), time.monotonic()
     noisy, other = From(daemon, "127.0.0.1"), From(daemon, "127.0.0.2")
     equal(noisy.post(b'{"events":[]}' + b" " * 9000).status, 200)
     equal(noisy.post(b'{"events":[]}' + b" " * 20000).status, 200)
     after = check_later(noisy.post([event()]), 429)
-    assert 15 <= after <= 20, after
+    assert 18 - (time.monotonic() - began) <= after <= 20, after
     check_later(noisy.post(b'{"events":[]}' + b" " * 200000), 429)
     equal(noisy.request("GET", "/_tracker/ping").status, 200)
     equal(other.post([event()]).status, 200)
@@ -613,16 +614,16 @@ def bytes_are_counted_per_address():
     check_later(fourth.post([event()]), 429)
 
 
-@case
+@case_of_time
 def who_waits_as_told_may_send_again():
-    daemon = Daemon(limit_events=1000)
+    daemon = Daemon(limit_events=100)
     client = From(daemon, "127.0.0.1")
-    equal(client.post([event() for _ in range(11500)]).status, 200)
+    equal(client.post([event() for _ in range(1300)]).status, 200)
     began = time.monotonic()
     after = check_later(client.post([event()]), 429)
-    assert after <= 2, after
+    assert after <= 4, after
     poll(lambda: client.post([event()]).status == 200, "the limit to be over")
-    assert time.monotonic() - began < after + scale(1, 20), "longer than told"
+    assert time.monotonic() - began < after + 20, "longer than told"
 
 
 # Whose word is believed, with which header configured: the peer, what it sends, whom that counts as.

@@ -8,7 +8,7 @@ import socket
 import tempfile
 import zlib
 
-from harness import (NOW, SLOW, Daemon, case, equal, event, main, poll, scale, stamp)
+from harness import NOW, PATIENCE, SLOW, Daemon, case, equal, event, main, poll, scale, stamp
 
 COUNT = scale(2000000, 60000)
 ROOM = 16 << 20
@@ -64,7 +64,7 @@ class Reader:
         self.sock = socket.socket()
         if small:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.sock.settimeout(120)
+        self.sock.settimeout(PATIENCE)
         self.sock.connect(("127.0.0.1", int(daemon.address.rsplit(":", 1)[1])))
         # HTTP/1.0 has no chunks: what comes is the document.
         self.sock.sendall(b"GET /_tracker HTTP/1.0\r\nHost: localhost\r\n%s\r\n"

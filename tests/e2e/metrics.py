@@ -8,10 +8,11 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 
 from disks import gone, tiny_disk
-from harness import (NOW, Daemon, Rows, Skip, WriteLock, batch, begin, case, directory, equal, event, finish, main, poll,
-                     run, scale, shell)
+from harness import (NOW, Daemon, Rows, Skip, WriteLock, batch, becomes, begin, case, directory, equal, event,
+                     finish, main, poll, run, scale, shell)
 from prometheus import Bad, Scraper, flat, parse
 from sockets import Socket
 
@@ -54,10 +55,16 @@ def expect(scraper, before, expected, what=""):
         moved.update({k: v for k, v in scraper.moved(before).items() if not ALWAYS.match(k) and k != OWN})
         return moved == expected
     try:
-        poll(right, "figures", 5)
+        poll(right, "figures")
     except AssertionError:
         equal(moved, expected, what)
     note(scraper, moved)
+
+
+def moves(scraper, before, *names):
+    """These have moved by one since, whatever else has."""
+    becomes(lambda: {name: scraper.moved(before).get(name) for name in names}, dict.fromkeys(names, 1), "figures")
+    note(scraper, scraper.moved(before))
 
 
 def requests(route, status, count=1):
@@ -204,11 +211,8 @@ def an_event_that_the_database_refuses_is_counted():
     poll(lambda: [line for line in daemon.log() if "by another program" in line], "it to be noticed")
     before = scrape()
     daemon.post([event(payload='"POISON"'), event()])
-    moved = poll(lambda: (lambda m: m if "beacond_events_saved_total" in m else None)(scrape.moved(before)), "a commit")
-    equal(moved['beacond_events_rejected_total{reason="refused by the database"}'], 1)
-    equal(moved["beacond_events_saved_total"], 1)
-    equal(moved['beacond_log_lines_total{level="warn"}'], 1)
-    note(scrape, moved)
+    moves(scrape, before, 'beacond_events_rejected_total{reason="refused by the database"}',
+          "beacond_events_saved_total", 'beacond_log_lines_total{level="warn"}')
 
 
 @case
@@ -272,7 +276,7 @@ def reads_are_counted_by_where_their_events_came_from():
     daemon.save([event()])
     before = scrape()
     daemon.read()
-    equal(scrape.moved(before)['beacond_reads_total{source="database"}'], 1)
+    moves(scrape, before, 'beacond_reads_total{source="database"}')
     equal([name for name in scrape() if "cache_" in name], [], "no cache, no figures of it")
 
 
@@ -283,15 +287,13 @@ def websockets_and_feeds_are_counted():
     one = Socket(daemon)
     expect(scrape, before, merged(requests("websocket", 101), {"beacond_websockets_opened_total": 1,
                                                                "beacond_connections_accepted_total": 1}))
-    equal((scrape()["beacond_websockets"], scrape()["beacond_connections"]), (1, 2))
+    becomes(lambda: (scrape()["beacond_websockets"], scrape()["beacond_connections"]), (1, 2))
     before, texts = scrape(), [event(), event()]
     one.save(texts)
+    expected = merged(committed(2, saved=2), read_in("websocket", 1, 2, 0), {"beacond_websocket_messages_total": 1})
+    becomes(lambda: {name: count for name, count in scrape.moved(before).items() if name in expected}, expected)
     moved = scrape.moved(before)
-    size = moved.pop('beacond_ingest_bytes_total{way="websocket"}')
-    assert size >= len(batch(texts)) - 20, size
-    for name, count in merged(committed(2, saved=2), read_in("websocket", 1, 2, 0),
-                              {"beacond_websocket_messages_total": 1}).items():
-        equal(moved[name], count, name)
+    assert moved['beacond_ingest_bytes_total{way="websocket"}'] >= len(batch(texts)) - 20, moved
     note(scrape, moved)
     poll(lambda: scrape()["beacond_cache_floor_age_seconds"] == float("inf"), "the cache to hold all")
     before = scrape()
@@ -300,13 +302,12 @@ def websockets_and_feeds_are_counted():
     before = scrape()
     one.save([event()])
     one.wait_pushes(1)
-    equal(scrape.moved(before)["beacond_pushes_total"], 1)
-    note(scrape, scrape.moved(before))
+    moves(scrape, before, "beacond_pushes_total")
     one.close()
     poll(lambda: scrape()["beacond_websockets"] == 0, "it to be gone")
     feed = daemon.wire().send(b"GET /_tracker/tail HTTP/1.1\r\nHost: localhost\r\n\r\n")
     poll(lambda: scrape()["beacond_feeds"] == 1, "the feed to be counted")
-    equal(scrape()['beacond_http_requests_total{route="tail",status="200"}'], 1)
+    becomes(lambda: scrape()['beacond_http_requests_total{route="tail",status="200"}'], 1)
     feed.close()
     poll(lambda: scrape()["beacond_feeds"] == 0 and scrape()["beacond_connections"] == 1, "it to be gone")
 
@@ -318,9 +319,7 @@ def a_push_that_is_lost_is_counted():
     before = scrape()
     daemon.save([event(payload='"%s"' % ("x" * 9000)) for _ in range(20)])
     slow.wait_lost()
-    moved = scrape.moved(before)
-    equal(moved["beacond_pushes_lost_total"], 1)
-    note(scrape, moved)
+    moves(scrape, before, "beacond_pushes_lost_total")
 
 
 @case
@@ -340,29 +339,31 @@ def what_waits_is_counted_and_so_is_what_fails():
         poll(lambda: scrape.moved(before).get('beacond_ingest_held_total{way="http"}') == 1, "a request to wait")
         poll(lambda: scrape()["beacond_commit_failures_total"] > 0, "a commit to fail")
         note(scrape, scrape.moved(before))
-        shown = scrape()
+        becomes(lambda: (scrape()["beacond_ready"], scrape()['beacond_log_lines_total{level="error"}']), (0, 1))
+        shown = poll(lambda: (lambda s: s["beacond_commit_failing_since_timestamp_seconds"] and s)(scrape()), "since when")
         equal(shown["beacond_queue_limit_bytes"], 1024)
-        assert abs(shown["beacond_commit_failing_since_timestamp_seconds"] - shown["process_start_time_seconds"]) < 100
-        equal((shown["beacond_ready"], shown['beacond_log_lines_total{level="error"}']), (0, 1))
+        since = shown["beacond_commit_failing_since_timestamp_seconds"]
+        assert shown["process_start_time_seconds"] - 2 <= since <= time.time() + 2, since
         for wire in wires:
             equal(wire.response().status, 503)
     equal(one.ack(), 1)
-    shown = scrape()
-    equal((shown["beacond_ready"], shown["beacond_commit_failing_since_timestamp_seconds"]), (1, 0))
-    equal(shown['beacond_http_requests_total{route="ingest",status="503"}'], 2)
+    becomes(lambda: [scrape()[name] for name in (
+        "beacond_ready", "beacond_commit_failing_since_timestamp_seconds",
+        'beacond_http_requests_total{route="ingest",status="503"}')], [1, 0, 2])
 
 
 @case
 def the_limit_of_an_address_is_counted():
     daemon, scrape = watched(limit_events=10)
     poll(lambda: daemon.post([event() for _ in range(50)]).status == 429, "the limit")
-    equal(scrape()['beacond_http_requests_total{route="ingest",status="429"}'], 1)
+    becomes(lambda: scrape()['beacond_http_requests_total{route="ingest",status="429"}'], 1)
 
 
 @case
 def erasing_is_counted_and_retention_too():
     daemon, scrape = watched(retain="1h")
-    poll(lambda: scrape()["beacond_retention_runs_total"] > 0, "retention to look")
+    poll(lambda: scrape()["beacond_retention_runs_total"] > 0 and
+         scrape()["beacond_retention_last_success_timestamp_seconds"] > 0, "retention to look")
     shown = scrape()
     equal((shown["beacond_retention_failures_total"], shown["beacond_retention_disk_short"]), (0, 0))
     assert shown["beacond_retention_last_success_timestamp_seconds"] >= int(shown["process_start_time_seconds"])
@@ -372,7 +373,7 @@ def erasing_is_counted_and_retention_too():
     code, out, err = finish(begin("prune", "--database", daemon.database, "--before", "2100-01-01"))
     equal(code, 0, err)
     expect(scrape, before, {"beacond_events_erased_total": 5})
-    equal(scrape()["beacond_events_stored"], 0)
+    becomes(lambda: scrape()["beacond_events_stored"], 0)
 
 
 @case
@@ -393,10 +394,11 @@ def checkpoints_are_counted():
     # What is asked of the file system is ahead of what the writer tells of it.
     poll(lambda: scrape()["beacond_wal_bytes"] == 0 and scrape()["beacond_checkpoints_total"] >= 1,
          "the log to be put back when idle")
+    poll(lambda: scrape()["beacond_last_checkpoint_timestamp_seconds"] >= int(scrape()["process_start_time_seconds"]),
+         "the time of it")
+    becomes(lambda: scrape()["beacond_database_bytes"] == os.path.getsize(daemon.database), True, "the file's size")
     shown = scrape()
     equal(shown["beacond_checkpoint_failures_total"], 0)
-    assert shown["beacond_last_checkpoint_timestamp_seconds"] >= int(shown["process_start_time_seconds"])
-    equal(shown["beacond_database_bytes"], os.path.getsize(daemon.database))
     assert shown["beacond_disk_free_bytes"] > 0
     # The log may still be written, but not what lies further behind in the database.
     most = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE)[1]
@@ -406,7 +408,7 @@ def checkpoints_are_counted():
     resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (most, most))
     poll(lambda: scrape()["beacond_wal_bytes"] == 0, "the next one to work")
     note(scrape, ["beacond_checkpoints_total", "beacond_checkpoint_failures_total"])
-    equal(scrape()["beacond_checkpoint_stopped"], 0)
+    becomes(lambda: scrape()["beacond_checkpoint_stopped"], 0)
 
 
 @case
@@ -441,17 +443,20 @@ def under_load_no_figure_goes_down_and_in_the_end_all_agree():
     while any(thread.is_alive() for thread in threads) or scrapes == 0:
         scrape()
         scrapes += 1
-    shown, all_of = scrape(), 6 * rounds
-    equal(shown["beacond_events_saved_total"], all_of * each)
+    all_of = 6 * rounds
+    reads = [name for name in scrape() if name.startswith("beacond_reads_total")]
+    # An answer arrives before it is counted.
+    becomes(lambda: (lambda s: [s['beacond_http_requests_total{route="ingest",status="200"}'],
+                                s['beacond_http_request_duration_seconds_count{route="read"}'],
+                                sum(s[name] for name in reads), s["beacond_queue_bytes"],
+                                s["beacond_reads_under_way"]])(scrape()), [all_of, all_of, all_of, 0, 0])
+    becomes(lambda: scrape()["beacond_events_saved_total"], all_of * each)
+    shown = scrape()
     equal(shown["beacond_events_stored"], all_of * each)
     equal(shown['beacond_ingest_events_total{way="http"}'], all_of * each)
     equal(shown["beacond_commit_events_sum"], all_of * each)
     equal(shown["beacond_commit_batches_sum"], all_of)
-    equal(shown['beacond_http_requests_total{route="ingest",status="200"}'], all_of)
-    equal(shown['beacond_http_request_duration_seconds_count{route="read"}'], all_of)
-    equal(sum(v for k, v in shown.items() if k.startswith("beacond_reads_total")), all_of)
-    equal((shown["beacond_queue_bytes"], shown["beacond_reads_under_way"]), (0, 0))
-    equal(shown[OWN], scrapes)
+    assert shown[OWN] >= scrapes, shown[OWN]
 
 
 @case

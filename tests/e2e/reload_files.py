@@ -6,7 +6,7 @@ import shutil
 import socket
 
 import certs
-from harness import Rows, Skip, Wire, case, directory, equal, event, main, run
+from harness import PATIENCE, Rows, Skip, Wire, case, directory, equal, event, main, run
 from reloading import Configured
 
 FRAME = b"<!doctype html><title>%s</title>"
@@ -83,7 +83,7 @@ def the_names_of_admin_listen_change():
     address = [line for line in daemon.log() if line.endswith(" for admin")][0].split()[-3]
 
     def asked():
-        sock = socket.create_connection(address.rsplit(":", 1), timeout=20)
+        sock = socket.create_connection(address.rsplit(":", 1), timeout=PATIENCE)
         with sock:
             return Wire(sock).send(b"GET /livez HTTP/1.1\r\nHost: collector.example\r\n\r\n").response().status
 

@@ -20,7 +20,7 @@ import struct
 import termios
 import zlib
 
-from harness import PATIENCE, Wire, batch, equal, parse_address, short, sliced
+from harness import PATIENCE, Daemon, Wire, batch, equal, parse_address, short, sliced
 
 MORE, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 RSV1, RSV2, RSV3 = 4, 2, 1
@@ -397,6 +397,11 @@ class Socket:
             return sock.recv(1, socket.MSG_PEEK) == b""
         except ConnectionResetError:
             return True
+
+
+def unpinged(**options):
+    """A daemon that pings nobody: where machines are busy, who is not read for a while would seem dead."""
+    return Daemon(ping_interval="0s", **options)
 
 
 def narrow(daemon, room):

@@ -15,8 +15,8 @@ import termios
 import warnings
 
 import certs
-from harness import (NOW, SLOW, TLS, Daemon, Rows, Skip, Wire, WriteLock, batch, case, directory, equal, event,
-                     main, poll, run, scale, sliced)
+from harness import (NOW, PATIENCE, SLOW, TLS, Daemon, Rows, Skip, Wire, WriteLock, batch, case, case_of_time,
+                     directory, equal, event, main, poll, run, scale, sliced)
 from sockets import Socket, frame, narrow
 
 POST = b"POST /_tracker/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n%s\r\n"
@@ -170,7 +170,7 @@ def sessions_are_resumed_and_nothing_is_renegotiated():
     # s_client asks for it with a line "R"; the daemon does not take part.
     client = subprocess.Popen(["openssl", "s_client", "-connect", daemon.address, "-tls1_2"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    out = client.communicate(b"R\n", timeout=20)[0].decode("utf-8", "replace")
+    out = client.communicate(b"R\n", timeout=PATIENCE)[0].decode("utf-8", "replace")
     assert "RENEGOTIATING" in out and "Cipher is" in out, out[-600:]
     assert out.count("Verify return code") == 1, "renegotiated: " + out[-600:]
 
@@ -208,9 +208,9 @@ def what_is_no_tls_ends_and_is_told_at_debug_alone():
 
 # --- time and space ---------------------------------------------------------------------------
 
-@case
+@case_of_time
 def handshakes_and_records_that_stall_are_ended():
-    daemon, rows = begun(head_timeout="300ms", timeout="1h"), Rows()
+    daemon, rows = begun(head_timeout=scale("300ms", "2s"), timeout="1h"), Rows()
     hello = Peer(daemon)
     try:
         hello.tls.do_handshake()
@@ -264,9 +264,9 @@ def handshakes_and_records_that_stall_are_ended():
     rows.check()
 
 
-@case
+@case_of_time
 def idle_connections_are_closed_with_a_goodbye():
-    daemon = begun(timeout="300ms")
+    daemon = begun(timeout=scale("300ms", "2s"))
     peer = Peer(daemon).shake()
     peer.sendall(GET % (b"/ping", b""))
     wire = peer.wire()

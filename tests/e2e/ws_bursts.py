@@ -5,7 +5,8 @@ ack has arrived means them anew (CONTRACT.md 3 and 6)."""
 import os
 import random
 
-from harness import NOW, Daemon, WriteLock, batch, case, directory, equal, event, main, poll, scale, shell
+from harness import (NOW, Daemon, WriteLock, batch, case, case_of_time, directory, equal, event, main, poll, scale,
+                     shell)
 from sockets import Cut, Ended, Socket
 
 KI = 1 << 10
@@ -57,7 +58,7 @@ def check_again(daemon, n, one=None, **options):
 
 # --- acks that can't be sent any more ---------------------------------------------------------
 
-@case
+@case_of_time
 def an_ack_behind_an_answer_that_nobody_takes_is_lost_with_it():
     daemon = full(threads=1, timeout="300ms", max_reads=1)
     for n in (1, 2):
@@ -69,7 +70,7 @@ def an_ack_behind_an_answer_that_nobody_takes_is_lost_with_it():
         one.wire.close()
 
 
-@case
+@case_of_time
 def an_ack_that_comes_when_nothing_can_be_sent_any_more_is_lost():
     daemon = full(threads=1, timeout="300ms", max_reads=1, queue_size="1K")
     for n in (1, 2):

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 
-from harness import Daemon, WriteLock, batch, case, equal, event, main, poll, scale
+from harness import Daemon, WriteLock, batch, case, case_of_time, equal, event, main, poll, scale
 from sockets import PING, Cut, Ended, Socket, closing, fragments, frame
 
 
@@ -206,7 +206,7 @@ def a_shutdown_during_traffic_loses_nothing_that_was_acknowledged():
 
 # --- dead peers and idle ones -----------------------------------------------------------------
 
-@case
+@case_of_time
 def a_silent_peer_is_pinged_and_a_dead_one_dropped():
     daemon = Daemon(ping_interval="200ms", timeout="500ms")
     alive, dead, half = Socket(daemon), Socket(daemon), Socket(daemon).raw(frame(b"{}")[:4])
@@ -237,7 +237,7 @@ def one_is_gone(one):
     return gone
 
 
-@case
+@case_of_time
 def who_talks_is_not_pinged():
     daemon = Daemon(ping_interval="2s")
     one, until = Socket(daemon), time.monotonic() + 3

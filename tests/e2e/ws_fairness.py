@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 
-from harness import Daemon, WriteLock, batch, case, equal, event, main, poll, scale
+from harness import Daemon, WriteLock, batch, case, case_of_time, equal, event, main, poll, scale
 from sockets import PING, PONG, RSV1, TEXT, Cut, Ended, Socket, deflate, frame
 
 KI, MI = 1 << 10, 1 << 20
@@ -141,7 +141,7 @@ def whole_messages_that_wait_for_the_queue_do_not_pile_up():
     equal(daemon.total(), 1 + 2 + count)
 
 
-@case
+@case_of_time
 def who_waits_behind_one_that_waits_for_the_queue_is_not_ended():
     daemon = Daemon(threads=1, max_receiving="2M", max_body="512K", queue_size="1K", body_timeout=scale("1s", "5s"))
     witness, begun, other = Socket(daemon), Socket(daemon), Socket(daemon, offer=True)
@@ -250,7 +250,7 @@ class Hog(threading.Thread):
             self.one.wire.half_close()
 
 
-@case
+@case_of_time
 def who_does_not_finish_while_others_wait_is_ended_with_1013():
     daemon = Daemon(max_receiving="1M", max_body="512K", body_timeout="300ms", hold="100ms")
     count, size = 10, 200 * KI
@@ -290,7 +290,7 @@ def who_holds_nobody_up_has_all_the_time():
         equal(one.raw(frame(whole[-n - 1:], 0)).ack(), 1)
 
 
-@case
+@case_of_time
 def who_reads_slowly_is_not_taken_for_dead():
     daemon = Daemon(ping_interval=ONE_SECOND)
     fill(daemon, scale(20000, 10000))
@@ -316,7 +316,7 @@ def ended_by_pings(dead):
         return len(dead.pings)
 
 
-@case
+@case_of_time
 def a_daemon_that_was_stopped_itself_does_not_take_its_peers_for_dead():
     daemon = Daemon(ping_interval=ONE_SECOND)
     peers, dead = [Socket(daemon, offer=n % 2) for n in range(10)], Socket(daemon)
@@ -351,11 +351,11 @@ def who_is_over_its_limit_does_not_hold_up_large_messages_of_others():
 
 @case
 def messages_of_every_kind_count_against_the_limit():
-    # Ten seconds' worth are 50 KiB.
+    # Ten seconds' worth are 10 KiB.
     for text in (b'{"type":"other","x":%s}' % pad(60 * KI).encode(), b"[" * (60 * KI),
                  b'{"type":"events:query","reqId":"q","query":{"limit":0,"x":%s}}' % pad(60 * KI).encode()):
         for packed in (False, True):
-            daemon = Daemon(limit_bytes="5K")
+            daemon = Daemon(limit_bytes="1K")
             one = Socket(daemon, offer=True)
             equal(daemon.post(texts(1, 10)).status, 200)
             one.send(text, packed=packed).raw(frame(b"", PING))

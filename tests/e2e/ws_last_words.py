@@ -1,10 +1,12 @@
 """What has arrived is stored although its connection, or what went the other way, has come to a bad end:
 a failed answer, a peer that takes nothing, a shutdown with messages that wait (CONTRACT.md 6)."""
 
+import base64
 import os
+import random
 import threading
 
-from harness import Daemon, WriteLock, batch, case, equal, event, main, poll, scale, shell
+from harness import Daemon, WriteLock, batch, case, case_of_time, equal, event, main, poll, scale, shell
 from sockets import Ended, Socket, closing, frame
 
 KI = 1 << 10
@@ -16,12 +18,16 @@ def texts(count, size, id=None):
     return [event(id="" if id is None else "%s-%d" % (id, n), payload='"%s"' % ("x" * size)) for n in range(count)]
 
 
+# What does not get small when it is compressed: the same comes again further back than deflate looks.
+_noise = [base64.b64encode(random.Random(n).randbytes(768)).decode() for n in range(61)]
+
+
 def full(**options):
-    """A daemon with an answer that nobody reads at once."""
+    """A daemon with an answer that nobody reads at once, compressed or not."""
     daemon = Daemon(cache_events=0, **options)  # reads must be able to fail
     for _ in range(LARGE // 10000):
         # On no kept connection: the timeout may be over before the next body is made.
-        daemon.save(texts(10000, KI), packed=True)
+        daemon.save([event(payload='"%s"' % _noise[n % 61]) for n in range(10000)], packed=True)
     return daemon
 
 
@@ -132,7 +138,7 @@ def an_answer_that_fails_at_once_is_an_error_and_ends_nothing():
 
 # --- a peer that takes nothing ----------------------------------------------------------------
 
-@case
+@case_of_time
 def who_takes_nothing_for_too_long_loses_nothing_of_what_it_has_sent():
     daemon = full(threads=1, timeout="500ms", max_reads=1, queue_size="1K")
     for n, way in enumerate(("reset", "silence")):
@@ -154,7 +160,7 @@ def who_takes_nothing_for_too_long_loses_nothing_of_what_it_has_sent():
             one.wire.close()
 
 
-@case
+@case_of_time
 def who_has_gone_without_a_word_is_let_go_with_its_answers():
     daemon = full(timeout="300ms", max_reads=2, queue_size="1M")
     Socket(daemon).ask(limit=0)
@@ -214,9 +220,9 @@ def what_waits_for_its_limit_at_the_shutdown_is_stored():
         equal(daemon.sql("select count(*) from events"), [(210,)], "drain %s" % drain)
 
 
-@case
+@case_of_time
 def what_waits_for_the_disk_at_the_shutdown_is_stored():
-    daemon = Daemon(threads=1, queue_size="1K", drain=scale("1s", "8s"))
+    daemon = Daemon(threads=1, queue_size="1K", drain=scale("4s", "16s"))
     sockets, witness = [Socket(daemon, offer=n % 2) for n in range(20)], Socket(daemon)
     with WriteLock(daemon.database):
         for one in sockets:

@@ -10,7 +10,7 @@ import threading
 import time
 
 from harness import Daemon, Skip, WriteLock, batch, case, equal, event, main, poll, scale
-from sockets import MORE, PING, PONG, TEXT, Socket, frame
+from sockets import MORE, PING, PONG, TEXT, Socket, frame, unpinged
 
 KI, MI = 1 << 10, 1 << 20
 
@@ -71,7 +71,7 @@ def stalled(*senders):
 
 @case
 def a_disk_that_fails_is_waited_for():
-    daemon = Daemon(hold="100ms", preexec=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
+    daemon = unpinged(hold="100ms", preexec=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
     one, other = Socket(daemon), Socket(daemon)
     one.save([event() for _ in range(10)])
     most = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE)[1]
@@ -96,7 +96,7 @@ def a_disk_that_fails_is_waited_for():
 
 @case
 def a_full_queue_leaves_the_socket_unread():
-    daemon, size = Daemon(hold="100ms", queue_size="256K", max_message="256K"), 100 * KI
+    daemon, size = unpinged(hold="100ms", queue_size="256K", max_message="256K"), 100 * KI
     sockets, other = [Socket(daemon) for _ in range(4)], Socket(daemon).save([event()])
     before, count = daemon.rss(), 200
     with WriteLock(daemon.database):
@@ -116,7 +116,7 @@ def a_full_queue_leaves_the_socket_unread():
 
 @case
 def who_sends_more_than_its_share_is_slowed_and_loses_nothing():
-    daemon, batches = Daemon(limit_events=4000), 60
+    daemon, batches = unpinged(limit_events=4000), 60
     one = Socket(daemon)
     began = time.monotonic()
     Sender(one, b"".join(frame(batch([event() for _ in range(1000)])) for _ in range(batches)))
@@ -124,13 +124,15 @@ def who_sends_more_than_its_share_is_slowed_and_loses_nothing():
     equal(daemon.total(), 1000 * batches)
     # Ten seconds' worth may come at once, the rest takes its time.
     assert time.monotonic() - began > 3, "not limited"
-    # HTTP from there is limited too.
+    # HTTP from there is limited too, for twenty seconds.
+    daemon = unpinged(limit_events=10)
+    Socket(daemon).save([event() for _ in range(300)])
     equal(daemon.post([event()]).status, 429)
 
 
 @case
 def bytes_are_limited_the_same_way():
-    daemon = Daemon(limit_bytes="100K")
+    daemon = unpinged(limit_bytes="100K")
     one, count = Socket(daemon), 13
     began = time.monotonic()
     Sender(one, b"".join(frame(batch([event(payload=pad(100 * KI))])) for _ in range(count)))
@@ -143,7 +145,7 @@ def bytes_are_limited_the_same_way():
 
 @case
 def behind_an_answer_that_nobody_reads_ingest_goes_on():
-    daemon, count = Daemon(max_events=1000000), scale(30000, 8000)
+    daemon, count = unpinged(max_events=1000000), scale(30000, 8000)
     fill(daemon, count, 600)
     for offer in (None, True):
         one = Socket(daemon, room=4096, offer=offer)
@@ -166,7 +168,7 @@ def behind_an_answer_that_nobody_reads_ingest_goes_on():
 
 @case
 def control_frames_come_between_the_fragments_of_an_answer():
-    daemon = Daemon()
+    daemon = unpinged()
     fill(daemon, scale(20000, 8000), 1000)
     one = Socket(daemon, room=4096)
     one.query("large")
@@ -188,7 +190,7 @@ def control_frames_come_between_the_fragments_of_an_answer():
 
 @case
 def many_large_answers_to_slow_readers_take_no_room():
-    daemon = Daemon(max_events=1000000)
+    daemon = unpinged(max_events=1000000)
     count = scale(30000, 5000)
     fill(daemon, count, 600)
     Socket(daemon).ask(limit=1000)
@@ -208,7 +210,7 @@ def many_large_answers_to_slow_readers_take_no_room():
 
 @case
 def queries_that_nobody_reads_the_answers_of_are_bounded():
-    daemon = Daemon()
+    daemon = unpinged()
     daemon.save([event(payload=pad(600)) for _ in range(scale(2000, 500))])
     one = Socket(daemon, room=4096)
     one.ask(limit=10)
@@ -223,7 +225,7 @@ def queries_that_nobody_reads_the_answers_of_are_bounded():
 
 @case
 def acks_and_errors_that_nobody_reads_are_bounded():
-    daemon = Daemon()
+    daemon = unpinged()
     for what in (frame(batch([])), frame(b"{"), frame(b'{"type":"auth","key":""}')):
         one = Socket(daemon, room=4096)
         before, count = daemon.rss(), scale(1000000, 100000)
@@ -247,7 +249,7 @@ def open_many(daemon, count, **options):
 
 @case
 def idle_connections_take_at_most_24_kib_each():
-    daemon, count = Daemon(key=["tk_key"]), scale(1000, 100)
+    daemon, count = unpinged(key=["tk_key"]), scale(1000, 100)
     # What goes with the first ones is not theirs.
     first = open_many(daemon, 20, key="tk_key", offer=True)
     first[0].save([event()]).ask()
@@ -268,7 +270,7 @@ def idle_connections_take_at_most_24_kib_each():
 
 @case
 def messages_under_way_are_bounded_together():
-    daemon = Daemon(max_receiving="16M")
+    daemon = unpinged(max_receiving="16M")
     first = Socket(daemon).save([event()])
     before, part = daemon.rss(), frame(b'{"type":"ingest","events":[' + b" " * (4 * MI), fin=False)
     sockets = [Socket(daemon) for _ in range(scale(40, 10))]

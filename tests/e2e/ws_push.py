@@ -5,8 +5,8 @@ import random
 import socket
 import threading
 
-from harness import NOW, Daemon, case, equal, event, main, poll, scale, sliced, stamp
-from sockets import Socket, closing
+from harness import NOW, case, equal, event, main, poll, scale, sliced, stamp
+from sockets import Socket, closing, unpinged
 
 KEYS = ["tk_site-1:ingest", "tk_dash_2:query", "tk_both3"]
 SITE, DASH, BOTH = (k.split(":")[0] for k in KEYS)
@@ -23,7 +23,7 @@ def small(count):
 
 @case
 def behind_a_query_each_event_is_pushed_once_in_commit_order():
-    daemon = Daemon()
+    daemon = unpinged()
     daemon.save(small(10))
     followers = [Socket(daemon, offer=offer).follow() for offer in (None, True, None, True)]
     sender, connection = Socket(daemon), daemon.connection()
@@ -42,7 +42,7 @@ def behind_a_query_each_event_is_pushed_once_in_commit_order():
 
 @case
 def a_pushed_event_is_what_a_read_shows():
-    daemon = Daemon()
+    daemon = unpinged()
     follower = Socket(daemon, offer=True).follow()
     texts = [b'{"id":"","timestamp":"2026-11-21T04:00:00Z","p":19.90,"z":"\\u0000\\ud800\\/","u":"\xe2\x82\xac"}',
              b'{"id":"given","timestamp":"1999-11-21T04:00:00Z", "a" : [ 1e400 ] }',
@@ -54,7 +54,7 @@ def a_pushed_event_is_what_a_read_shows():
 
 @case
 def what_was_put_aside_or_stored_already_is_not_pushed():
-    daemon = Daemon()
+    daemon = unpinged()
     follower, texts = Socket(daemon).follow(), small(5) + [event(id="given")]
     daemon.save(texts)
     for again in (texts, texts + small(1), [b"1", b"{}"], [event(id="given", n=1)], [], [b"0", *small(1), b"[]"]):
@@ -67,7 +67,7 @@ def what_was_put_aside_or_stored_already_is_not_pushed():
 
 @case
 def the_window_of_the_query_does_not_narrow_what_is_pushed():
-    daemon = Daemon()
+    daemon = unpinged()
     followers = []
     for query in ({"since": "2098-01-01"}, {"until": "1970-01-01"}, {"limit": 0}, {"limit": 1, "page": 5},
                   {"since": "2030-01-01", "until": "2020-01-01"}, {}):
@@ -81,7 +81,7 @@ def the_window_of_the_query_does_not_narrow_what_is_pushed():
 
 @case
 def only_a_query_that_begins_a_read_begins_the_pushes():
-    daemon = Daemon()
+    daemon = unpinged()
     daemon.save([event(NOW + n) for n in range(10)])
     cursor = daemon.read("limit=3")["nextCursor"]
     by_cursor, failed, followed = Socket(daemon), Socket(daemon), Socket(daemon).follow()
@@ -104,7 +104,7 @@ def only_a_query_that_begins_a_read_begins_the_pushes():
 
 @case
 def pushes_go_to_nobody_without_the_query_scope():
-    daemon = Daemon(key=KEYS)
+    daemon = unpinged(key=KEYS)
     sender = Socket(daemon, key=SITE)
     no_query = Socket(daemon, key=SITE)
     no_query.error(no_query.query())
@@ -128,7 +128,7 @@ def pushes_go_to_nobody_without_the_query_scope():
 
 @case
 def answer_and_pushes_meet_without_a_gap_or_a_repeat():
-    daemon, dice = Daemon(threads=2), random.Random(1)
+    daemon, dice = unpinged(threads=2), random.Random(1)
     done, trouble = threading.Event(), []
 
     def send(number):
@@ -170,7 +170,7 @@ def answer_and_pushes_meet_without_a_gap_or_a_repeat():
 
 @case
 def queries_again_and_again_repeat_no_push():
-    daemon, done, trouble = Daemon(), threading.Event(), []
+    daemon, done, trouble = unpinged(), threading.Event(), []
 
     def send():
         try:
@@ -209,7 +209,7 @@ def queries_again_and_again_repeat_no_push():
 
 @case
 def pushes_wait_behind_a_large_answer():
-    daemon = Daemon()
+    daemon = unpinged()
     daemon.save([event(payload='"%s"' % ("y" * 500)) for _ in range(scale(20000, 4000))], packed=True)
     for offer in (None, True):
         follower = Socket(daemon, room=4096, offer=offer)
@@ -236,7 +236,7 @@ def flood(daemon, size, follower):
 
 @case
 def who_can_not_keep_up_is_told_once_and_may_begin_anew():
-    daemon = Daemon(max_push="64K", cache_bytes="1M")
+    daemon = unpinged(max_push="64K", cache_bytes="1M")
     for offer in (None, True):
         slow, quick = Socket(daemon, room=4096, offer=offer).follow(), Socket(daemon, offer=offer).follow()
         began, before = len(stored(daemon)), daemon.rss()
@@ -264,7 +264,7 @@ def who_can_not_keep_up_is_told_once_and_may_begin_anew():
 
 @case
 def who_dawdles_costs_the_others_nothing():
-    daemon = Daemon(max_push="1M")
+    daemon = unpinged(max_push="1M")
     stalled = [Socket(daemon, room=4096).follow() for _ in range(10)]
     follower, count = Socket(daemon).follow(), 0
     for _ in range(scale(100, 20)):
@@ -280,7 +280,7 @@ def who_dawdles_costs_the_others_nothing():
 
 @case
 def followers_that_come_and_go_disturb_nobody():
-    daemon, dice = Daemon(), random.Random(2)
+    daemon, dice = unpinged(), random.Random(2)
     steady = Socket(daemon, offer=True).follow()
     for n in range(scale(200, 40)):
         guest = Socket(daemon, offer=n % 2)
@@ -296,7 +296,7 @@ def followers_that_come_and_go_disturb_nobody():
 
 @case
 def a_large_commit_is_pushed_whole():
-    daemon, count = Daemon(max_push="64M"), scale(30000, 3000)
+    daemon, count = unpinged(max_push="64M"), scale(30000, 3000)
     followers = [Socket(daemon, offer=offer).follow() for offer in (None, True)]
     daemon.save(small(count), packed=True)
     expected = stored(daemon)
@@ -307,7 +307,7 @@ def a_large_commit_is_pushed_whole():
 @case
 def an_answer_from_the_cache_behind_one_from_the_database_leaves_no_gap():
     # The database shows a commit a moment before the cache does.
-    daemon = Daemon(cache_events=20000, max_push="64M", synchronous="off")
+    daemon = unpinged(cache_events=20000, max_push="64M", synchronous="off")
     for _ in range(6):
         daemon.save([event(NOW - 86400000) for _ in range(5000)])
     for n in range(scale(4, 2)):

@@ -7,8 +7,9 @@ if [ ! -x "$beacond" ]; then
     exit 1
 fi
 beacond=$(cd "$(dirname "$beacond")" && pwd)/$(basename "$beacond")
-# To the daemon every BEACOND_… in the environment is an option.
-unset BEACOND "${!BEACOND_@}"
+# To the daemon every BEACOND_… in the environment is an option. Here BEACOND_TEST_LONG and the like count on.
+export -n BEACOND "${!BEACOND_@}"
+unset BEACOND
 export BEACOND_CONFIG= # not the one that this machine may have
 source_dir=$(cd "${srcdir:-.}" && pwd)
 scratch=$(mktemp -d)

@@ -14,10 +14,16 @@ if [ -z "$tool" ]; then
     exit 0
 fi
 
+files=$(find src tests -name '*.[ch]' ! -path src/store/sqlite/sql.h ! -path src/page/text.h | sort)
+# To start it takes longer than to look at most files, so all are shown to one first.
+# shellcheck disable=SC2086
+$tool --style=file --dry-run -Werror $files 2>/dev/null && fine=1 || fine=0
 n=0
-for file in $(find src tests -name '*.[ch]' ! -path src/store/sqlite/sql.h ! -path src/page/text.h | sort); do
+for file in $files; do
     n=$((n + 1))
-    if difference=$($tool --style=file "$file" | diff -u "$file" -); then
+    if [ "$fine" -eq 1 ]; then
+        echo "ok $n - $file"
+    elif difference=$($tool --style=file "$file" | diff -u "$file" -); then
         echo "ok $n - $file"
     else
         echo "$difference" | sed 's/^/# /'

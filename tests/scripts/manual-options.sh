@@ -16,7 +16,9 @@ fi
 awk '/^  --/ { name = substr($1, 3); getline; fallback = ""
         if (match($0, / \(default [^)]*\)$/))
             fallback = substr($0, RSTART + 10, RLENGTH - 11)
-        print name "\t" fallback }' "$work/help" | sort >"$work/table"
+        print name "\t" fallback }' "$work/help" |
+    # where this build's configure was told to; the manual has a package's
+    sed 's|^\(config\t\).*/beacond/beacond[.]conf$|\1/etc/beacond/beacond.conf|' | sort >"$work/table"
 cut -f 1 "$work/table" >"$work/options"
 
 # Flags of single commands, which the manual may name.
@@ -99,8 +101,15 @@ manual beacond.8 'Fl -' help version name $(cat "$work/flags")
 grep -v '^config$' "$work/options" >"$work/expected"
 manual beacond.conf.5 'Ic '
 
+# The other pages refer to flags and name no other; they describe none.
+for page in beacond-schema.5 beacond-protocol.7; do
+    sort -u "$work/options" "$work/flags" >"$work/known"
+    mentions "$man/$page" 'Fl -' | sort -u >"$work/mentions"
+    verdict "$page names no option that is not in the table" "$(comm -13 "$work/known" "$work/mentions")"
+done
+
 # Variables that the manuals name belong to options, or end in NAME, the word for any.
-sed -n 's/.*BEACOND_\([A-Z][A-Z_]*\).*/\1/p' "$man/beacond.8" "$man/beacond.conf.5" |
+sed -n 's/.*BEACOND_\([A-Z][A-Z_]*\).*/\1/p' "$man"/*.[1-9] |
     tr 'A-Z_' 'a-z-' | sort -u >"$work/variables"
 verdict 'the manuals name no environment variable that is not there' \
     "$(comm -13 "$work/options" "$work/variables")"

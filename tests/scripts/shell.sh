@@ -4,7 +4,7 @@ cd "${srcdir:-.}" || exit 1
 shopt -s nullglob
 
 n=0
-for file in contrib/* .ci/run tests/*.sh tests/browser/*.sh tests/count/*.sh tests/package/*.sh tests/scripts/*.sh; do
+for file in contrib/* contrib/debian/* contrib/debian/tests/* .ci/run tests/*.sh tests/browser/*.sh tests/count/*.sh tests/package/*.sh tests/scripts/*.sh; do
     [ -f "$file" ] || continue
     shell=$(sed -n '1s|^#! *\(/usr\)\{0,1\}/bin/\(env \)\{0,1\}||p' "$file")
     case $shell in

@@ -1,5 +1,6 @@
 #include "store/sqlite/audit.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -311,8 +312,10 @@ int sqlite_audit(const char *database, enum store_audit_depth depth,
     struct error why = {""};
     *facts = (struct store_audit_facts){.whole = true, .tally_right = true};
     struct stat info;
+    errno = 0;
     if (stat(database, &info) != 0 || info.st_size == 0) {
-        error_set(err, "%s: there is no such database, or it is empty", database);
+        error_set(err, "%s: %s", database,
+                  errno == EACCES ? strerror(errno) : "there is no such database, or it is empty");
         return STORE_UNFIT;
     }
     int status = fit_header(database, err);
