@@ -1,8 +1,6 @@
 #!/bin/bash
 # contrib/rpm: the spec of the tarball with Debian's rpmbuild. BEACOND_TEST_LONG=1 builds packages and runs
 # what is in them. What Fedora's macros do, and what openSUSE calls its packages, is not tried here.
-# daemon.bash forgets it.
-long_too=${BEACOND_TEST_LONG-}
 . "${srcdir:-.}/tests/scripts/daemon.bash"
 needs make rpmbuild rpmspec rpm
 
@@ -14,7 +12,7 @@ macros=(--define "_topdir $top" --define "_dbpath $scratch/rpmdb" --define 'dist
 
 long() # long WHAT COMMAND…: one test that takes minutes
 {
-    if [ "$long_too" = 1 ]; then
+    if [ "${BEACOND_TEST_LONG-}" = 1 ]; then
         ok "$@"
     else
         test_count=$((test_count + 1))
