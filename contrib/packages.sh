@@ -36,7 +36,7 @@ fi
 
 # What step package builds packages with, and what it needs for the long tests besides.
 packages_package=(git)
-packages_package+=(rpm python3-yaml)
+packages_package+=(rpm cpio python3-yaml)
 packages_long=(debootstrap)
 # Debian's packages; the long tests boot what debootstrap makes.
 packages_package+=(dpkg-dev debhelper lintian)

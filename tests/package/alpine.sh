@@ -1,8 +1,6 @@
 #!/bin/bash
 # contrib/alpine: what of an APKBUILD can be tried without Alpine. BEACOND_TEST_LONG=1 has its functions
 # build and install from the tarball. abuild, apk and the names of Alpine's packages are not tried.
-# daemon.bash forgets it.
-long_too=${BEACOND_TEST_LONG-}
 . "${srcdir:-.}/tests/scripts/daemon.bash"
 needs make
 
@@ -13,7 +11,7 @@ sed "s|@VERSION@|$version|g" "$source_dir/contrib/alpine/APKBUILD.in" >"$apkbuil
 
 long() # long WHAT COMMAND…: one test that takes minutes
 {
-    if [ "$long_too" = 1 ] && [ "$(id -u)" -eq 0 ]; then
+    if [ "${BEACOND_TEST_LONG-}" = 1 ] && [ "$(id -u)" -eq 0 ]; then
         ok "$@"
     else
         test_count=$((test_count + 1))

@@ -2,11 +2,8 @@
 # contrib/docker: the Dockerfile agrees with the program, with contrib/packages.sh and with itself.
 # BEACOND_TEST_LONG=1 builds the image with buildah, from a base made by debootstrap, and runs it as its user:
 # ingest, a restart with the volume kept, the health check. Docker's own engine is not tried.
-# daemon.bash forgets them.
-long_too=${BEACOND_TEST_LONG-} roots=${BEACOND_ROOTS-}
 . "${srcdir:-.}/tests/scripts/daemon.bash"
 . "$source_dir/tests/package/root.bash"
-[ -z "$roots" ] || root_archive=$roots
 # shellcheck source=contrib/packages.sh
 . "$source_dir/contrib/packages.sh"
 
@@ -15,7 +12,7 @@ docker=$source_dir/contrib/docker
 # Lines that were continued as one.
 dockerfile=$(sed -e ':a' -e '/\\$/N; s/\\\n *//; ta' "$docker/Dockerfile" | grep -v '^#')
 why=
-if [ "$long_too" != 1 ]; then
+if [ "${BEACOND_TEST_LONG-}" != 1 ]; then
     why=long
 elif ! command -v buildah >/dev/null; then
     why='buildah is not installed'

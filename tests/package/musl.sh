@@ -5,12 +5,10 @@
 #
 # wslay is Debian's shared library, made for glibc: it calls nothing but memcpy, malloc and the like, and
 # musl's loader takes itself for the libc.so.6 that the library asks for.
-# daemon.bash forgets it.
-long_too=${BEACOND_TEST_LONG-}
 . "${srcdir:-.}/tests/scripts/daemon.bash"
 . "$source_dir/tests/package/root.bash"
 
-if [ "$long_too" != 1 ]; then
+if [ "${BEACOND_TEST_LONG-}" != 1 ]; then
     echo '1..0 # SKIP long'
     exit 0
 fi
