@@ -58,6 +58,9 @@ root_run()
         folder=$1
         shift
         mount -t proc proc "$folder/proc" || exit 125
+        # terminals, which unit tests open
+        mkdir -p "$folder/dev/pts"
+        mount -t devpts -o newinstance,ptmxmode=0666 devpts "$folder/dev/pts" || exit 125
         exec chroot "$folder" "$@"' bash "$folder" \
         env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive TERM=dumb "$@"
