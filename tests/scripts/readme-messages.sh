@@ -1,7 +1,7 @@
 #!/bin/sh
 # The messages under README's "Troubleshooting" are what beacond says: each stands in the sources, where …
 # stands for a part that differs, and with the status that is in front of it. Options that README names
-# are options.
+# are options, and sections of the manual are there.
 command -v python3 >/dev/null || {
     echo '1..0 # SKIP python3 is not installed'
     exit 0
@@ -77,5 +77,10 @@ with open("src/options/options.c", encoding="utf-8") as file:
 named = set(re.findall(r"^    ([a-z]+(?:-[a-z]+)*) = ", readme, re.M))
 named |= set(re.findall(r"\b((?:max|min|tls|cache|limit|proxy|trusted|key|admin|allow|beacon|ping|head|body)-[a-z]+(?:-[a-z]+)?)\b", readme))
 ok(bool(named) and not named - options - {"min-free"}, "options: " + " ".join(sorted(named - options)))
+
+# "beacond(8), SECTION": sections are in capitals.
+for page, section in sorted(set(re.findall(r"\b(beacond[a-z.-]*\([578]\)),\s+([A-Z]{4}[A-Z ]*[A-Z])\b", readme))):
+    with open("man/%s.%s" % re.fullmatch(r"(.*)\((.)\)", page).groups(), encoding="utf-8") as file:
+        ok(".Sh %s\n" % section in file.read(), "%s, %s" % (page, section))
 print("1..%d" % count)
 END
