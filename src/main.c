@@ -50,6 +50,22 @@ static void main_help_command(const struct command *command)
            "See beacond(8), COMMANDS.\n");
 }
 
+/* The second line is what configure found, or was told to leave out. */
+static void main_version(void)
+{
+#ifdef HAVE_OPENSSL
+    const char *tls = "yes";
+#else
+    const char *tls = "no";
+#endif
+#ifdef HAVE_LIBSYSTEMD
+    const char *systemd = "yes";
+#else
+    const char *systemd = "no";
+#endif
+    printf("beacond %s\nTLS: %s, systemd: %s\n", PACKAGE_VERSION, tls, systemd);
+}
+
 /* A full disk must not make "beacond --help >file" a success. */
 static int main_flushed(int status)
 {
@@ -125,7 +141,7 @@ int main(int argc, char **argv)
         return main_flushed(COMMAND_OK);
     }
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
-        printf("beacond %s\n", PACKAGE_VERSION);
+        main_version();
         return main_flushed(COMMAND_OK);
     }
     return main_run(command != NULL ? command : &command_serve, argc, argv);
