@@ -32,8 +32,10 @@ if grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then
 fi
 
 # What step package builds packages with, and what it needs for the long tests besides.
-packages_package=(git)
+packages_package=(git gnupg)
 packages_long=(debootstrap)
+# Other processors.
+packages_long+=(gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu qemu-user-static file)
 
 # Servers whose programs alone the tests want, prometheus for its promtool: see packages_unpack.
 packages_servers=(nginx caddy prometheus)

@@ -179,8 +179,8 @@ built_twice()
 {
     local other=$scratch/a/elsewhere/build
     mkdir -p "$other" && tar -C "$scratch/a/elsewhere" -xzf "$scratch/two.tar.gz" || return 1
-    quiet make -C "$scratch/one" -s -j2 src/beacond || return 1
-    (cd "$other" && quiet "../$name/configure" -q CFLAGS=-O1 && quiet make -s -j2 src/beacond) || return 1
+    quiet make -C "$scratch/one" -s -j2 || return 1
+    (cd "$other" && quiet "../$name/configure" -q CFLAGS=-O1 && quiet make -s -j2) || return 1
     cmp "$scratch/one/src/beacond" "$other/src/beacond" && ! grep -aqF "$scratch" "$other/src/beacond"
 }
 
