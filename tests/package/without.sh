@@ -83,8 +83,8 @@ combination() # combination WHAT TLS SYSTEMD CONFIGURE-ARGUMENT…
     ok "$what: it is built" built "$folder" "$@"
     [ -x "$folder/src/beacond" ] || return
     ok "$what: it says what it has" says "$folder" "$tls" "$systemd"
-    ok "$what: libssl is ${tls/yes/linked}" linked "$folder" libssl "$tls"
-    ok "$what: libsystemd is ${systemd/yes/linked}" linked "$folder" libsystemd "$systemd"
+    ok "$what: libssl linked: $tls" linked "$folder" libssl "$tls"
+    ok "$what: libsystemd linked: $systemd" linked "$folder" libsystemd "$systemd"
     ok "$what: what it can't do is refused" refuses "$folder" "$tls" "$systemd"
     for name in "${e2e[@]}"; do
         ok "$what: $name" ends "$folder" "$name"
