@@ -8,11 +8,14 @@
 #
 # A processor takes some ten minutes, so all of it is long. CROSS="s390x" chooses, CROSS_E2E="replay …" and
 # CROSS_UNIT="check_sha1 …" choose tests.
+long=${BEACOND_TEST_LONG:-0} # which daemon.bash takes out of the environment, and the folder of what is kept
+roots=${BEACOND_ROOTS-$PWD/tests/package/roots}
 . "${srcdir:-.}/tests/scripts/daemon.bash"
 # shellcheck source=tests/package/sysroot.bash
 . "$source_dir/tests/package/sysroot.bash"
+sysroot_archive=$roots
 
-if [ "${BEACOND_TEST_LONG:-0}" != 1 ]; then
+if [ "$long" != 1 ]; then
     echo '1..0 # SKIP long'
     exit 0
 fi
@@ -30,7 +33,6 @@ e2e_any=(program reading replay ws_frames ws_handshake reload_files)
 e2e_beside=(ingest retries roundtrip import export forget stats ws_push json_suite timestamps rejects)
 read -ra chosen <<<"${CROSS:-arm64 armhf s390x}"
 export BEACOND_SLOW=1 CK_TIMEOUT_MULTIPLIER=20 CK_DEFAULT_TIMEOUT=60 PYTHONDONTWRITEBYTECODE=1
-unset BEACOND_TEST_LONG
 
 built() # built ARCHITECTURE TRIPLET
 {

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The tarball: the same sources give the same bytes, whoever makes it, when and where; and the release
 # steps of HACKING. With BEACOND_TEST_LONG=1 also from two clones, and the program built twice.
+long=${BEACOND_TEST_LONG:-0} # which daemon.bash takes out of the environment
 . "${srcdir:-.}/tests/scripts/daemon.bash"
 needs git make tar gpg
 tar --version | grep -q 'GNU tar' || { echo '1..0 # SKIP no GNU tar' && exit 0; }
@@ -143,7 +144,7 @@ ok 'and its sum' step 'sha256sum -c'
 ok 'a forged tarball has no signature' forged 'gpg --verify'
 ok 'and no sum' forged 'sha256sum -c'
 
-if [ "${BEACOND_TEST_LONG:-0}" != 1 ]; then
+if [ "$long" != 1 ]; then
     for what in 'the unpacked tarball makes itself' 'two clones make the same' 'and build the same program'; do
         test_count=$((test_count + 1))
         echo "ok $test_count - $what # SKIP long"

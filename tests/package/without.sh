@@ -3,15 +3,13 @@
 # unit tests and some end-to-end tests, which skip what is not there, and says what it can't do.
 #
 # Short: without both libraries. With BEACOND_TEST_LONG=1 all of them, and more tests.
+long=${BEACOND_TEST_LONG:-0} # which daemon.bash takes out of the environment
 . "${srcdir:-.}/tests/scripts/daemon.bash"
 needs make python3
 if [ ! -x "$source_dir/configure" ]; then
     echo '1..0 # SKIP no configure'
     exit 0
 fi
-long=${BEACOND_TEST_LONG:-0}
-# The tests themselves are short ones here.
-unset BEACOND_TEST_LONG
 export PYTHONDONTWRITEBYTECODE=1
 e2e=(replay)
 [ "$long" != 1 ] || e2e=(replay program reading ingest retries ws_protocol ws_frames tls systemd reload_files import
