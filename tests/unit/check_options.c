@@ -881,7 +881,9 @@ START_TEST(help_names_every_option_once)
     ck_assert_ptr_null(options_name(n + 1));
     /* but for a path that whoever built it chose */
     for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
-        ck_assert_msg(strlen(line) <= 100 + strlen(options_file()), "%s", line);
+        ck_assert_msg(strlen(line) <= 100 ||
+                          (*options_file() != '\0' && strstr(line, options_file()) != NULL),
+                      "%s", line);
     free(text);
 }
 END_TEST
