@@ -3,6 +3,8 @@
 # steps of HACKING. With BEACOND_TEST_LONG=1 also from two clones, and the program built twice.
 long=${BEACOND_TEST_LONG:-0} # which daemon.bash takes out of the environment
 . "${srcdir:-.}/tests/scripts/daemon.bash"
+# shellcheck source=tests/package/tarball.bash
+. "$source_dir/tests/package/tarball.bash"
 needs git make tar gpg
 tar --version | grep -q 'GNU tar' || { echo '1..0 # SKIP no GNU tar' && exit 0; }
 
@@ -29,6 +31,11 @@ quiet() # quiet COMMAND…: what it says only when it fails
 }
 
 made() # made FOLDER NAME: a tarball of that build, kept under that name
+{
+    tarball_alone "$1" made_alone "$@"
+}
+
+made_alone()
 {
     quiet make -C "$1" -s dist && mv "$1/$name.tar.gz" "$scratch/$2.tar.gz"
 }
