@@ -172,6 +172,23 @@ closed()
         ! runuser -u nobody -- cat /etc/beacond/keys'
 }
 
+# systemd's own socket instead, and the line for those without systemd.
+activates()
+{
+    told "$folder.said" typed "
+        mkdir -p /etc/systemd/system/beacond.socket.d
+        cat >/etc/systemd/system/beacond.socket.d/override.conf <<'END'
+$(block '[Socket]')
+END
+        systemctl daemon-reload
+        $(block 'systemctl stop beacond')
+        [ \"\$(stat -c '%a %U %G' /run/beacond/beacond.sock)\" = '660 root _beacond' ]
+        curl -fsS https://events.example.org/_tracker/ping
+        $(block 'install -d -m 750')
+        [ \"\$(stat -c '%a %U %G' /run/beacond)\" = '750 _beacond _beacond' ]
+        curl -fsS https://events.example.org/_tracker/ping"
+}
+
 # In the folder with this machine's network: it installs what it needs, and so does npm.
 tests()
 {
@@ -203,6 +220,7 @@ newcomer() # newcomer SUITE
     ok "$1: and read back with the other key" answered
     ok "$1: beacond query finds it" counted
     ok "$1: it comes again by itself, and is closed to strangers" closed
+    ok "$1: systemd's own socket takes its place" activates
     boot_end
     ok "$1: ./contrib/test $steps passes" tests
 }
