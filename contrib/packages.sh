@@ -46,6 +46,8 @@ packages_long+=(buildah)
 packages_long+=(musl-tools dpkg-dev libtool tcl)
 packages_package=(git gnupg)
 packages_long=(debootstrap)
+packages_package=(git gnupg)
+packages_long=(debootstrap)
 # Other processors.
 packages_long+=(gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu qemu-user-static file)
 

@@ -176,7 +176,7 @@ complete -c beacond -n '__beacond_is query; and __beacond_behind' -a 'apps aroun
 complete -c beacond -n '__beacond_is completion; and __beacond_behind' -a 'bash zsh fish'
 
 
-complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats query ready' -l config -r -F -d 'read options from this file; an empty name: from none'
+complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats query ready' -l config -r -F -d 'read options from this file; \'\': from none'
 complete -c beacond -n '__beacond_is none options serve check-config' -l listen -x -d 'IPv4:PORT, [IPv6]:PORT or unix:PATH to serve on; repeatable'
 complete -c beacond -n '__beacond_is none options serve check-config' -l admin-listen -x -d 'where /metrics and the probes are served to whoever can reach it; repeatable'
 complete -c beacond -n '__beacond_is none options serve check-config' -l tls-cert -r -F -d 'a chain of certificates (PEM): every TCP address of listen speaks TLS'

@@ -34,7 +34,7 @@ _Static_assert(sizeof(enum log_format) == sizeof(unsigned), "choices are stored 
 static const struct options_row options_table[] = {
     {.name = "config", .kind = OPTIONS_TEXT, .offset = AT(config), .takes = "FILE",
      .reloads = true, /* one that no source names may come to be there */
-     .help = "read options from this file; an empty name: from none"},
+     .help = "read options from this file; '': from none"},
 
     {.name = "listen", .group = "WHERE AND WHAT",
      .kind = OPTIONS_LIST, .offset = AT(listen), .takes = "ADDRESS",

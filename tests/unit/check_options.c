@@ -879,8 +879,11 @@ START_TEST(help_names_every_option_once)
     }
     ck_assert_uint_gt(n, 20);
     ck_assert_ptr_null(options_name(n + 1));
+    /* but for a path that whoever built it chose */
     for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
-        ck_assert_msg(strlen(line) <= 100, "%s", line);
+        ck_assert_msg(strlen(line) <= 100 ||
+                          (*options_file() != '\0' && strstr(line, options_file()) != NULL),
+                      "%s", line);
     free(text);
 }
 END_TEST

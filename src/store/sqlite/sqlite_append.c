@@ -61,7 +61,7 @@ static int append_item(struct sqlite_store *store, struct store_item *item, stru
     struct batch *batch = item->batch;
     item->saved = item->duplicate = item->refused = 0;
     for (size_t i = 0; i < batch->event_count; i++) {
-        bool stored;
+        bool stored = false;
         if (append_is_known(item, &batch->events[i]))
             continue;
         int status = append_insert(store, &batch->events[i], batch->received_ms, &stored, err);
