@@ -196,7 +196,10 @@ tests()
     test=$(command_of test)
     [ -n "$test" ] || return
     # shellcheck disable=SC2016
-    told "$folder.test" root_run "$folder" bash -c 'cd /srv/beacond && exec $1' bash "$test $steps"
+    # A machine has terminals and shared memory, which the folder has not.
+    told "$folder.test" root_run "$folder" bash -c 'mkdir -p /dev/pts /dev/shm &&
+        mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts &&
+        mount -t tmpfs -o mode=1777 tmpfs /dev/shm && cd /srv/beacond && exec $1' bash "$test $steps"
     local status=$?
     tail -n 30 "$folder.test" | grep -E '^(skipped|failed): |passed,|^== ' | sed 's/^/# /'
     return $status
