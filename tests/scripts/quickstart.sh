@@ -42,4 +42,11 @@ ok 'with --config the file says where' daemon_start "$tree/contrib/quickstart" -
 ok 'its data are there' [ -s "$scratch/other.db" ]
 daemon_end
 
+# What one line asks for a later one must not forget: lists are set once and added to.
+set_once()
+{
+    ! sed -n 's/^ *\(packages_[a-z]*\)=(.*/\1/p' "$source_dir/contrib/packages.sh" | LC_ALL=C sort | uniq -d | grep .
+}
+ok 'every list of packages.sh is set once' set_once
+
 echo "1..$test_count"
