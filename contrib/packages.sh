@@ -48,6 +48,8 @@ packages_package=(git gnupg)
 packages_long=(debootstrap)
 packages_package=(git gnupg)
 packages_long=(debootstrap)
+# The tarball and the steps of a release.
+packages_package+=(git gnupg)
 # Other processors.
 packages_long+=(gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu qemu-user-static file)
 

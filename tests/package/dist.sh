@@ -3,6 +3,8 @@
 # steps of HACKING. With BEACOND_TEST_LONG=1 also from two clones, and the program built twice.
 long=${BEACOND_TEST_LONG:-0} # which daemon.bash takes out of the environment
 . "${srcdir:-.}/tests/scripts/daemon.bash"
+# shellcheck source=tests/package/tarball.bash
+. "$source_dir/tests/package/tarball.bash"
 needs git make tar gpg
 tar --version | grep -q 'GNU tar' || { echo '1..0 # SKIP no GNU tar' && exit 0; }
 
@@ -12,7 +14,8 @@ name=beacond-$version
 unset SOURCE_DATE_EPOCH
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 
-# The daemons of gpg go with its folder.
+# Nobody else's keys; the daemons of gpg go with its folder.
+export GNUPGHOME=$scratch/gpg
 gpg_end()
 {
     gpgconf --kill all 2>/dev/null
@@ -30,7 +33,7 @@ quiet() # quiet COMMAND…: what it says only when it fails
 
 made() # made FOLDER NAME: a tarball of that build, kept under that name
 {
-    quiet make -C "$1" -s dist && mv "$1/$name.tar.gz" "$scratch/$2.tar.gz"
+    tarball_make "$scratch" "$1" && mv "$scratch/$name.tar.gz" "$scratch/$2.tar.gz"
 }
 
 made_elsewhere() # made_elsewhere FOLDER NAME: by somebody who lives otherwise
@@ -111,7 +114,6 @@ step()
 # A repository of these sources, somebody's key, and a branch elsewhere to push to.
 release_begin()
 {
-    export GNUPGHOME=$scratch/gpg
     mkdir -m 700 "$GNUPGHOME" && cp -R "$tree" "$scratch/repository" || return 1
     gpg --batch --quiet --passphrase '' --quick-gen-key 'beacond test <release@beacond.example>' ed25519 sign 1d || return 1
     (
