@@ -44,10 +44,6 @@ packages_long+=(util-linux iproute2)
 # tests/package/docker.sh; musl.sh.
 packages_long+=(buildah)
 packages_long+=(musl-tools dpkg-dev libtool tcl)
-packages_package=(git gnupg)
-packages_long=(debootstrap)
-packages_package=(git gnupg)
-packages_long=(debootstrap)
 # The tarball and the steps of a release.
 packages_package+=(git gnupg)
 # Other processors.

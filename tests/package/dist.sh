@@ -58,12 +58,13 @@ members()
         END { exit bad || NR < 300 }'
 }
 
-# What git knows is in the tarball; the rest of it are the build system's own files.
+# What git knows is in the tarball; the rest of it are the build system's own files, and those that have the
+# version put in.
 complete()
 {
     tar -tzf "$scratch/first.tar.gz" | sed -e 's,^[^/]*/,,' -e '/\/$/d' -e '/^$/d' | LC_ALL=C sort >"$scratch/members"
     git -C "$source_dir" ls-files | LC_ALL=C sort | LC_ALL=C comm -3 - "$scratch/members" |
-        grep -Evx '[[:space:]]*(Makefile\.in|aclocal\.m4|configure|build-aux/.*)' >"$scratch/odd"
+        grep -Evx '[[:space:]]*(Makefile\.in|aclocal\.m4|configure|build-aux/.*|contrib/alpine/APKBUILD|contrib/rpm/beacond\.spec)' >"$scratch/odd"
     sed 's/^/# /' "$scratch/odd"
     [ ! -s "$scratch/odd" ]
 }
