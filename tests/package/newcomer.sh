@@ -172,6 +172,23 @@ closed()
         ! runuser -u nobody -- cat /etc/beacond/keys'
 }
 
+# systemd's own socket instead, and the line for those without systemd.
+activates()
+{
+    told "$folder.said" typed "
+        mkdir -p /etc/systemd/system/beacond.socket.d
+        cat >/etc/systemd/system/beacond.socket.d/override.conf <<'END'
+$(block '[Socket]')
+END
+        systemctl daemon-reload
+        $(block 'systemctl stop beacond')
+        [ \"\$(stat -c '%a %U %G' /run/beacond/beacond.sock)\" = '660 root _beacond' ]
+        curl -fsS https://events.example.org/_tracker/ping
+        $(block 'install -d -m 750')
+        [ \"\$(stat -c '%a %U %G' /run/beacond)\" = '750 _beacond _beacond' ]
+        curl -fsS https://events.example.org/_tracker/ping"
+}
+
 # In the folder with this machine's network: it installs what it needs, and so does npm.
 tests()
 {
@@ -179,7 +196,10 @@ tests()
     test=$(command_of test)
     [ -n "$test" ] || return
     # shellcheck disable=SC2016
-    told "$folder.test" root_run "$folder" bash -c 'cd /srv/beacond && exec $1' bash "$test $steps"
+    # A machine has terminals and shared memory, which the folder has not.
+    told "$folder.test" root_run "$folder" bash -c 'mkdir -p /dev/pts /dev/shm &&
+        mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts &&
+        mount -t tmpfs -o mode=1777 tmpfs /dev/shm && cd /srv/beacond && exec $1' bash "$test $steps"
     local status=$?
     tail -n 30 "$folder.test" | grep -E '^(skipped|failed): |passed,|^== ' | sed 's/^/# /'
     return $status
@@ -203,6 +223,7 @@ newcomer() # newcomer SUITE
     ok "$1: and read back with the other key" answered
     ok "$1: beacond query finds it" counted
     ok "$1: it comes again by itself, and is closed to strangers" closed
+    ok "$1: systemd's own socket takes its place" activates
     boot_end
     ok "$1: ./contrib/test $steps passes" tests
 }
