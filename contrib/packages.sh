@@ -44,10 +44,8 @@ packages_long+=(util-linux iproute2)
 # tests/package/docker.sh; musl.sh.
 packages_long+=(buildah)
 packages_long+=(musl-tools dpkg-dev libtool tcl)
-packages_package=(git gnupg)
-packages_long=(debootstrap)
-packages_package=(git gnupg)
-packages_long=(debootstrap)
+# The tarball and the steps of a release.
+packages_package+=(git gnupg)
 # Other processors.
 packages_long+=(gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu qemu-user-static file)
 

@@ -2,10 +2,11 @@
 # contrib/alpine: what of an APKBUILD can be tried without Alpine. BEACOND_TEST_LONG=1 has its functions
 # build and install from the tarball. abuild, apk and the names of Alpine's packages are not tried.
 . "${srcdir:-.}/tests/scripts/daemon.bash"
+# shellcheck source=tests/package/tarball.bash
+. "$source_dir/tests/package/tarball.bash"
 needs make
 
-build=$PWD
-version=$("$beacond" --version | cut -d' ' -f2)
+version=$("$beacond" --version | sed -n '1s/.* //p')
 apkbuild=$scratch/APKBUILD
 sed "s|@VERSION@|$version|g" "$source_dir/contrib/alpine/APKBUILD.in" >"$apkbuild"
 
@@ -51,11 +52,7 @@ named()
 # As abuild calls them: in the sources, one after the other. The user is known to nobody else.
 installed()
 {
-    make -C "$build" -s dist >"$scratch/dist.log" 2>&1 || {
-        tail -n 20 "$scratch/dist.log"
-        return 1
-    }
-    mv "$build/beacond-$version.tar.gz" "$scratch" && tar -C "$scratch" -xf "$scratch/beacond-$version.tar.gz" ||
+    tarball_make "$scratch" && tar -C "$scratch" -xf "$scratch/beacond-$version.tar.gz" ||
         return 1
     (cat /etc/passwd && echo '_beacond:x:59999:59999::/var/lib/beacond:/sbin/nologin') >"$scratch/passwd"
     (cat /etc/group && echo '_beacond:x:59999:') >"$scratch/group"

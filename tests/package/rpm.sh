@@ -2,10 +2,11 @@
 # contrib/rpm: the spec of the tarball with Debian's rpmbuild. BEACOND_TEST_LONG=1 builds packages and runs
 # what is in them. What Fedora's macros do, and what openSUSE calls its packages, is not tried here.
 . "${srcdir:-.}/tests/scripts/daemon.bash"
+# shellcheck source=tests/package/tarball.bash
+. "$source_dir/tests/package/tarball.bash"
 needs make rpmbuild rpmspec rpm rpm2cpio cpio
 
-build=$PWD
-version=$("$beacond" --version | cut -d' ' -f2)
+version=$("$beacond" --version | sed -n '1s/.* //p')
 top=$scratch/top
 spec=$top/beacond.spec
 macros=(--define "_topdir $top" --define "_dbpath $scratch/rpmdb" --define 'dist .test')
@@ -47,19 +48,10 @@ required()
     done
 }
 
-tarball()
-{
-    make -C "$build" -s dist >"$scratch/dist.log" 2>&1 || {
-        tail -n 20 "$scratch/dist.log"
-        return 1
-    }
-    mv "$build/beacond-$version.tar.gz" "$scratch"
-}
-
 # Without packages of this system's that rpm knows of: it has none.
 built()
 {
-    tarball || return 1
+    tarball_make "$scratch" || return 1
     rpmbuild -tb --nodeps "${macros[@]}" "$scratch/beacond-$version.tar.gz" >"$scratch/rpmbuild.log" 2>&1 || {
         tail -n 40 "$scratch/rpmbuild.log"
         return 1
@@ -100,7 +92,7 @@ END
 installed()
 {
     mkdir -p "$scratch/root" && (cd "$scratch/root" && rpm2cpio "$package" | cpio -idm --quiet) || return 1
-    [ "$("$scratch/root/usr/bin/beacond" --version)" = "beacond $version" ] &&
+    "$scratch/root/usr/bin/beacond" --version | grep -qx "beacond $version" &&
         "$scratch/root/usr/bin/beacond" check-config --config "$scratch/root/etc/beacond/beacond.conf" \
             >/dev/null &&
         grep -q '^ExecStart=/usr/bin/beacond serve --config /etc/beacond/beacond.conf' \
