@@ -34,18 +34,16 @@ if grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then
     command -v npm >/dev/null || packages_test+=(nodejs npm)
 fi
 
-# What step package builds packages with, and what it needs for the long tests besides.
-packages_package=(git)
+# What step package builds packages with, and what it needs for the long tests besides. Every line adds.
+packages_package=(git gnupg)
 packages_package+=(rpm cpio python3-yaml)
-packages_long=(debootstrap)
-# Debian's packages; the long tests boot what debootstrap makes.
 packages_package+=(dpkg-dev debhelper lintian)
-packages_long+=(util-linux iproute2)
+# Bare systems of Debian; deb.sh boots some.
+packages_long=(debootstrap util-linux iproute2)
 # tests/package/docker.sh; musl.sh.
 packages_long+=(buildah)
 packages_long+=(musl-tools dpkg-dev libtool tcl)
 # The tarball and the steps of a release.
-packages_package+=(git gnupg)
 # Other processors.
 packages_long+=(gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu qemu-user-static file)
 
