@@ -43,6 +43,7 @@ packages_long=(debootstrap util-linux iproute2)
 # tests/package/docker.sh; musl.sh.
 packages_long+=(buildah)
 packages_long+=(musl-tools dpkg-dev libtool tcl)
+# The tarball and the steps of a release.
 # Other processors.
 packages_long+=(gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu qemu-user-static file)
 

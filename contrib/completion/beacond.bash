@@ -78,6 +78,15 @@ _beacond_value()
     esac
 }
 
+# _beacond_quoted BEFORE: names, a line each, behind BEFORE and so that the shell takes them for names.
+_beacond_quoted()
+{
+    local name
+    while IFS= read -r name; do
+        printf '%s%q\n' "$1" "$name"
+    done
+}
+
 _beacond()
 {
     local current=${COMP_WORDS[COMP_CWORD]} command=serve flags option='' value='' before=''
@@ -204,8 +213,8 @@ _beacond()
     nothing*) ;;
     files) compopt -o default ;;
     folders) compopt -o dirnames ;;
-    files*) mapfile -t COMPREPLY < <(compgen -P "$before" -f -- "$current") ;;
-    folders*) mapfile -t COMPREPLY < <(compgen -P "$before" -d -- "$current") ;;
+    files*) mapfile -t COMPREPLY < <(compgen -f -- "$current" | _beacond_quoted "$before") ;;
+    folders*) mapfile -t COMPREPLY < <(compgen -d -- "$current" | _beacond_quoted "$before") ;;
     *) mapfile -t COMPREPLY < <(compgen -P "$before" -W "$value" -- "$current") ;;
     esac
 }

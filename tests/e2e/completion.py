@@ -144,6 +144,21 @@ def bash_does_where_the_equals_sign_ends_no_word():
 
 
 @case
+def bash_quotes_names_where_readline_does_not():
+    """Behind --config= as one word the names are ours: what a shell would run must stay a name."""
+    path, home = _script("bash"), directory()
+    names = ["a; touch ran", "a$(touch ran)", "a b"]
+    for name in names:
+        os.mkdir(os.path.join(home, name))
+    ask = BASH.replace("${line//=/ = }", "$line").replace('echo "', 'eval "printf \'%s\\\\n\' ')
+    for flag in ("--config", "--dashboard"):
+        done = subprocess.run(["bash", "--norc", "-c", ask, "bash", path], input="beacond %s=a\n" % flag, text=True,
+                              capture_output=True, env=_environment(home), cwd=home, timeout=PATIENCE)
+        equal((sorted(done.stdout.splitlines()), done.stderr), (["%s=%s" % (flag, name) for name in sorted(names)], ""))
+        equal(sorted(os.listdir(home)), sorted(names), "nothing was run")
+
+
+@case
 def fish_offers_every_option_of_every_command_and_no_other():
     path, home = _script("fish"), directory()
     lines = _lines()

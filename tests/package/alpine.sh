@@ -6,7 +6,7 @@
 . "$source_dir/tests/package/tarball.bash"
 needs make
 
-version=$("$beacond" --version | sed -n '1s/^beacond //p')
+version=$("$beacond" --version | sed -n '1s/.* //p')
 apkbuild=$scratch/APKBUILD
 sed "s|@VERSION@|$version|g" "$source_dir/contrib/alpine/APKBUILD.in" >"$apkbuild"
 

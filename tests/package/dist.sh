@@ -14,7 +14,8 @@ name=beacond-$version
 unset SOURCE_DATE_EPOCH
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 
-# The daemons of gpg go with its folder.
+# Nobody else's keys; the daemons of gpg go with its folder.
+export GNUPGHOME=$scratch/gpg
 gpg_end()
 {
     gpgconf --kill all 2>/dev/null
@@ -32,12 +33,7 @@ quiet() # quiet COMMAND…: what it says only when it fails
 
 made() # made FOLDER NAME: a tarball of that build, kept under that name
 {
-    tarball_alone "$1" made_alone "$@"
-}
-
-made_alone()
-{
-    quiet make -C "$1" -s dist && mv "$1/$name.tar.gz" "$scratch/$2.tar.gz"
+    tarball_make "$scratch" "$1" && mv "$scratch/$name.tar.gz" "$scratch/$2.tar.gz"
 }
 
 made_elsewhere() # made_elsewhere FOLDER NAME: by somebody who lives otherwise
@@ -62,13 +58,16 @@ members()
         END { exit bad || NR < 300 }'
 }
 
-# What git knows is in the tarball; the rest of it are the build system's own files, and those of packagers
-# that bear its version.
+# What git knows is in the tarball; the rest of it are the build system's own files, and those that have the
+# version put in.
 complete()
 {
     tar -tzf "$scratch/first.tar.gz" | sed -e 's,^[^/]*/,,' -e '/\/$/d' -e '/^$/d' | LC_ALL=C sort >"$scratch/members"
-    git -C "$source_dir" ls-files | LC_ALL=C sort | LC_ALL=C comm -3 - "$scratch/members" |
-        grep -Evx '[[:space:]]*(Makefile\.in|aclocal\.m4|configure|build-aux/.*|contrib/alpine/APKBUILD|contrib/rpm/beacond\.spec)' >"$scratch/odd"
+    {
+        git -C "$checkout" ls-files | LC_ALL=C sort | LC_ALL=C comm -23 - "$scratch/members"
+        git -C "$checkout" ls-files -co --exclude-standard | LC_ALL=C sort | LC_ALL=C comm -13 - "$scratch/members" |
+            grep -Evx 'Makefile\.in|aclocal\.m4|configure|build-aux/.*|contrib/alpine/APKBUILD|contrib/rpm/beacond\.spec'
+    } >"$scratch/odd"
     sed 's/^/# /' "$scratch/odd"
     [ ! -s "$scratch/odd" ]
 }
@@ -89,7 +88,9 @@ ok 'a tarball is made' made "$build" first
 ok 'and another by somebody else: byte for byte the same' made_elsewhere "$build" second
 ok 'they are' same first.tar.gz second.tar.gz
 ok 'its members are sorted out: owner, modes, time' members
-if git -C "$source_dir" rev-parse --show-toplevel 2>/dev/null | grep -Fqx "$source_dir"; then
+# contrib/test builds a copy of the checkout, without what git keeps, and says where that is.
+checkout=${BEACOND_CHECKOUT-$source_dir}
+if git -C "$checkout" rev-parse --show-toplevel 2>/dev/null | grep -Fqx "$checkout"; then
     ok 'whatever git knows is in it, and nothing else' complete
 else
     test_count=$((test_count + 1))
@@ -119,7 +120,6 @@ step()
 # A repository of these sources, somebody's key, and a branch elsewhere to push to.
 release_begin()
 {
-    export GNUPGHOME=$scratch/gpg
     mkdir -m 700 "$GNUPGHOME" && cp -R "$tree" "$scratch/repository" || return 1
     gpg --batch --quiet --passphrase '' --quick-gen-key 'beacond test <release@beacond.example>' ed25519 sign 1d || return 1
     (

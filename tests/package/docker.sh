@@ -7,7 +7,7 @@
 # shellcheck source=contrib/packages.sh
 . "$source_dir/contrib/packages.sh"
 
-version=$("$beacond" --version | sed -n '1s/^beacond //p')
+version=$("$beacond" --version | sed -n '1s/.* //p')
 docker=$source_dir/contrib/docker
 # Lines that were continued as one.
 dockerfile=$(sed -e ':a' -e '/\\$/N; s/\\\n *//; ta' "$docker/Dockerfile" | grep -v '^#')
@@ -122,8 +122,7 @@ built()
         logged bud --signature-policy "$scratch/policy" --pull-never -t beacond \
             -f "$scratch/context/contrib/docker/Dockerfile" "$scratch/context" || return 1
     container=$(tool from --signature-policy "$scratch/policy" --pull-never beacond) &&
-        image=$(tool mount "$container") &&
-        [ "$(chroot "$image" /usr/bin/beacond --version | tr '\n' ' ')" = "beacond $version TLS: yes, systemd: no " ]
+        image=$(tool mount "$container") && chroot "$image" /usr/bin/beacond --version | grep -qx "beacond $version"
 }
 
 # What an engine would do with it: as its user, its environment, its folder, as the first process of its own.

@@ -39,7 +39,8 @@ root_make()
     local suite=$1 folder=$2 kept=$root_archive/$1.tar
     mkdir -p "$root_archive" "$folder" || return 1
     if [ ! -e "$kept" ]; then
-        debootstrap --variant=minbase "$suite" "$folder" "$(root_mirror)" || return 1
+        # What it mounts goes with it, even when it is killed.
+        unshare --mount debootstrap --variant=minbase "$suite" "$folder" "$(root_mirror)" || return 1
         printf '#!/bin/sh\nexit 101\n' >"$folder/usr/sbin/policy-rc.d"
         chmod 755 "$folder/usr/sbin/policy-rc.d"
         cp /etc/resolv.conf "$folder/etc/resolv.conf"

@@ -22,4 +22,15 @@ for file in contrib/* contrib/debian/* contrib/debian/tests/* .ci/run tests/*.sh
         echo "ok $n - $file"
     fi
 done
+
+# The lists of contrib/packages.sh are added to: one that is set a second time has lost what others need,
+# whose tests then skip.
+n=$((n + 1))
+twice=$(sed -n 's/^\([a-z_]*\)=(.*/\1/p' contrib/packages.sh | sort | uniq -d)
+[ -z "$twice" ] || echo "# $twice"
+if [ -z "$twice" ] && grep -q '^packages_build=(' contrib/packages.sh; then
+    echo "ok $n - no list of contrib/packages.sh is begun twice"
+else
+    echo "not ok $n - no list of contrib/packages.sh is begun twice"
+fi
 echo "1..$n"
