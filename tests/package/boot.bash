@@ -65,6 +65,9 @@ boot_start()
                 ln -s pts/ptmx dev/ptmx
                 ln -s /proc/self/fd dev/fd
                 ip link set lo up
+                # The kernel is not its own: no modules.
+                mkdir -p etc/systemd/system
+                ln -sfn /dev/null etc/systemd/system/systemd-modules-load.service
                 mkdir -p .before
                 pivot_root . .before
                 umount -l /.before
