@@ -102,7 +102,10 @@ export async function accessible(world, page) {
     assert.ok(found[0] > 15);
 }
 
+/* Once the chart has been drawn anew for the width there is. */
 export async function narrow(page) {
+    const fits = () => document.documentElement.scrollWidth <= window.innerWidth;
+    await page.waitForFunction(fits).catch(() => {});
     const [needed, there] = await page.evaluate(() => [
         document.documentElement.scrollWidth,
         window.innerWidth,
