@@ -58,8 +58,8 @@ def it_fails_while_the_daemon_drains():
                               % len(body))
     poll(lambda: daemon.unread() == 0, "the head to be read")
     daemon.signal()
-    daemon.wait_log("finishing")
-    equal(ready(daemon.database), (1, "beacond: not ready: draining\n"))
+    draining = (1, "beacond: not ready: draining\n")
+    poll(lambda: ready(daemon.database) == draining, "it to say so")
     equal(slow.send(body).response().json()["saved"], 1)
     daemon.ended(0)
 
