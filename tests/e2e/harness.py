@@ -4,6 +4,7 @@ Each tests/e2e/x.py stands alone: `python3 tests/e2e/x.py` from the build tree r
 behind it only the cases whose names hold one of them. Python's standard library is all it needs.
 
   BEACOND       the binary, default ./src/beacond
+  BEACOND_FAULTY  the one with faults (tests/faults/faulty.h), default ./tests/faults/beacond-faulty
   BEACOND_SLOW  1: the daemon runs under valgrind or something like it. Sizes go down (scale()),
                 deadlines up, and resident memory is not judged. Sanitizers are noticed by themselves
   BEACOND_TEST_BRIEF  1: the first case of each program alone: whether everything it needs is there
@@ -48,6 +49,7 @@ import zlib
 import certs
 
 BINARY = os.path.abspath(os.environ.get("BEACOND", "./src/beacond"))
+FAULTY = os.path.abspath(os.environ.get("BEACOND_FAULTY", "./tests/faults/beacond-faulty"))
 
 
 def _sanitized():
@@ -283,17 +285,17 @@ def _environment(extra):
     return env
 
 
-def run(*arguments, env=None, cwd=None, patience=None):
+def run(*arguments, env=None, cwd=None, patience=None, program=BINARY):
     """Runs the binary to its end. Returns an object with returncode, stdout, stderr (bytes)."""
-    return subprocess.run([BINARY, *arguments], env=_environment(env), cwd=cwd or directory(),
+    return subprocess.run([program, *arguments], env=_environment(env), cwd=cwd or directory(),
                           stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=patience or PATIENCE)
 
 
 def begin(*arguments, env=None, cwd=None, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-          stderr=subprocess.PIPE, **more):
+          stderr=subprocess.PIPE, program=BINARY, **more):
     """Starts the binary, its environment without the tests' own variables. A subprocess.Popen."""
-    return subprocess.Popen([BINARY, *arguments], env=_environment(env), cwd=cwd or directory(), stdin=stdin,
+    return subprocess.Popen([program, *arguments], env=_environment(env), cwd=cwd or directory(), stdin=stdin,
                             stdout=stdout, stderr=stderr, **more)
 
 
@@ -339,10 +341,10 @@ class Daemon:
 
     listen: what --listen gets (a list for several). keyed tests pass key=[…]. options become flags:
     max_body="64K" is --max-body 64K, a list repeats the flag. ready=False: don't wait for it. before: a
-    command that becomes the daemon, which inherits pass_fds."""
+    command that becomes the daemon, which inherits pass_fds. program=FAULTY, with what is to fail in env."""
 
     def __init__(self, *arguments, listen="127.0.0.1:0", database=None, env=None, ready=True,
-                 preexec=None, before=(), pass_fds=(), **options):
+                 preexec=None, before=(), pass_fds=(), program=BINARY, **options):
         self.directory = directory()
         self.database = database or os.path.join(self.directory, "beacond.db")
         options = dict(options, database=self.database, listen=listen)
@@ -367,7 +369,7 @@ class Daemon:
         self._ended = False
         self.expected_exit = 0
         self._done = False
-        self.process = subprocess.Popen([*before, BINARY, *arguments, *flags], env=_environment(env),
+        self.process = subprocess.Popen([*before, program, *arguments, *flags], env=_environment(env),
                                         cwd=self.directory, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                         preexec_fn=prepare, pass_fds=pass_fds)

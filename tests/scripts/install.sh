@@ -33,6 +33,7 @@ expected()
 644 usr/share/doc/beacond/COPYING
 644 usr/share/doc/beacond/NEWS
 644 usr/share/doc/beacond/README
+644 usr/share/doc/beacond/SECURITY
 644 usr/share/doc/beacond/examples/caddy/Caddyfile
 644 usr/share/doc/beacond/examples/grafana/beacond.json
 644 usr/share/doc/beacond/examples/nginx/beacond.conf
