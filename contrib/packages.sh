@@ -21,6 +21,9 @@ case $(. /etc/os-release 2>/dev/null && echo "${ID-}${VERSION_ID-}") in
 debian12) packages_test+=(clang-format clang-tidy) ;;
 esac
 
+# clang's sanitizers and fuzzer, and what tells which lines were run.
+packages_test+=(libclang-rt-dev llvm)
+
 # The certificates of tests.
 packages_test+=(openssl)
 
