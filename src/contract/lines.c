@@ -115,7 +115,7 @@ int lines_body(const char *text, size_t len, const struct batch_limits *limits,
                size_t *objects, struct batch **out, struct error *err)
 {
     struct batch_builder b = {.text_len = len, .limits = limits, .uuids = uuids, .secret = secret};
-    const char *at = text, *end = text + len;
+    const char *at = len > 0 ? text : "", *end = at + len;
     *out = NULL;
     *objects = 0;
     int status = build_begin(&b, now_ms);

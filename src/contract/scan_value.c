@@ -5,8 +5,8 @@
 
 void scan_init(struct scan *s, const char *text, size_t len)
 {
-    s->text = text;
-    s->end = text + len;
+    s->text = len > 0 ? text : ""; /* nothing may be at NULL, to which nothing can be added */
+    s->end = s->text + len;
     s->levels = s->small;
     s->level_words = SCAN_SMALL_WORDS;
     s->deepest = 0;

@@ -101,9 +101,9 @@ static int inflow_inflate(struct inflow *inflow)
         inflow_fail(inflow, 503, "out of memory");
         return -1;
     }
-    if (gunzip_read(inflow->gunzip, inflow->wire.data + inflow->wire_at,
-                    inflow->wire.len - inflow->wire_at, &used, inflow->plain.data, INFLOW_READ,
-                    &got, &err) != 0) {
+    const char *wire = inflow->wire.len > 0 ? inflow->wire.data : "";
+    if (gunzip_read(inflow->gunzip, wire + inflow->wire_at, inflow->wire.len - inflow->wire_at,
+                    &used, inflow->plain.data, INFLOW_READ, &got, &err) != 0) {
         inflow_fail(inflow, 400, "body is no gzip, damaged or cut short");
         return -1;
     }
