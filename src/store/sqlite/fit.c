@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "store/sqlite/checkpoint.h"
 
 #define FIT_HEADER_BYTES 100
 /* A file up to this size is checked page by page at start; it takes some milliseconds. */
@@ -310,10 +311,26 @@ static int fit_examine(struct db *db, const char *database, int64_t *version, st
     return status;
 }
 
+/* Where another program has the database open the -shm is that of the last run, whose last flush
+ * may have failed. By a connection of its own: this one keeps pages that may not be the right ones.
+ */
+static void fit_distrust(const char *database)
+{
+    struct db db;
+    int64_t objects;
+    if (!fit_beside(database, "-shm") ||
+        db_open(&db, database, SQLITE_OPEN_READWRITE, NULL) != STORE_OK)
+        return;
+    if (db_script_number(&db, "SELECT count(*) FROM sqlite_schema", &objects, NULL) == STORE_OK)
+        (void)checkpoint_set_back(&db);
+    db_close(&db);
+}
+
 int fit_open(struct db *db, const struct store_options *options, struct error *err)
 {
     struct error why = {""};
     int64_t version = 0;
+    fit_distrust(options->database);
     int status = db_open(db, options->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &why);
     if (status != STORE_OK) {
         error_set(err, "%s: %s", options->database, why.text);
