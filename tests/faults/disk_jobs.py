@@ -44,6 +44,7 @@ class Jobs:
                 life.disk.clear()
         first = finish(process)
         touched = life.disk.clear()
+        assert first[0] != 0 or not touched or op not in self.must_fail, "a fault was not noticed"
         if first[0] != 0:
             assert touched, "failed without a fault: %r" % (first,)
             told(first, self.name)
@@ -53,6 +54,8 @@ class Jobs:
         self.done()
         life.turn()
         return touched
+
+    must_fail = ()  # calls that may not fail unnoticed
 
     def failed(self):
         """For who has something to look at when it has failed."""
@@ -151,6 +154,7 @@ def a_backup_is_whole_or_not_there():
     jobs = Jobs("backup", life, command, done)
     jobs.failed = failed
     jobs.over(SOME)
+    jobs.must_fail = OPEN, WRITE, OWN_OPEN, OWN_SYNC, OWN_RENAME, OWN_SYNC_RANGE
     jobs.over((OPEN, READ, WRITE, TRUNCATE, SIZE, LOCK, OWN_OPEN, OWN_SYNC, OWN_RENAME, OWN_ROOM, OWN_SYNC_RANGE),
               files=(TARGET,))
     jobs.finish()
