@@ -164,8 +164,10 @@ int fit_header(const char *database, struct error *err)
         goto out;
     }
     uint32_t application = fit_number(header + 68), version = fit_number(header + 60);
-    /* 0: perhaps all of it is in the WAL still; SQLite tells later. */
-    status = application == 0 && fit_beside(database, "-wal")
+    /* 0: perhaps all of it is in the WAL still, or it is one of ours that a full disk or a kill has
+     * kept from getting its first table; SQLite tells later. */
+    bool begun = version == 0 && fit_number(header + 40) == 0; /* no schema ever */
+    status = application == 0 && (begun || fit_beside(database, "-wal"))
                  ? STORE_OK
                  : fit_verdict(database, application, version, err);
 out:
