@@ -1,6 +1,8 @@
 #include "engine/backup.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -87,20 +89,29 @@ static void backup_pause(const struct backup_errand *run, int64_t bytes)
 }
 
 /* Has the disk begin to take what was written, and waits for what it was given a while ago: what is
- * written ahead of it would be waited for by commits, too. */
-static void backup_push(const struct backup_place *place, int64_t done)
+ * written ahead of it would be waited for by commits, too. What it says of failures may be said to
+ * no one else: 0, or -1 with errno. */
+static int backup_push(const struct backup_place *place, int64_t done)
 {
+    int status = 0;
 #ifdef HAVE_SYNC_FILE_RANGE
     int64_t settled = done - BACKUP_AHEAD_BYTES;
-    (void)sync_file_range(place->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-    if (settled > 0)
-        (void)sync_file_range(place->fd,
-                              settled > BACKUP_AHEAD_BYTES ? settled - BACKUP_AHEAD_BYTES : 0,
-                              BACKUP_AHEAD_BYTES, SYNC_FILE_RANGE_WAIT_BEFORE);
+    status = sync_file_range(place->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    if (status == 0 && settled > 0)
+        status = sync_file_range(place->fd,
+                                 settled > BACKUP_AHEAD_BYTES ? settled - BACKUP_AHEAD_BYTES : 0,
+                                 BACKUP_AHEAD_BYTES, SYNC_FILE_RANGE_WAIT_BEFORE);
 #else
     (void)place;
     (void)done;
 #endif
+    return status != 0 && (errno == EIO || errno == ENOSPC || errno == EDQUOT) ? -1 : 0;
+}
+
+static int backup_lost(const struct backup *backup, struct error *err)
+{
+    error_set(err, "%s: %s", backup->file, strerror(errno));
+    return STORE_BUSY;
 }
 
 static int backup_stopped(struct error *err)
@@ -124,7 +135,8 @@ static int backup_copy_on(struct backup_errand *run, const struct backup *backup
             return STORE_REFUSED;
         if (progress_step(progress, "copying", run->state.done_bytes, run->state.total_bytes) != 0)
             return backup_stopped(err);
-        backup_push(place, run->state.done_bytes);
+        if (backup_push(place, run->state.done_bytes) != 0)
+            return backup_lost(backup, err);
         backup_pause(run, run->state.done_bytes - before);
         before = run->state.done_bytes;
     }
@@ -207,6 +219,10 @@ static int backup_finish(struct backup *backup, struct backup_place *place,
         error_set(err, "%s: %s", backup->file, why.text);
         return STORE_BUSY;
     }
+    /* By the descriptor that was open all the time: others may not be told what went wrong before.
+     */
+    if (fsync(place->fd) != 0)
+        return backup_lost(backup, err);
     int status = backup_audit(backup, place, state, progress, err);
     if (status != STORE_OK)
         return status;

@@ -156,7 +156,7 @@ static void expose_files(const struct engine *engine, const struct measures *mea
                        "Times the disk did not take what was put back.",
                        (uint64_t)gauge_read(&measures->checkpoints_failed));
     exposition_gauge(exposition, "beacond_checkpoint_stopped",
-                     "1: the disk has lost what it had taken, nothing is put back until a restart.",
+                     "1: the disk has lost what it had taken, which is put back anew until it is taken.",
                      (double)gauge_read(&measures->checkpoint_spoilt));
     exposition_gauge(exposition, "beacond_last_checkpoint_timestamp_seconds",
                      "When all of the write-ahead log was last put back; 0: not since the start.",

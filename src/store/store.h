@@ -194,7 +194,7 @@ struct store_checkpoints {
     int64_t done;    /* times all of it was put back */
     int64_t failed;  /* times the disk did not take it; that a reader is in the way is no failure */
     int64_t last_ms; /* when it last was, by the wall clock; 0: not yet */
-    bool spoilt;     /* the disk has lost what it had taken: none is made any more, see the log */
+    bool spoilt;     /* the disk has lost what it had taken: all of it is put back anew */
 };
 void store_look_checkpoints(const struct store *store, struct store_checkpoints *out);
 

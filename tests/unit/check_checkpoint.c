@@ -243,20 +243,64 @@ START_TEST(checkpoint_goes_round_a_reader_and_makes_up_for_it)
 END_TEST
 
 /* The system tells once that it could not write, and takes what it dropped for written. */
-START_TEST(checkpoint_whose_flush_fails_leaves_all_to_the_wal)
+static void drop_what_was_put_back(void)
 {
-    store_down();
-    store_up(database, STORE_SYNC_FULL);
     append();
     ck_assert(!store_tend(store, true));
     copy("t.db", "old.db");
     flush_fails = true;
     ck_assert_int_gt(append_until_anew(3 * WHOLE / 2), 3 * WHOLE / 2);
     ck_assert(!flush_fails);
-    ck_assert(!store_tend(store, true));
+    copy("old.db", "t.db");
+}
+
+START_TEST(checkpoint_whose_flush_fails_leaves_all_to_the_wal)
+{
     store_down();
-    ck_assert_int_gt(size_of(wal), 3 * WHOLE / 2);
+    store_up(database, STORE_SYNC_FULL);
+    drop_what_was_put_back();
+    verify(); /* read from the WAL, parts long put back included */
+    copy("t.db-wal", "old.db-wal");
+    store_down();
+    copy("old.db-wal", "t.db-wal");
     store_up_on_old(STORE_SYNC_FULL);
+}
+END_TEST
+
+START_TEST(checkpoint_whose_flush_fails_is_made_anew_by_itself)
+{
+    store_down();
+    store_up(database, STORE_SYNC_FULL);
+    drop_what_was_put_back();
+    while (store_tend(store, true)) /* a second or so */
+        verify();
+    ck_assert_int_eq(size_of(wal), 0);
+    verify();
+    (void)append_until_anew(WHOLE + SLACK); /* as ever */
+    ck_assert(!store_tend(store, true));
+    verify();
+}
+END_TEST
+
+/* A program that has the database open keeps what SQLite has noted of the run before. */
+START_TEST(checkpoint_at_the_start_trusts_nobody)
+{
+    sqlite3 *other;
+    store_down();
+    store_up(database, STORE_SYNC_FULL);
+    append();
+    ck_assert(!store_tend(store, true));
+    copy("t.db", "old.db");
+    while (size_of(wal) < WHOLE / 2)
+        append();
+    ck_assert_int_eq(sqlite3_open(database, &other), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(other, "SELECT count(*) FROM events", NULL, NULL, NULL),
+                     SQLITE_OK);
+    flush_fails = true; /* at the end, when nobody tries again */
+    store_down();
+    ck_assert(!flush_fails);
+    store_up_on_old(STORE_SYNC_FULL);
+    sqlite3_close(other);
 }
 END_TEST
 
@@ -269,6 +313,8 @@ int main(void)
     tcase_add_test(tcase, checkpoint_puts_the_wal_back_in_parts);
     tcase_add_test(tcase, checkpoint_of_a_part_need_not_have_reached_the_disk);
     tcase_add_test(tcase, checkpoint_whose_flush_fails_leaves_all_to_the_wal);
+    tcase_add_test(tcase, checkpoint_whose_flush_fails_is_made_anew_by_itself);
+    tcase_add_test(tcase, checkpoint_at_the_start_trusts_nobody);
     tcase_add_test(tcase, checkpoint_goes_round_a_reader_and_makes_up_for_it);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,6 +19,20 @@
 #define CHECKPOINT_WARN_MS 60000
 /* How long readers are waited for where the WAL must be emptied: a read of ours is over by then. */
 #define CHECKPOINT_WAIT_MS 50
+/* While the disk fails: pauses from one try to the next, each twice as long as the one before. */
+#define CHECKPOINT_PAUSE_MS 1000
+#define CHECKPOINT_MOST_PAUSE_MS 60000
+
+/* The beginning of the -shm, as SQLite's "WAL-mode File Format" has it: a header and its copy, then
+ * how many frames were put back. */
+struct checkpoint_index {
+    uint32_t version;
+    uint32_t header[23];
+    _Atomic uint32_t put_back;
+};
+#define CHECKPOINT_INDEX_VERSION 3007000
+#define CHECKPOINT_INDEX_REGION 32768
+#define CHECKPOINT_INDEX_LOCK 1 /* who puts back holds it */
 
 static int checkpoint_on_commit(void *arg, sqlite3 *handle, const char *name, int pages)
 {
@@ -24,6 +40,28 @@ static int checkpoint_on_commit(void *arg, sqlite3 *handle, const char *name, in
     (void)name;
     ((struct checkpoint *)arg)->pages = pages;
     return SQLITE_OK;
+}
+
+bool checkpoint_set_back(struct db *db)
+{
+    sqlite3_file *file = NULL;
+    void volatile *map = NULL;
+    if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+        file == NULL || file->pMethods == NULL || file->pMethods->iVersion < 2)
+        return false;
+    const sqlite3_io_methods *methods = file->pMethods;
+    if (methods->xShmLock(file, CHECKPOINT_INDEX_LOCK, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE) !=
+        SQLITE_OK)
+        return false;
+    bool done =
+        methods->xShmMap(file, 0, CHECKPOINT_INDEX_REGION, 0, &map) == SQLITE_OK && map != NULL;
+    struct checkpoint_index volatile *index = map;
+    done = done && index->version == CHECKPOINT_INDEX_VERSION;
+    if (done)
+        atomic_store(&index->put_back, 0);
+    (void)methods->xShmLock(file, CHECKPOINT_INDEX_LOCK, 1,
+                            SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
+    return done;
 }
 
 int checkpoint_open(struct checkpoint *checkpoint, struct db *db, const char *database, bool whole,
@@ -69,6 +107,23 @@ static void checkpoint_mark(struct checkpoint *checkpoint)
         checkpoint_unmark(checkpoint);
 }
 
+/* --- a disk that fails ------------------------------------------------------------------------ */
+
+static void checkpoint_spoil(struct checkpoint *checkpoint, struct db *db, const char *why)
+{
+    checkpoint->pause_ms = checkpoint->spoilt ? checkpoint->pause_ms * 2 : CHECKPOINT_PAUSE_MS;
+    if (checkpoint->pause_ms > CHECKPOINT_MOST_PAUSE_MS)
+        checkpoint->pause_ms = CHECKPOINT_MOST_PAUSE_MS;
+    checkpoint->again_ms = clock_mono_ms() + checkpoint->pause_ms;
+    /* Now, for what is read until the next try as well. */
+    checkpoint->recopy = !checkpoint_set_back(db);
+    if (!checkpoint->spoilt)
+        log_error("%s: the disk failed to take what was put back (%s). Nothing is lost: %s-wal has "
+                  "all of it and is kept, and grows, until the disk has taken it",
+                  checkpoint->database, why, checkpoint->database);
+    checkpoint->spoilt = true;
+}
+
 /* --- copying ---------------------------------------------------------------------------------- */
 
 /* Whether a complaint is due: one in so long is enough. */
@@ -90,35 +145,31 @@ static void checkpoint_complain(struct checkpoint *checkpoint)
              checkpoint->database, checkpoint->pages);
 }
 
-static void checkpoint_spoil(struct checkpoint *checkpoint, const char *why)
-{
-    checkpoint->spoilt = true;
-    log_error(
-        "%s: the disk failed to take what was put back (%s). Nothing is lost: %s-wal has all of "
-        "it and is kept, and grows, until beacond is started again. End every other program that "
-        "has the database open before that",
-        checkpoint->database, why, checkpoint->database);
-}
-
 /* All of the WAL has been put back. */
 static void checkpoint_note(struct checkpoint *checkpoint)
 {
     checkpoint->pages = checkpoint->tried = 0;
     checkpoint->done++;
     checkpoint->last_ms = clock_wall_ms();
+    if (checkpoint->spoilt)
+        log_info("%s: the disk has taken what was put back", checkpoint->database);
+    checkpoint->spoilt = false;
 }
 
 /* Whoever reads is not waited for: it is tried again. Returns whether all was copied. */
 static bool checkpoint_run(struct checkpoint *checkpoint, struct db *db, int mode)
 {
     int log = 0, done = 0;
+    if (checkpoint->recopy && !checkpoint_set_back(db))
+        return false;
+    checkpoint->recopy = false;
     (void)sqlite3_busy_timeout(db->handle, 0);
     int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, &log, &done);
     (void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
     if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
         checkpoint->failed++;
     if (code == SQLITE_IOERR_FSYNC)
-        checkpoint_spoil(checkpoint, sqlite3_errmsg(db->handle));
+        checkpoint_spoil(checkpoint, db, sqlite3_errmsg(db->handle));
     else if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY && checkpoint_may_warn(checkpoint))
         log_warn("%s: checkpoint failed: %s", checkpoint->database, sqlite3_errmsg(db->handle));
     return code == SQLITE_OK && (mode == SQLITE_CHECKPOINT_TRUNCATE || log == done);
@@ -133,7 +184,7 @@ static void checkpoint_part(struct checkpoint *checkpoint, struct db *db)
         if (checkpoint->file >= 0 &&
             sync_file_range(checkpoint->file, 0, 0, SYNC_FILE_RANGE_WRITE) != 0 &&
             (errno == EIO || errno == ENOSPC || errno == EDQUOT))
-            checkpoint_spoil(checkpoint, strerror(errno));
+            checkpoint_spoil(checkpoint, db, strerror(errno));
 #endif
     }
     checkpoint_mark(checkpoint);
@@ -143,12 +194,11 @@ bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle)
 {
     if (checkpoint->pages == 0)
         return false;
-    if (checkpoint->spoilt) {
-        checkpoint_unmark(checkpoint);
-        return false;
-    }
+    if (checkpoint->spoilt && clock_mono_ms() < checkpoint->again_ms)
+        return true;
     if (!idle && checkpoint->pages < checkpoint->tried + CHECKPOINT_PAGES) {
-        if (!checkpoint->whole && checkpoint->pages >= checkpoint->marked + CHECKPOINT_PART_PAGES)
+        if (!checkpoint->whole && !checkpoint->spoilt &&
+            checkpoint->pages >= checkpoint->marked + CHECKPOINT_PART_PAGES)
             checkpoint_part(checkpoint, db);
         return true;
     }
@@ -166,10 +216,11 @@ bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle)
 int checkpoint_empty(struct checkpoint *checkpoint, struct db *db, struct error *err)
 {
     checkpoint_unmark(checkpoint);
-    if (checkpoint->spoilt) {
-        error_set(err, "the disk has failed to take what was put back; restart beacond");
+    if (checkpoint->recopy && !checkpoint_set_back(db)) {
+        error_set(err, "another program puts the write-ahead log back");
         return STORE_BUSY;
     }
+    checkpoint->recopy = false;
     (void)sqlite3_busy_timeout(db->handle, CHECKPOINT_WAIT_MS);
     int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     (void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
@@ -180,7 +231,7 @@ int checkpoint_empty(struct checkpoint *checkpoint, struct db *db, struct error 
     error_set(err, "%s",
               (code & 0xff) == SQLITE_BUSY ? "a reader is in the way" : sqlite3_errmsg(db->handle));
     if (code == SQLITE_IOERR_FSYNC)
-        checkpoint_spoil(checkpoint, sqlite3_errmsg(db->handle));
+        checkpoint_spoil(checkpoint, db, sqlite3_errmsg(db->handle));
     return STORE_BUSY;
 }
 
@@ -188,8 +239,12 @@ void checkpoint_finish(struct checkpoint *checkpoint, struct db *db)
 {
     checkpoint_unmark(checkpoint);
     db_close(&checkpoint->mark);
-    if (checkpoint->spoilt)
+    if (checkpoint->recopy && !checkpoint_set_back(db)) {
+        log_warn("%s: the last checkpoint can't be made now; nothing is lost, the next start makes "
+                 "up for it",
+                 checkpoint->database);
         return;
+    }
     if (sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
         SQLITE_OK)
         log_warn("%s: the last checkpoint failed (%s); nothing is lost, the next start makes up "

@@ -12,10 +12,11 @@
  * checkpoint that copies the rest, flushes the database and so gives the WAL free.
  *
  * A flush that fails says nothing of what: the system may have dropped pages of parts long copied,
- * and say so once only. SQLite would not copy them again. So nothing is checkpointed any more then,
- * not at the end either; the next start, for which the whole WAL is new, makes up for it. New it is
- * to whoever opens the database first: another program that has it open meanwhile keeps the -shm,
- * in which SQLite has noted what it has copied, so the log says that such programs are to be ended.
+ * and say so once only. SQLite would neither copy them again nor read them from the WAL any more.
+ * So then, and at the start, which can't know, all of the WAL is taken for not copied yet: the
+ * count of what is, in the -shm, is set back to 0, as SQLite does when it recovers. From then on
+ * everything is read from the WAL, which is kept until all of it was copied anew and flushed
+ * without a fault.
  */
 #ifndef BEACOND_STORE_SQLITE_CHECKPOINT_H
 #define BEACOND_STORE_SQLITE_CHECKPOINT_H
@@ -34,7 +35,16 @@ struct checkpoint {
     int64_t done, failed; /* checkpoints of all of the WAL since it was opened; see store.h */
     int64_t last_ms;      /* when all was last put back, by the wall clock; 0: not yet */
     bool spoilt;          /* what was copied may not be on the disk: the WAL must stay */
+    bool recopy;          /* the count of what was copied is to be set back first */
+    int64_t again_ms;     /* while spoilt: when to try next, */
+    int64_t pause_ms;     /* and how long after that */
 };
+
+/* Has SQLite take all of the WAL for not put back: readers find it there, and the next checkpoint
+ * copies it. The count may be lower than what is true at any moment; only whoever raises it must
+ * hold the lock. db has read something. False: another program checkpoints, or this SQLite's -shm
+ * is one that we don't know. Between two transactions. */
+bool checkpoint_set_back(struct db *db);
 
 /* Begins to count the pages of db's commits. whole: never in parts, which in some modes cost a
  * flush of the WAL. A store_status; checkpoint_close it in any case, once no other connection to

@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "store/sqlite/checkpoint.h"
 
 #define FIT_HEADER_BYTES 100
 /* A file up to this size is checked page by page at start; it takes some milliseconds. */
@@ -50,6 +51,15 @@ static void fit_lock_give(int fd, const char *path, const char *database)
         log_warn("%s: can't be given to the owner of the database: %s", path, strerror(errno));
 }
 
+/* A call of ours has failed, as errno says: for what may pass, or for good. */
+static int fit_failed(const char *path, struct error *err)
+{
+    bool passes = errno == EIO || errno == ENOSPC || errno == EDQUOT || errno == ENOMEM ||
+                  errno == EMFILE || errno == ENFILE;
+    error_set(err, "%s: %s", path, strerror(errno));
+    return passes ? STORE_BUSY : STORE_UNFIT;
+}
+
 int fit_lock(const char *database, struct error *err)
 {
     char path[PATH_MAX], who[32] = "";
@@ -60,10 +70,8 @@ int fit_lock(const char *database, struct error *err)
         return STORE_UNFIT;
     }
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        error_set(err, "%s: %s", path, strerror(errno));
-        return STORE_UNFIT;
-    }
+    if (fd < 0)
+        return fit_failed(path, err);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         bool held = errno == EWOULDBLOCK;
         if (held) {
@@ -73,7 +81,7 @@ int fit_lock(const char *database, struct error *err)
             error_set(err, "%s is in use by process %s; stop it first", database,
                       who[0] != '\0' ? who : "(unknown)");
         } else {
-            error_set(err, "%s: %s", path, strerror(errno));
+            (void)fit_failed(path, err);
         }
         close(fd);
         return held ? STORE_HELD : STORE_UNFIT;
@@ -128,12 +136,11 @@ int fit_header(const char *database, struct error *err)
     if (fd < 0) {
         if (errno == ENOENT)
             return STORE_OK;
-        error_set(err, "%s: %s", database, strerror(errno));
-        return STORE_UNFIT;
+        return fit_failed(database, err);
     }
     struct stat info;
     if (fstat(fd, &info) != 0) {
-        error_set(err, "%s: %s", database, strerror(errno));
+        status = fit_failed(database, err);
         goto out;
     }
     if (!S_ISREG(info.st_mode)) {
@@ -144,8 +151,12 @@ int fit_header(const char *database, struct error *err)
         status = STORE_OK;
         goto out;
     }
-    if (pread(fd, header, sizeof header, 0) != (ssize_t)sizeof header ||
-        memcmp(header, "SQLite format 3", 16) != 0) {
+    ssize_t got = pread(fd, header, sizeof header, 0);
+    if (got < 0) {
+        status = fit_failed(database, err);
+        goto out;
+    }
+    if (got != (ssize_t)sizeof header || memcmp(header, "SQLite format 3", 16) != 0) {
         error_set(err,
                   "%s is no SQLite database, or a damaged one; restore a backup, or name "
                   "another file with --database",
@@ -153,8 +164,10 @@ int fit_header(const char *database, struct error *err)
         goto out;
     }
     uint32_t application = fit_number(header + 68), version = fit_number(header + 60);
-    /* 0: perhaps all of it is in the WAL still; SQLite tells later. */
-    status = application == 0 && fit_beside(database, "-wal")
+    /* 0: perhaps all of it is in the WAL still, or it is one of ours that a full disk or a kill has
+     * kept from getting its first table; SQLite tells later. */
+    bool begun = version == 0 && fit_number(header + 40) == 0; /* no schema ever */
+    status = application == 0 && (begun || fit_beside(database, "-wal"))
                  ? STORE_OK
                  : fit_verdict(database, application, version, err);
 out:
@@ -162,12 +175,25 @@ out:
     return status;
 }
 
-static int fit_damaged(const char *database, const char *what, struct error *err)
+/* status: what a look at it came to. Where the disk has failed nothing is known of the file. */
+static int fit_damaged(int status, const char *database, const char *what, struct error *err)
 {
+    if (status == STORE_BUSY) {
+        error_set(err, "%s: %s", database, what);
+        return STORE_BUSY;
+    }
     error_set(
         err, "%s is damaged (%s); restore a backup, or rescue what is left with sqlite3's .recover",
         database, what);
     return STORE_UNFIT;
+}
+
+/* The check tells of a page that could not be read as of a wrong one, but for the code. */
+static bool fit_unread(const char *found)
+{
+    static const char mark[] = "error code=";
+    const char *code = strstr(found, mark);
+    return code != NULL && (atoi(code + sizeof mark - 1) & 0xff) != SQLITE_CORRUPT;
 }
 
 /* Cheap looks at every b-tree's ends, and at all pages of a small file. What lies deep inside a big
@@ -186,23 +212,27 @@ static int fit_sound(struct db *db, const char *database, struct error *err)
     };
     struct error why = {""};
     int64_t number, pages = 0, page_bytes = 0;
-    for (size_t i = 0; i < sizeof probes / sizeof *probes; i++)
-        if (db_script_number(db, probes[i], &number, &why) != STORE_OK)
-            return fit_damaged(database, why.text, err);
-    if (db_script_number(db, "PRAGMA page_count", &pages, &why) != STORE_OK ||
-        db_script_number(db, "PRAGMA page_size", &page_bytes, &why) != STORE_OK)
-        return fit_damaged(database, why.text, err);
+    int status = STORE_OK;
+    for (size_t i = 0; i < sizeof probes / sizeof *probes && status == STORE_OK; i++)
+        status = db_script_number(db, probes[i], &number, &why);
+    if (status == STORE_OK)
+        status = db_script_number(db, "PRAGMA page_count", &pages, &why);
+    if (status == STORE_OK)
+        status = db_script_number(db, "PRAGMA page_size", &page_bytes, &why);
+    if (status != STORE_OK)
+        return fit_damaged(status, database, why.text, err);
     if (pages * page_bytes > FIT_CHECK_BYTES)
         return STORE_OK;
     sqlite3_stmt *check = NULL;
     if (sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(1)", -1, &check, NULL) != SQLITE_OK ||
         sqlite3_step(check) != SQLITE_ROW) {
-        error_set(&why, "%s", sqlite3_errmsg(db->handle));
+        status = db_failure(db, &why);
     } else if (strcmp((const char *)sqlite3_column_text(check, 0), "ok") != 0) {
         error_set(&why, "%s", (const char *)sqlite3_column_text(check, 0));
+        status = fit_unread(why.text) ? STORE_BUSY : STORE_UNFIT;
     }
     sqlite3_finalize(check);
-    return why.text[0] == '\0' ? STORE_OK : fit_damaged(database, why.text, err);
+    return status == STORE_OK ? STORE_OK : fit_damaged(status, database, why.text, err);
 }
 
 /* A file that lost its end and has no WAL to make up for it. */
@@ -211,13 +241,15 @@ static int fit_whole(struct db *db, const char *database, struct error *err)
     int64_t pages = 0, page_bytes = 0;
     struct stat file;
     struct error why = {""};
-    if (db_script_number(db, "PRAGMA page_count", &pages, &why) != STORE_OK ||
-        db_script_number(db, "PRAGMA page_size", &page_bytes, &why) != STORE_OK)
-        return fit_damaged(database, why.text, err);
+    int status = db_script_number(db, "PRAGMA page_count", &pages, &why);
+    if (status == STORE_OK)
+        status = db_script_number(db, "PRAGMA page_size", &page_bytes, &why);
+    if (status != STORE_OK)
+        return fit_damaged(status, database, why.text, err);
     if (fit_beside(database, "-wal"))
         return STORE_OK;
     if (stat(database, &file) == 0 && file.st_size < pages * page_bytes)
-        return fit_damaged(database, "its end is missing", err);
+        return fit_damaged(STORE_UNFIT, database, "its end is missing", err);
     return STORE_OK;
 }
 
@@ -294,12 +326,8 @@ static int fit_examine(struct db *db, const char *database, int64_t *version, st
         status = db_script_number(db, "PRAGMA application_id", &application, &why);
     if (status == STORE_OK)
         status = db_script_number(db, "PRAGMA user_version", version, &why);
-    if (status == STORE_BUSY) {
-        error_set(err, "%s: %s", database, why.text);
-        return status;
-    }
     if (status != STORE_OK)
-        return fit_damaged(database, why.text, err);
+        return fit_damaged(status, database, why.text, err);
     if (application == 0 && objects == 0 && *version == 0)
         return STORE_OK;
     status = fit_verdict(database, application, *version, err);
@@ -310,10 +338,26 @@ static int fit_examine(struct db *db, const char *database, int64_t *version, st
     return status;
 }
 
+/* Where another program has the database open the -shm is that of the last run, whose last flush
+ * may have failed. By a connection of its own: this one keeps pages that may not be the right ones.
+ */
+static void fit_distrust(const char *database)
+{
+    struct db db;
+    int64_t objects;
+    if (!fit_beside(database, "-shm") ||
+        db_open(&db, database, SQLITE_OPEN_READWRITE, NULL) != STORE_OK)
+        return;
+    if (db_script_number(&db, "SELECT count(*) FROM sqlite_schema", &objects, NULL) == STORE_OK)
+        (void)checkpoint_set_back(&db);
+    db_close(&db);
+}
+
 int fit_open(struct db *db, const struct store_options *options, struct error *err)
 {
     struct error why = {""};
     int64_t version = 0;
+    fit_distrust(options->database);
     int status = db_open(db, options->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &why);
     if (status != STORE_OK) {
         error_set(err, "%s: %s", options->database, why.text);

@@ -150,16 +150,16 @@ static int sqlite_store_load_receipts(struct store *base, store_receipts_fn *fn,
                                       struct error *err)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
+    struct error why = {""};
     sqlite3_stmt *rows = db_statement(&store->db, SQL_ALL_RECEIPTS);
-    if (rows == NULL)
-        return db_failure(&store->db, err);
-    int code, status = STORE_OK;
-    while ((code = sqlite3_step(rows)) == SQLITE_ROW)
+    int code = SQLITE_ERROR, status = STORE_OK;
+    while (rows != NULL && (code = sqlite3_step(rows)) == SQLITE_ROW)
         if (fn(arg, sqlite3_column_int64(rows, 0), sqlite3_column_int64(rows, 1),
                sqlite3_column_blob(rows, 2), (size_t)sqlite3_column_bytes(rows, 2)) != 0)
             break;
     if (code != SQLITE_ROW && code != SQLITE_DONE) {
-        (void)db_failure(&store->db, err);
+        (void)db_failure(&store->db, &why);
+        error_set(err, "%s: %s", store->database, why.text);
         status = STORE_BUSY;
     }
     (void)sqlite3_reset(rows);
@@ -213,7 +213,12 @@ static void sqlite_store_close(struct store *base)
 static int sqlite_store_reader_open(struct store *base, struct store_reader **out,
                                     struct error *err)
 {
-    return sqlite_reader_open(((struct sqlite_store *)base)->database, base->ops, out, err);
+    const char *database = ((struct sqlite_store *)base)->database;
+    struct error why = {""};
+    int status = sqlite_reader_open(database, base->ops, out, &why);
+    if (status != STORE_OK)
+        error_set(err, "%s: %s", database, why.text);
+    return status;
 }
 
 static void sqlite_store_limit_rejects(struct store *base, int64_t max_rejects,
@@ -275,12 +280,29 @@ static int store_read_secret(struct sqlite_store *store, struct error *err)
     if (code == SQLITE_ROW && sqlite3_column_bytes(statement, 0) == SIPHASH_KEY_BYTES) {
         memcpy(store->base.secret, sqlite3_column_blob(statement, 0), SIPHASH_KEY_BYTES);
     } else if (code == SQLITE_ROW || code == SQLITE_DONE) {
-        error_set(err, "%s: its table meta holds no secret of 16 bytes", store->database);
+        error_set(err, "its table meta holds no secret of 16 bytes");
         status = STORE_UNFIT;
     } else {
         status = db_failure(&store->db, err);
     }
     (void)sqlite3_reset(statement);
+    return status;
+}
+
+/* What is to be known of a database that is fit. */
+static int store_take_up(struct sqlite_store *store, const struct store_options *options,
+                         struct error *err)
+{
+    int status = checkpoint_open(&store->checkpoint, &store->db, store->database,
+                                 options->synchronous == STORE_SYNC_NORMAL, err);
+    if (status == STORE_OK)
+        status = store_read_secret(store, err);
+    if (status == STORE_OK)
+        status = store_load(store, err);
+    if (status == STORE_OK)
+        status = store_read_version(store, &store->data_version, err);
+    if (status == STORE_OK)
+        store_publish(store);
     return status;
 }
 
@@ -308,6 +330,7 @@ int sqlite_store_open(struct store **out, const struct store_options *options, s
     store->stale = true;
     sqlite_store_limit_rejects(&store->base, options->max_rejects, options->max_rejects_bytes);
     tally_init(&store->tally);
+    struct error why = {""};
     int status = STORE_BUSY;
     store->database = strdup(options->database);
     if (store->database == NULL) {
@@ -325,16 +348,9 @@ int sqlite_store_open(struct store **out, const struct store_options *options, s
     status = fit_open(&store->db, options, err);
     if (status != STORE_OK)
         goto out;
-    status = checkpoint_open(&store->checkpoint, &store->db, store->database,
-                             options->synchronous == STORE_SYNC_NORMAL, err);
-    if (status == STORE_OK)
-        status = store_read_secret(store, err);
-    if (status == STORE_OK)
-        status = store_load(store, err);
-    if (status == STORE_OK)
-        status = store_read_version(store, &store->data_version, err);
-    if (status == STORE_OK)
-        store_publish(store);
+    status = store_take_up(store, options, &why);
+    if (status != STORE_OK)
+        error_set(err, "%s: %s", store->database, why.text);
     sqlite3_progress_handler(store->db.handle, STORE_WORK_STEPS, store_works, store);
 out:
     store->open = status == STORE_OK;
