@@ -324,6 +324,10 @@ int fit_open(struct db *db, const struct store_options *options, struct error *e
         status = fit_pragmas(db, options, &why);
         if (status == STORE_OK)
             status = fit_migrate(db, version, &why);
+        /* What a killed process has written to the WAL counts as stored from here on, and a batch
+         * sent again is told so without another commit: nobody else may have flushed it. */
+        if (status == STORE_OK && options->synchronous == STORE_SYNC_FULL)
+            status = db_flush_wal(db, &why);
         if (status != STORE_OK)
             error_set(err, "%s: %s", options->database, why.text);
     }
