@@ -15,8 +15,8 @@ from platter import Disk, disks_of, generator
 from script import Script, plain
 from world import LONG, SEED
 
-SUBSETS = 100 if LONG else 1
-STARTED = 10 if LONG else 110  # one of so many disks is a daemon started on
+SUBSETS = 100 if LONG else 4
+STARTED = 10 if LONG else 60  # one of so many disks is a daemon started on
 STEPS = (("second", 1000), ("minute", 60000), ("hour", 3600000), ("day", 86400000))
 USER = "visitor-of-the-cellar"
 MARK = b"planted-mark-4711"
@@ -198,6 +198,31 @@ def what_was_answered_for_is_there_after_a_loss_of_power():
     script.stop()
     script.log(script.events(20))
     judged(script)
+
+
+@case
+def a_database_that_is_being_made_is_made_by_the_next_start():
+    script = Script()
+    script.start()
+    script.stop()
+    judged(script, subsets=20 if LONG else 3, started=1 if LONG else 4, between=0.2)
+
+
+def large(script, count):
+    """A batch whose commit takes more pages than are put back at once (store/sqlite/checkpoint.c)."""
+    script.post([text[:-1] + b',"pad":"%s"}' % (b"%d " % n * 2000) for n, text in enumerate(script.events(count))])
+
+
+@case
+def a_log_that_is_put_back_in_parts_loses_nothing():
+    script = Script()
+    script.start()
+    # The second and third find a part to be put back; in 4,000 pages all of it, and the log begins anew.
+    for _ in range(16 if LONG else 3):
+        large(script, 300)
+    script.post(script.events(2))
+    script.stop()
+    judged(script, subsets=5 if LONG else 1, started=40 if LONG else 20, between=0)
 
 
 @case
