@@ -1,13 +1,11 @@
+/* What SQLite says of the file, and what is made of it. */
 #include "store/sqlite/fit.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,165 +13,8 @@
 #include "base/log.h"
 #include "store/sqlite/checkpoint.h"
 
-#define FIT_HEADER_BYTES 100
 /* A file up to this size is checked page by page at start; it takes some milliseconds. */
 #define FIT_CHECK_BYTES (16 << 20)
-
-/* The path of the lock: one for all names (links, relative paths) of the same file. */
-static int fit_lock_path(const char *database, char out[PATH_MAX])
-{
-    char real[PATH_MAX];
-    if (realpath(database, real) == NULL) {
-        char copy[PATH_MAX], name[PATH_MAX], folder[PATH_MAX];
-        if (strlen(database) >= sizeof copy)
-            return -1;
-        strcpy(copy, database);
-        strcpy(name, database);
-        if (realpath(dirname(copy), folder) == NULL)
-            return -1;
-        if ((size_t)snprintf(real, sizeof real, "%s/%s", folder, basename(name)) >= sizeof real)
-            return -1;
-    }
-    return (size_t)snprintf(out, PATH_MAX, "%s.lock", real) < PATH_MAX ? 0 : -1;
-}
-
-/* A lock that root has made for another user's database, by a command, is that user's: the daemon
- * must be able to open it. */
-static void fit_lock_give(int fd, const char *path, const char *database)
-{
-    struct stat lock, owner;
-    if (geteuid() != 0 || fstat(fd, &lock) != 0 || stat(database, &owner) != 0)
-        return;
-    /* Not another file by a second name. */
-    if (lock.st_uid != 0 || lock.st_nlink != 1 || owner.st_uid == 0)
-        return;
-    if (fchown(fd, owner.st_uid, owner.st_gid) != 0)
-        log_warn("%s: can't be given to the owner of the database: %s", path, strerror(errno));
-}
-
-/* A call of ours has failed, as errno says: for what may pass, or for good. */
-static int fit_failed(const char *path, struct error *err)
-{
-    bool passes = errno == EIO || errno == ENOSPC || errno == EDQUOT || errno == ENOMEM ||
-                  errno == EMFILE || errno == ENFILE;
-    error_set(err, "%s: %s", path, strerror(errno));
-    return passes ? STORE_BUSY : STORE_UNFIT;
-}
-
-int fit_lock(const char *database, struct error *err)
-{
-    char path[PATH_MAX], who[32] = "";
-    errno = 0;
-    if (fit_lock_path(database, path) != 0) {
-        error_set(err, "%s: %s", database,
-                  errno == EACCES ? strerror(errno) : "no such directory, or too long a path");
-        return STORE_UNFIT;
-    }
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return fit_failed(path, err);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        bool held = errno == EWOULDBLOCK;
-        if (held) {
-            if (pread(fd, who, sizeof who - 1, 0) < 0)
-                who[0] = '\0';
-            who[strspn(who, "0123456789")] = '\0';
-            error_set(err, "%s is in use by process %s; stop it first", database,
-                      who[0] != '\0' ? who : "(unknown)");
-        } else {
-            (void)fit_failed(path, err);
-        }
-        close(fd);
-        return held ? STORE_HELD : STORE_UNFIT;
-    }
-    fit_lock_give(fd, path, database);
-    int len = snprintf(who, sizeof who, "%ld\n", (long)getpid());
-    /* The content only helps a person; the lock holds without it, on a full disk too. */
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, who, (size_t)len, 0) != len)
-        log_warn("%s: can't write the process number: %s", path, strerror(errno));
-    return fd;
-}
-
-static uint32_t fit_number(const unsigned char *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-int fit_verdict(const char *database, int64_t application, int64_t version, struct error *err)
-{
-    if (application != FIT_APPLICATION_ID) {
-        error_set(err, "%s is another program's database; name another file with --database",
-                  database);
-        return STORE_UNFIT;
-    }
-    if (version > SQL_MIGRATION_COUNT) {
-        error_set(err,
-                  "%s was written by a newer beacond (schema %lld, this one knows %d); run that "
-                  "one, or name another file",
-                  database, (long long)version, (int)SQL_MIGRATION_COUNT);
-        return STORE_UNFIT;
-    }
-    return STORE_OK;
-}
-
-/* Whether a file of that name with a suffix is there and not empty. */
-static bool fit_beside(const char *database, const char *suffix)
-{
-    char real[PATH_MAX], path[PATH_MAX];
-    struct stat info;
-    /* SQLite puts them beside the file that a link leads to. */
-    return realpath(database, real) != NULL &&
-           (size_t)snprintf(path, sizeof path, "%s%s", real, suffix) < sizeof path &&
-           stat(path, &info) == 0 && info.st_size > 0;
-}
-
-int fit_header(const char *database, struct error *err)
-{
-    unsigned char header[FIT_HEADER_BYTES];
-    int status = STORE_UNFIT;
-    /* O_NONBLOCK: a FIFO of that name must not hang the start. */
-    int fd = open(database, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        if (errno == ENOENT)
-            return STORE_OK;
-        return fit_failed(database, err);
-    }
-    struct stat info;
-    if (fstat(fd, &info) != 0) {
-        status = fit_failed(database, err);
-        goto out;
-    }
-    if (!S_ISREG(info.st_mode)) {
-        error_set(err, "%s is no regular file", database);
-        goto out;
-    }
-    if (info.st_size == 0) {
-        status = STORE_OK;
-        goto out;
-    }
-    ssize_t got = pread(fd, header, sizeof header, 0);
-    if (got < 0) {
-        status = fit_failed(database, err);
-        goto out;
-    }
-    if (got != (ssize_t)sizeof header || memcmp(header, "SQLite format 3", 16) != 0) {
-        error_set(err,
-                  "%s is no SQLite database, or a damaged one; restore a backup, or name "
-                  "another file with --database",
-                  database);
-        goto out;
-    }
-    uint32_t application = fit_number(header + 68), version = fit_number(header + 60);
-    /* 0: perhaps all of it is in the WAL still, or it is one of ours that a full disk or a kill has
-     * kept from getting its first table; SQLite tells later. */
-    bool begun = version == 0 && fit_number(header + 40) == 0; /* no schema ever */
-    status = application == 0 && (begun || fit_beside(database, "-wal"))
-                 ? STORE_OK
-                 : fit_verdict(database, application, version, err);
-out:
-    close(fd);
-    return status;
-}
 
 /* status: what a look at it came to. Where the disk has failed nothing is known of the file. */
 static int fit_damaged(int status, const char *database, const char *what, struct error *err)
@@ -196,6 +37,20 @@ static bool fit_unread(const char *found)
     return code != NULL && (atoi(code + sizeof mark - 1) & 0xff) != SQLITE_CORRUPT;
 }
 
+/* Whether the statements of a commit find their tables, columns and the index they count on: what
+ * is missing would show when it is first needed, and to clients. */
+static int fit_complete(struct db *db, struct error *why)
+{
+    static const enum sql_statement needed[] = {
+        SQL_INSERT_EVENT, SQL_INSERT_GIVEN,    SQL_TALLY_SECOND,  SQL_TALLY_MINUTE,  SQL_TALLY_HOUR,
+        SQL_TALLY_DAY,    SQL_INSERT_RECEIPTS, SQL_INSERT_REJECT, SQL_NOTE_LAST_SEQ,
+    };
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (db_statement(db, needed[i]) == NULL)
+            return db_failure(db, why);
+    return STORE_OK;
+}
+
 /* Cheap looks at every b-tree's ends, and at all pages of a small file. What lies deep inside a big
  * one shows when it is read. */
 static int fit_sound(struct db *db, const char *database, struct error *err)
@@ -215,6 +70,8 @@ static int fit_sound(struct db *db, const char *database, struct error *err)
     int status = STORE_OK;
     for (size_t i = 0; i < sizeof probes / sizeof *probes && status == STORE_OK; i++)
         status = db_script_number(db, probes[i], &number, &why);
+    if (status == STORE_OK)
+        status = fit_complete(db, &why);
     if (status == STORE_OK)
         status = db_script_number(db, "PRAGMA page_count", &pages, &why);
     if (status == STORE_OK)
@@ -368,6 +225,10 @@ int fit_open(struct db *db, const struct store_options *options, struct error *e
         status = fit_pragmas(db, options, &why);
         if (status == STORE_OK)
             status = fit_migrate(db, version, &why);
+        /* What a killed process has written to the WAL counts as stored from here on, and a batch
+         * sent again is told so without another commit: nobody else may have flushed it. */
+        if (status == STORE_OK && options->synchronous == STORE_SYNC_FULL)
+            status = db_flush_wal(db, &why);
         if (status != STORE_OK)
             error_set(err, "%s: %s", options->database, why.text);
     }

@@ -9,13 +9,17 @@
 #define FIT_APPLICATION_ID 0x4245434e /* "BECN" */
 
 /* Takes the lock file beside the database, which says by content and by flock who holds it. The
- * descriptor (close it to let go; the file stays) or STORE_HELD, STORE_UNFIT with err. The kernel
- * lets go when the process dies, however it dies. */
+ * descriptor (close it to let go; the file stays) or STORE_HELD, STORE_UNFIT, STORE_BUSY with err.
+ * The kernel lets go when the process dies, however it dies. STORE_BUSY: the disk failed. */
 int fit_lock(const char *database, struct error *err) MUST_CHECK;
 
 /* Looks at the file before SQLite does, reading alone: absent and empty are fine; something that is
- * no SQLite database, another program's, or a newer beacond's is STORE_UNFIT. */
+ * no SQLite database, another program's, or a newer beacond's is STORE_UNFIT; one that the disk
+ * does not give is STORE_BUSY. */
 int fit_header(const char *database, struct error *err) MUST_CHECK;
+
+/* Whether a file of that name with a suffix is there and not empty. */
+bool fit_beside(const char *database, const char *suffix);
 
 /* What application_id and user_version say: STORE_OK, also when it is to be migrated, or
  * STORE_UNFIT when it is another program's or a newer beacond's. */
