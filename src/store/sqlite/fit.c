@@ -14,7 +14,9 @@
 #include "base/bytes.h"
 #include "base/log.h"
 
-#define FIT_HEADER_BYTES 100
+#define FIT_HEADER_BYTES 108
+#define FIT_SCHEMA_AT 100
+#define FIT_PAGE_BYTES 8192
 /* A file up to this size is checked page by page at start; it takes some milliseconds. */
 #define FIT_CHECK_BYTES (16 << 20)
 
@@ -119,6 +121,16 @@ static bool fit_beside(const char *database, const char *suffix)
            stat(path, &info) == 0 && info.st_size > 0;
 }
 
+/* Whether it is as fit_pragmas begins one: nothing in it, the schema (the b-tree on the first page)
+ * a leaf without a cell. */
+static bool fit_is_begun(const unsigned char *header)
+{
+    const unsigned char *schema = header + FIT_SCHEMA_AT;
+    return fit_number(header + 60) == 0 && fit_number(header + 64) == 1 && /* auto_vacuum */
+           header[16] == FIT_PAGE_BYTES >> 8 && header[17] == 0 && schema[0] == 0x0d &&
+           schema[3] == 0 && schema[4] == 0;
+}
+
 int fit_header(const char *database, struct error *err)
 {
     unsigned char header[FIT_HEADER_BYTES];
@@ -153,8 +165,9 @@ int fit_header(const char *database, struct error *err)
         goto out;
     }
     uint32_t application = fit_number(header + 68), version = fit_number(header + 60);
-    /* 0: perhaps all of it is in the WAL still; SQLite tells later. */
-    status = application == 0 && fit_beside(database, "-wal")
+    /* 0: perhaps all of it is in the WAL still, or whoever began to make it was killed before it
+     * held anything; SQLite tells later. */
+    status = application == 0 && (fit_beside(database, "-wal") || fit_is_begun(header))
                  ? STORE_OK
                  : fit_verdict(database, application, version, err);
 out:
