@@ -377,13 +377,16 @@ class Daemon:
         _daemons.append(self)
         threading.Thread(target=self._follow, daemon=True).start()
         if ready:
-            self.wait_log(r" ready$")
-            found = [m for m in (re.search(r" listening on (\S+)( with TLS)?$", line)
-                                 for line in self.log()) if m]
-            self.addresses = [m.group(1) for m in found]
-            self.secure = [m.group(1) for m in found if m.group(2)]
-            assert self.addresses, "ready without listening"
-            self.address = self.addresses[0]
+            self.wait_ready()
+
+    def wait_ready(self):
+        self.wait_log(r" ready$")
+        found = [m for m in (re.search(r" listening on (\S+)( with TLS)?$", line)
+                             for line in self.log()) if m]
+        self.addresses = [m.group(1) for m in found]
+        self.secure = [m.group(1) for m in found if m.group(2)]
+        assert self.addresses, "ready without listening"
+        self.address = self.addresses[0]
 
     def _follow(self):
         for line in self.process.stderr:
@@ -466,6 +469,21 @@ class Daemon:
         if self.alive():
             self.process.kill()
             self.process.wait()
+
+    def doom(self):
+        """It may end at any moment, by the test's own doing: nobody complains. Whoever says so calls ended()."""
+        self._done = True
+
+    def over(self, patience=0):
+        """Waits so long for its end; whether it has come."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._ended, patience)
+
+    def retire(self):
+        """Takes one that has ended away before its case has: for cases that start thousands."""
+        _daemons.remove(self)
+        _directories.remove(self.directory)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def _check_sanitizers(self):
         with self._changed:

@@ -11,12 +11,14 @@ import collections
 import contextlib
 import os
 import random
+import signal
 import socket
+import sqlite3
 import struct
 import threading
 import time
 
-from harness import PATIENCE, Daemon, Wire, WriteLock, directory, equal, lasting_address
+from harness import BINARY, FAULTY, PATIENCE, Daemon, Wire, WriteLock, becomes, directory, equal, lasting_address, sql
 
 SEED = int(os.environ.get("BEACOND_SEED", "1"))
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
@@ -28,14 +30,21 @@ NEVER, UNKNOWN, STORED = "never", "unknown", "stored"
 class Emitted:
     """One emitted event: an instance; equal ones share their text."""
 
-    __slots__ = ("text", "least", "most")
+    __slots__ = ("text", "least", "most", "gone")
 
     def __init__(self, text):
-        self.text, self.least, self.most = text, 0, 0
+        self.text, self.least, self.most, self.gone = text, 0, 0, False
 
     def note(self, verdict):
         self.least = max(self.least, verdict == STORED)
         self.most = max(self.most, verdict != NEVER)
+
+    def going(self):
+        """It is being erased."""
+        self.least = 0
+
+    def went(self):
+        self.least, self.most, self.gone = 0, 0, True
 
 
 class Calm:
@@ -72,27 +81,66 @@ class Calm:
 
 
 class World:
-    """A daemon that may be killed and started again in its place, and who sends to it."""
+    """A daemon that may be killed and started again in its place, and who sends to it. abrupt: it may be
+    killed at any moment, so that nobody must send what for_burst protects."""
 
-    def __init__(self, **options):
+    def __init__(self, abrupt=False, start=True, **options):
         self.options, self.database = options, os.path.join(directory(), "beacond.db")
         self.up = threading.Condition()
         self.daemon, self.address, self.failure = None, lasting_address(), None
-        self.acks, self.kills = 0, 0
+        self.acks, self.kills, self.abrupt = 0, 0, abrupt
+        self.ration = None  # batches that may be sent in this life of the daemon; None: any number
+        self.seen = collections.Counter()  # how many of an event a reader was shown at once
         self.calm = Calm()
-        self.start()
+        if start:
+            self.start()
 
-    def start(self):
-        daemon = Daemon(database=self.database, listen=self.address, **self.options)
+    def start(self, point=None, after=None, ration=None):
+        """point: where it is to end by itself (tests/faults/points.c). after: how many seconds after it is
+        ready it is killed; negative: after its start. ration: how many batches may be sent meanwhile. Returns
+        whether it was ready before its end; bury() it in any case."""
+        mortal = point or ration or after is not None
+        daemon = Daemon(database=self.database, listen=self.address, ready=False,
+                        program=FAULTY if point else BINARY, env={"FAULTY_POINT": point} if point else None,
+                        **self.options)
+        if mortal:
+            daemon.doom()
+        if after is not None and after < 0:
+            threading.Timer(-after, daemon.process.kill).start()
+        try:
+            daemon.wait_ready()
+        except AssertionError:
+            if not mortal:
+                raise
+            self.dead = daemon
+            return False
         with self.up:
-            self.daemon, self.address = daemon, daemon.address
+            self.daemon, self.dead, self.address, self.ration = daemon, daemon, daemon.address, ration
             self.up.notify_all()
+        if after is not None and after >= 0:
+            threading.Timer(after, daemon.process.kill).start()
+        return True
+
+    def bury(self):
+        """Waits until the daemon has ended: killed, or by SIGTERM and well. Returns the point at which it
+        has ended, if it was one."""
+        code = self.dead.ended()
+        with self.up:
+            self.daemon = None
+        lines = self.dead.log()
+        if code not in (-signal.SIGKILL, 0):
+            raise AssertionError("exit code %d:\n%s" % (code, "\n".join(lines[-20:])))
+        self.kills += code != 0
+        self.dead.retire()
+        points = [line[6:] for line in lines[-1:] if line.startswith("point ")]
+        return points[0] if points else None
 
     def kill(self):
         with self.calm.for_kill():
             with self.up:
                 daemon, self.daemon = self.daemon, None
             daemon.crash()
+            daemon.retire()
             self.kills += 1
             self.start()
 
@@ -110,7 +158,26 @@ class World:
             if not self.up.wait_for(lambda: self.daemon or self.failure, PATIENCE) or self.failure:
                 raise AssertionError("no daemon")
             daemon = self.daemon
-        return Wire(daemon.connect())
+        try:
+            return Wire(daemon.connect())
+        except OSError:
+            with self.up:  # those who come next wait for another
+                if self.daemon is daemon and daemon.over():
+                    self.daemon = None
+            raise
+
+    def turn(self):
+        """Waits until one more batch may be sent."""
+        with self.up:
+            if not self.up.wait_for(lambda: self.ration is None or self.ration > 0 or self.failure, PATIENCE):
+                raise AssertionError("no turn")
+            if self.ration:
+                self.ration -= 1
+
+    def end_rations(self):
+        with self.up:
+            self.ration = None
+            self.up.notify_all()
 
     def acknowledged(self):
         with self.up:
@@ -137,36 +204,61 @@ def reset(sock):
 
 # --- the ledger -------------------------------------------------------------------------------
 
-def check(world, visitors):
-    """What is stored against what was emitted; both directions."""
-    daemon = world.daemon
+def ledger(visitors, emitted=False):
+    """How many of each event there must be and may be. emitted: while they are still sending, when whatever
+    has been emitted may be there."""
     least, most = collections.Counter(), collections.Counter()
     for visitor in visitors:
-        for item in visitor.emitted:
+        for item in list(visitor.emitted):
             least[item.text] += item.least
-            most[item.text] += item.most
-    stored, ids = collections.Counter(), set()
-    for text, id in daemon.sql("select event, id from events"):
-        stored[text.replace(b'"id":"%s"' % id, b'"id":""', 1)] += 1
-        ids.add(id)
-    lost = [(t, stored[t], n) for t, n in least.items() if stored[t] < n]
-    extra = [(t, n, most[t]) for t, n in stored.items() if n > most[t]]
-    assert not lost and not extra, "lost: %d kinds, such as %r; stored too often: %d kinds, such as %r" % (
-        len(lost), lost[:3], len(extra), extra[:3])
-    total = sum(stored.values())
-    equal(len(ids), total, "distinct ids")
-    equal(daemon.total(), total, "total by the tally")
-    for step, ms in (("second", 1000), ("minute", 60000), ("hour", 3600000), ("day", 86400000)):
-        equal(daemon.sql("select at, events from tally_%s where events > 0 order by at" % step),
-              daemon.sql("select ts / %d * %d, count(*) from events group by 1 order by 1" % (ms, ms)), step)
-    equal(daemon.sql("select count(*) from rejects"), [(0,)])
-    equal(daemon.sql("pragma integrity_check"), [(b"ok",)])
+            most[item.text] += 1 if emitted and not item.gone else item.most
+    return least, most
+
+
+def compare(database, least, most):
+    """What is stored against what must be and may be, in both directions; that the file is whole and its
+    tally what a recount gives. Nobody writes meanwhile. Returns the number of events."""
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.text_factory = bytes
+    with contextlib.closing(connection):
+        def sql(statement):
+            return connection.execute(statement).fetchall()
+
+        equal(sql("pragma integrity_check"), [(b"ok",)])
+        stored, ids = collections.Counter(), set()
+        for text, id, given in sql("select event, id, given from events"):
+            stored[text if given else text.replace(b'"id":"%s"' % id, b'"id":""', 1)] += 1
+            ids.add(id)
+        lost = [(t, stored[t], n) for t, n in least.items() if stored[t] < n]
+        extra = [(t, n, most[t]) for t, n in stored.items() if n > most[t]]
+        assert not lost and not extra, "lost: %d kinds, such as %r; stored too often: %d kinds, such as %r" % (
+            len(lost), lost[:3], len(extra), extra[:3])
+        total = sum(stored.values())
+        equal(len(ids), total, "distinct ids")
+        for step, ms in (("second", 1000), ("minute", 60000), ("hour", 3600000), ("day", 86400000)):
+            equal(sql("select at, events from tally_%s where events > 0 order by at" % step),
+                  sql("select ts / %d * %d, count(*) from events group by 1 order by 1" % (ms, ms)), step)
+        return total
+
+
+def check(world, visitors, rejects=0):
+    """All of it, at the end."""
+    daemon = world.daemon
+    least, most = ledger(visitors)
+    # What was cut off may yet be committed, and what is old be erased.
+    becomes(lambda: daemon.total() - daemon.sql("select count(*) from events")[0][0], 0, "total by the daemon")
+    for text, count in world.seen.items():
+        if most[text]:
+            least[text] = max(least[text], count)
+    daemon.stop()
+    total = compare(world.database, least, most)
+    equal(sql(world.database, "select count(*) from rejects"), [(rejects,)])
     doubtful = sum(most.values()) - sum(least.values())
     print("# %d events stored of %d emitted, %d of them in doubt; %d batches acknowledged, %d kills"
           % (total, sum(len(v.emitted) for v in visitors), doubtful, world.acks, world.kills), flush=True)
 
 
-def play(world, visitors, disturb):
+def play(world, visitors, disturb, judge=check):
     """Runs the visits, and beside them disturb(world) in this thread (a daemon dies with the thread
     that has started it)."""
     try:
@@ -180,7 +272,7 @@ def play(world, visitors, disturb):
             visitor.thread.join()
         if world.failure:
             raise world.failure
-        check(world, visitors)
+        judge(world, visitors)
     except Exception as error:
         raise AssertionError("BEACOND_SEED=%d: %s: %s" % (SEED, type(error).__name__, error)) from error
 
