@@ -6,7 +6,7 @@ import http.client
 import json
 import os
 import sqlite3
-import zlib
+import subprocess
 
 from failing import (ACCESS, DATABASE, EIO, FOR_EVER, LOCK, LONG, LOSSY, ONCE, OPEN, OWN_OPEN, OWN_RENAME, OWN_ROOM,
                      OWN_SYNC, OWN_SYNC_RANGE, OWN_UNLINK, READ, SHM_LOCK, SHM_MAP, SIZE, SYNC, TARGET, TRUNCATE, WAL,
@@ -39,8 +39,8 @@ class Jobs:
         process = begin(*words, "--database", life.daemon.database)
         if often == FOR_EVER:
             try:
-                process.wait(3)
-            except Exception:  # it tries until the disk is well again
+                process.wait(2)
+            except subprocess.TimeoutExpired:  # it tries until the disk is well again
                 life.disk.clear()
         first = finish(process)
         touched = life.disk.clear()
