@@ -2,15 +2,14 @@
 exit code and a message, no half file under its name, and the database is whole; then once more. And a log that can't
 be written."""
 
-import glob
 import json
 import os
 import sqlite3
 import subprocess
 
-from failing import (ACCESS, DATABASE, EIO, ENOSPC, ENOSPC_HALF, FOR_EVER, LOCK, LOCK_FILE, LOG, ONCE, OPEN, OWN_OPEN,
-                     OWN_READ, OWN_RENAME, OWN_ROOM, OWN_SYNC, OWN_SYNC_RANGE, OWN_TRUNCATE, OWN_UNLINK, OWN_WRITE, READ,
-                     SHM_LOCK, SHM_MAP, SIZE, STORE, SYNC, TARGET, TRUNCATE, WRITE, Disk, Life, Sweep)
+from failing import (DATABASE, EIO, ENOSPC, ENOSPC_HALF, FOR_EVER, LOCK, LOCK_FILE, LOG, OPEN, OWN_OPEN, OWN_READ,
+                     OWN_RENAME, OWN_SYNC, OWN_SYNC_RANGE, OWN_WRITE, READ, SHM_LOCK, SHM_MAP, SIZE, SYNC, TARGET,
+                     TRUNCATE, WRITE, Disk, Life, Sweep)
 from harness import FAULTY, NOW, Daemon, begin, case, directory, equal, event, finish, main, run, sql, stamp
 from tally import check_tally
 
