@@ -5,8 +5,8 @@ import http.client
 import os
 import sqlite3
 
-from failing import (ACCESS, DATABASE, DELETE, EIO, ERRORS, FOR_EVER, FULL_PATH, KINDS, LOCK, LOSSY, NAMES, ONCE, OPEN,
-                     READ, SHM_LOCK, SHM_MAP, SIZE, STORE, SYNC, TRUNCATE, WAL, WRITE, Life, Sweep, steps)
+from failing import (ACCESS, DATABASE, DELETE, EIO, ERRORS, FOR_EVER, FULL_PATH, KINDS, LOCK, LOSSY, NAMES, ONCE,
+                     OPEN, READ, SHM_LOCK, SHM_MAP, SIZE, SYNC, TRUNCATE, WAL, WRITE, Life, Sweep, steps)
 from harness import becomes, case, equal, main, poll, shell, sql
 
 EVERY = (OPEN, DELETE, ACCESS, FULL_PATH, READ, WRITE, TRUNCATE, SYNC, SIZE, LOCK, SHM_MAP, SHM_LOCK)

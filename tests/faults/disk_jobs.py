@@ -6,12 +6,11 @@ import http.client
 import json
 import os
 import sqlite3
-import zlib
+import subprocess
 
-from failing import (ACCESS, DATABASE, EIO, FOR_EVER, LOCK, LONG, LOSSY, ONCE, OPEN, OWN_OPEN, OWN_RENAME, OWN_ROOM,
-                     OWN_SYNC, OWN_SYNC_RANGE, OWN_UNLINK, READ, SHM_LOCK, SHM_MAP, SIZE, SYNC, TARGET, TRUNCATE, WAL,
-                     WRITE, Life, Sweep)
-from harness import NOW, PATIENCE, batch, becomes, begin, case, directory, equal, finish, main, run, stamp
+from failing import (EIO, FOR_EVER, LOCK, OPEN, OWN_OPEN, OWN_RENAME, OWN_ROOM, OWN_SYNC, OWN_SYNC_RANGE, READ,
+                     SHM_LOCK, SHM_MAP, SIZE, SYNC, TARGET, TRUNCATE, WRITE, Life, Sweep)
+from harness import begin, case, directory, equal, finish, main, run
 from sockets import Cut, Ended, Socket
 
 SOME = (READ, WRITE, TRUNCATE, SYNC, SIZE, LOCK, SHM_LOCK)
@@ -39,8 +38,8 @@ class Jobs:
         process = begin(*words, "--database", life.daemon.database)
         if often == FOR_EVER:
             try:
-                process.wait(3)
-            except Exception:  # it tries until the disk is well again
+                process.wait(2)
+            except subprocess.TimeoutExpired:  # it tries until the disk is well again
                 life.disk.clear()
         first = finish(process)
         touched = life.disk.clear()

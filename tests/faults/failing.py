@@ -76,12 +76,12 @@ class Disk:
         return sum(self._get(64 + 4 * (op * 10 + file)) for file in files)
 
 
-def steps():
+def steps(every=LONG):
     """n of one sweep."""
     n, step = 1, 1
     while True:
         yield n
-        if not LONG and n >= 3:
+        if not every and n >= 3:
             step = step * 3 // 2 + 1
         n += step
 
@@ -93,15 +93,15 @@ class Sweep:
     def __init__(self, name, disk, play):
         self.name, self.disk, self.play, self.faults, self.runs = name, disk, play, 0, 0
 
-    def over(self, ops, files=STORE, errors=None, times=(ONCE, FOR_EVER)):
+    def over(self, ops, files=STORE, errors=None, times=(ONCE, FOR_EVER), every=LONG):
         for op in ops:
             for error in errors or ERRORS[op]:
                 for often in times:
-                    self._over(op, files, error, often)
+                    self._over(op, files, error, often, every)
         return self
 
-    def _over(self, op, files, error, often):
-        for n in steps():
+    def _over(self, op, files, error, often, every):
+        for n in steps(every):
             self.disk.arm([op], files, n, often, error)
             try:
                 touched = self.play(n, often, op)

@@ -9,6 +9,7 @@
 static const char *made_up[SQL_MIGRATION_COUNT];
 #define sql_migrations made_up
 #include "store/sqlite/fit.c"
+#include "store/sqlite/fit_file.c"
 #undef sql_migrations
 
 #include "folder.h"

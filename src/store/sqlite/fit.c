@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "store/sqlite/checkpoint.h"
+#include "store/sqlite/sound.h"
 
 /* A file up to this size is checked page by page at start; it takes some milliseconds. */
 #define FIT_CHECK_BYTES (16 << 20)
@@ -27,14 +28,6 @@ static int fit_damaged(int status, const char *database, const char *what, struc
         err, "%s is damaged (%s); restore a backup, or rescue what is left with sqlite3's .recover",
         database, what);
     return STORE_UNFIT;
-}
-
-/* The check tells of a page that could not be read as of a wrong one, but for the code. */
-static bool fit_unread(const char *found)
-{
-    static const char mark[] = "error code=";
-    const char *code = strstr(found, mark);
-    return code != NULL && (atoi(code + sizeof mark - 1) & 0xff) != SQLITE_CORRUPT;
 }
 
 /* Whether the statements of a commit find their tables, columns and the index they count on: what
@@ -72,6 +65,8 @@ static int fit_sound(struct db *db, const char *database, struct error *err)
         status = db_script_number(db, probes[i], &number, &why);
     if (status == STORE_OK)
         status = fit_complete(db, &why);
+    if (status == STORE_BUSY && (sqlite3_errcode(db->handle) & 0xff) == SQLITE_ERROR)
+        status = STORE_UNFIT; /* a table is missing, which is no matter of the disk */
     if (status == STORE_OK)
         status = db_script_number(db, "PRAGMA page_count", &pages, &why);
     if (status == STORE_OK)
@@ -80,15 +75,7 @@ static int fit_sound(struct db *db, const char *database, struct error *err)
         return fit_damaged(status, database, why.text, err);
     if (pages * page_bytes > FIT_CHECK_BYTES)
         return STORE_OK;
-    sqlite3_stmt *check = NULL;
-    if (sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(1)", -1, &check, NULL) != SQLITE_OK ||
-        sqlite3_step(check) != SQLITE_ROW) {
-        status = db_failure(db, &why);
-    } else if (strcmp((const char *)sqlite3_column_text(check, 0), "ok") != 0) {
-        error_set(&why, "%s", (const char *)sqlite3_column_text(check, 0));
-        status = fit_unread(why.text) ? STORE_BUSY : STORE_UNFIT;
-    }
-    sqlite3_finalize(check);
+    status = sound_check(db, &why);
     return status == STORE_OK ? STORE_OK : fit_damaged(status, database, why.text, err);
 }
 
