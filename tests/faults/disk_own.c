@@ -11,6 +11,7 @@
 
 #include "base/rename_new.h"
 #include "disk.h"
+#include "points.h"
 
 int __real_open(const char *path, int flags, ...);
 ssize_t __real_read(int fd, void *to, size_t len);
@@ -135,10 +136,17 @@ int __wrap_rename(const char *from, const char *to)
     return error != 0 ? own_fail(error) : __real_rename(from, to);
 }
 
+/* Here, for a call has one wrap: what points_calls.c does for the others. */
+POINT(rename_new_before, "backup", "before-rename_new");
+POINT(rename_new_after, "backup", "after-rename_new");
+
 int __wrap_rename_new(const char *from, const char *to)
 {
+    point_pass(&rename_new_before);
     int error = own_asked_path(DISK_OWN_RENAME, from);
-    return error != 0 ? own_fail(error) : __real_rename_new(from, to);
+    int got = error != 0 ? own_fail(error) : __real_rename_new(from, to);
+    point_pass(&rename_new_after);
+    return got;
 }
 
 int __wrap_link(const char *from, const char *to)

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/mailbox.h"
-#include "base/rename_new.h"
 #include "cache/fill.h"
 #include "cache/ring.h"
 #include "cache/sealing.h"
@@ -205,7 +204,6 @@ AROUND("backup", int, store_audit,
        (const char *d, enum store_audit_depth p, const struct store_audit_ear *r,
         struct store_audit_facts *f, struct error *e), d, p, r, f, e)
 AROUND("backup", int, backup_place_keep, (struct backup_place *p, struct error *e), p, e)
-AROUND("backup", int, rename_new, (const char *f, const char *t), f, t)
 AROUND_VOID("backup", backup_place_clear, (struct backup_place *p), p)
 
 /* --- end -------------------------------------------------------------------------------------- */
