@@ -175,7 +175,7 @@ int checkpoint_empty(struct checkpoint *checkpoint, struct db *db, struct error 
     (void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
     if (code == SQLITE_OK) {
         checkpoint_note(checkpoint);
-        return STORE_OK;
+        return db_flush_wal(db, err);
     }
     error_set(err, "%s",
               (code & 0xff) == SQLITE_BUSY ? "a reader is in the way" : sqlite3_errmsg(db->handle));

@@ -48,7 +48,8 @@ void checkpoint_close(struct checkpoint *checkpoint);
  * idle. */
 bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle);
 
-/* All of it, after which the WAL is an empty file. Waits a moment for readers. STORE_OK, or
+/* All of it, after which the WAL is an empty file, on the disk too: a loss of power does not bring
+ * back what it held. Waits a moment for readers. STORE_OK, or
  * STORE_BUSY while one is in the way or when the disk has failed. */
 int checkpoint_empty(struct checkpoint *checkpoint, struct db *db, struct error *err) MUST_CHECK;
 

@@ -100,6 +100,19 @@ void db_abandon(struct db *db)
         log_error("rollback failed: %s", err.text);
 }
 
+int db_flush_wal(struct db *db, struct error *err)
+{
+    sqlite3_file *wal = NULL;
+    if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) != SQLITE_OK ||
+        wal == NULL || wal->pMethods == NULL)
+        return STORE_OK;
+    int code = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+    if (code == SQLITE_OK)
+        return STORE_OK;
+    error_set(err, "the write-ahead log can't be flushed to the disk: %s", sqlite3_errstr(code));
+    return STORE_BUSY;
+}
+
 int db_script(struct db *db, const char *sql, struct error *err)
 {
     return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? STORE_OK

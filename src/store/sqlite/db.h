@@ -47,6 +47,10 @@ int db_run(struct db *db, enum sql_statement name, struct error *err) MUST_CHECK
 /* Rolls back if a transaction is open; SQLite may have done so itself. */
 void db_abandon(struct db *db);
 
+/* Has the disk take what the WAL holds, its size and its name included. Nothing to do without one,
+ * and before the first read. STORE_OK or STORE_BUSY. */
+int db_flush_wal(struct db *db, struct error *err) MUST_CHECK;
+
 /* Runs SQL text that is no prepared statement: pragmas and migrations. */
 int db_script(struct db *db, const char *sql, struct error *err) MUST_CHECK;
 

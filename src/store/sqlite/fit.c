@@ -15,6 +15,7 @@
 #include "base/log.h"
 
 #define FIT_HEADER_BYTES 100
+#define FIT_PAGE_BYTES 8192
 /* A file up to this size is checked page by page at start; it takes some milliseconds. */
 #define FIT_CHECK_BYTES (16 << 20)
 
@@ -119,6 +120,20 @@ static bool fit_beside(const char *database, const char *suffix)
            stat(path, &info) == 0 && info.st_size > 0;
 }
 
+/* Whether a file of one page is a database that was begun here, as fit_pragmas sets it, when a kill
+ * or a loss of power came before its first commit; it may have nothing of the page but its size, if
+ * the journal says so. SQLite judges it. */
+static bool fit_begun(const unsigned char *header, const char *database)
+{
+    static const unsigned char nothing[FIT_HEADER_BYTES];
+    if (memcmp(header, nothing, sizeof nothing) == 0)
+        return fit_beside(database, "-journal");
+    return memcmp(header, "SQLite format 3", 16) == 0 && fit_number(header + 68) == 0 &&
+           fit_number(header + 60) == 0 &&
+           (header[16] << 8 | header[17]) == FIT_PAGE_BYTES && /* auto_vacuum, incremental: */
+           fit_number(header + 52) != 0 && fit_number(header + 64) == 1;
+}
+
 int fit_header(const char *database, struct error *err)
 {
     unsigned char header[FIT_HEADER_BYTES];
@@ -144,8 +159,12 @@ int fit_header(const char *database, struct error *err)
         status = STORE_OK;
         goto out;
     }
-    if (pread(fd, header, sizeof header, 0) != (ssize_t)sizeof header ||
-        memcmp(header, "SQLite format 3", 16) != 0) {
+    bool read = pread(fd, header, sizeof header, 0) == (ssize_t)sizeof header;
+    if (read && info.st_size <= FIT_PAGE_BYTES && fit_begun(header, database)) {
+        status = STORE_OK;
+        goto out;
+    }
+    if (!read || memcmp(header, "SQLite format 3", 16) != 0) {
         error_set(err,
                   "%s is no SQLite database, or a damaged one; restore a backup, or name "
                   "another file with --database",
@@ -324,6 +343,10 @@ int fit_open(struct db *db, const struct store_options *options, struct error *e
         status = fit_pragmas(db, options, &why);
         if (status == STORE_OK)
             status = fit_migrate(db, version, &why);
+        /* What a killed process has written to the WAL counts as stored from here on, and a batch
+         * sent again is told so without another commit: nobody else may have flushed it. */
+        if (status == STORE_OK && options->synchronous == STORE_SYNC_FULL)
+            status = db_flush_wal(db, &why);
         if (status != STORE_OK)
             error_set(err, "%s: %s", options->database, why.text);
     }
