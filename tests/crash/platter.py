@@ -5,13 +5,16 @@ before them, some sectors of a write, a name that is there already or not yet. T
 taken from a file system is fsync's: of a file its bytes and its size, of a directory its names. What
 overwrites a part of a sector leaves the rest of it as it was, as SQLite expects (POWERSAFE_OVERWRITE).
 
-The parts: read_record · Platter (play, disks) · Disk (lay).
+The parts: need_records · read_record · Platter (play, disks) · Disk (lay).
 """
 
 import hashlib
 import os
+import platform
 import random
 import struct
+
+from harness import TLS, Skip
 
 ENTRY = struct.Struct("<IIIIQQII")  # struct record_entry
 MAGIC = 0x52454344
@@ -20,6 +23,14 @@ SECTOR = 512
 
 class Entry:
     __slots__ = ("kind", "who", "path", "inode", "offset", "data", "end")
+
+
+def need_records():
+    """As tests/faults/record.c has it."""
+    if platform.libc_ver()[0] != "glibc" or struct.calcsize("P") != 8:
+        raise Skip("calls are recorded with glibc on 64 bits alone")
+    if TLS:
+        raise Skip("answers can't be recognised through TLS")
 
 
 def read_record(path):

@@ -11,7 +11,7 @@ import re
 from harness import FAULTY, NOW, Daemon, directory, equal, event, poll, run, shell
 from sockets import Socket
 
-from platter import Platter, read_record
+from platter import Platter, need_records, read_record
 
 ID = re.compile(rb'"id":"[^"]*"')
 
@@ -56,6 +56,7 @@ class Script:
     """Plays it. The daemon is beacond-faulty, in a folder of which everything is recorded."""
 
     def __init__(self, **options):
+        need_records()
         self.folder, self.options = directory(), options
         self.database = os.path.join(self.folder, "beacond.db")
         self.aside = directory()

@@ -189,6 +189,22 @@ static int fit_damaged(const char *database, const char *what, struct error *err
     return STORE_UNFIT;
 }
 
+/* Whether the statements of a commit find their tables, columns and the index they count on: what
+ * is missing would show when it is first needed, and to clients. */
+static bool fit_complete(struct db *db, struct error *why)
+{
+    static const enum sql_statement needed[] = {
+        SQL_INSERT_EVENT, SQL_INSERT_GIVEN,    SQL_TALLY_SECOND,  SQL_TALLY_MINUTE,  SQL_TALLY_HOUR,
+        SQL_TALLY_DAY,    SQL_INSERT_RECEIPTS, SQL_INSERT_REJECT, SQL_NOTE_LAST_SEQ,
+    };
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (db_statement(db, needed[i]) == NULL) {
+            (void)db_failure(db, why);
+            return false;
+        }
+    return true;
+}
+
 /* Cheap looks at every b-tree's ends, and at all pages of a small file. What lies deep inside a big
  * one shows when it is read. */
 static int fit_sound(struct db *db, const char *database, struct error *err)
@@ -208,6 +224,8 @@ static int fit_sound(struct db *db, const char *database, struct error *err)
     for (size_t i = 0; i < sizeof probes / sizeof *probes; i++)
         if (db_script_number(db, probes[i], &number, &why) != STORE_OK)
             return fit_damaged(database, why.text, err);
+    if (!fit_complete(db, &why))
+        return fit_damaged(database, why.text, err);
     if (db_script_number(db, "PRAGMA page_count", &pages, &why) != STORE_OK ||
         db_script_number(db, "PRAGMA page_size", &page_bytes, &why) != STORE_OK)
         return fit_damaged(database, why.text, err);

@@ -1,0 +1,3 @@
+#include "later.h"
+
+#include "store/sqlite/audit.c" /* as it is */

@@ -1,0 +1,3 @@
+#include "later.h"
+
+#include "store/sqlite/fit.c" /* as it is */
