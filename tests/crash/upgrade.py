@@ -105,6 +105,24 @@ def killed_at_any_moment_a_migration_is_done_or_undone_and_goes_on():
 
 
 @case
+def killed_at_any_moment_of_its_making_a_database_is_made_by_the_next_start():
+    need_records()
+    home, n, code = directory(), 0, -9
+    path = os.path.join(home, "beacond.db")
+    while code == -9:
+        n += 1
+        for name in os.listdir(home):
+            os.unlink(os.path.join(home, name))
+        code = run("import", "--database", path, NOTHING, program=FAULTY, env={"FAULTY_RECORD_KILL": str(n)}).returncode
+        if code == -9:
+            done = run("import", "--database", path, NOTHING)
+            equal(done.returncode, 0, "behind the kill at call %d: %r" % (n, done.stderr))
+            equal(run("check", "--database", path).returncode, 0)
+    equal(code, 0)
+    print("# killed at %d calls" % (n - 1))
+
+
+@case
 def without_room_a_migration_is_undone_and_goes_on_once_there_is_some():
     for version in versions():
         count, seen, failed, home = calls(version, True, 2, 3), set(), 0, directory()

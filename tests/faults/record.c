@@ -1,4 +1,6 @@
-#undef _FORTIFY_SOURCE /* its inline functions bear the names that are defined here */
+/* These give other names, or bodies, to the functions that are defined here. */
+#undef _FORTIFY_SOURCE
+#undef _FILE_OFFSET_BITS
 #include "record.h"
 
 #include "faulty.h"
