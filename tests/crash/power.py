@@ -183,6 +183,7 @@ def ingest(script, rounds):
         script.post(first + more, duplicate=2)
         script.post(script.events(1, id="own"), bad=[b'{"n":"no time %d.%d"}' % (script.n, n)])
         script.together([script.events(1 + k) for k in range(3)])
+        script.together([first, script.events(1)])  # a retry over a WebSocket
 
 
 @case
@@ -249,6 +250,15 @@ def killed(by_hand):
         script.post(given, duplicate=2)
     script.stop()
     judged(script)
+
+
+@case
+def kill_9_at_any_moment_and_a_loss_of_power_behind_it_lose_nothing():
+    script, dice, pending = Script(), generator(SEED, "kills"), None
+    for _ in range(100 if LONG else 8):
+        pending = script.risky(dice.randrange(1, 150), 12, pending)
+    script.risky(0, 2, pending)
+    judged(script, subsets=10 if LONG else 1)
 
 
 @case

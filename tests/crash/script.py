@@ -5,6 +5,7 @@ The parts: Script (sends, commands, ends) · Ledger (what must and what may be s
 
 import collections
 import copy
+import http.client
 import os
 import re
 
@@ -146,6 +147,34 @@ class Script:
         self.daemon.ended()
         os.unlink(self.halt)
         equal(answer, None)
+
+    def risky(self, kill, rounds, pending):
+        """The daemon is killed at the kill-th call that changes a file, if it comes to that, while batches are
+        sent; pending is what was not answered for last time. Returns what was not, this time."""
+        daemon = self.daemon = Daemon(program=FAULTY, env=dict(self.env, FAULTY_RECORD_KILL=str(kill)),
+                                      database=self.database, threads=1, ready=False)
+        try:
+            daemon.wait_log(r" ready$")
+            daemon.address = re.search(r"listening on (\S+)$", "\n".join(daemon.log()), re.M).group(1)
+            for n in range(rounds):
+                texts, pending = pending or self.events(n % 4 + 1, id="own" if n % 3 == 2 else ""), None
+                noted, pending = self.note(texts), texts
+                connection = daemon.connection()
+                port = connection.client.sock.getsockname()[1]
+                answer = daemon.post(texts, connection=connection)
+                connection.close()
+                equal((answer.status, answer.json()["saved"]), (200, len(texts)))
+                self.answered(noted, port, texts)
+                pending = None
+        except (OSError, http.client.HTTPException):
+            pass  # killed
+        except AssertionError:
+            if daemon.alive():
+                raise
+        if daemon.alive():
+            daemon.signal()
+        assert daemon.ended() in (0, -9)
+        return pending
 
     def settle(self):
         """Until the write-ahead log is put back and empty."""
