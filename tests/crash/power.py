@@ -223,7 +223,7 @@ def a_log_that_is_put_back_in_parts_loses_nothing():
         large(script, 300)
     script.post(script.events(2))
     script.stop()
-    judged(script, subsets=5 if LONG else 1, started=40 if LONG else 20, between=0)
+    judged(script, subsets=1, started=20, between=0)
 
 
 @case

@@ -180,7 +180,7 @@ ssize_t write(int fd, const void *from, size_t len)
 /* Nothing writes to files so; it is how answers leave. */
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {0};
     socklen_t peer_len = sizeof peer;
     int error = errno;
     if (record.on && record.file >= 0 && count > 0 &&
