@@ -132,6 +132,41 @@ START_TEST(a_newer_database_is_refused_and_both_versions_are_named)
 }
 END_TEST
 
+/* A file with nothing but its first page, as these pragmas make it. */
+static int cut_short(const char *pragmas, struct error *err)
+{
+    struct error none = {""};
+    sqlite3 *handle;
+    ck_assert_int_eq(sqlite3_open(database, &handle), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(handle, pragmas, NULL, NULL, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_close(handle), SQLITE_OK);
+    *err = none;
+    return fit_header(database, err);
+}
+
+START_TEST(a_first_start_that_was_cut_short_is_made_by_the_next)
+{
+    struct error err;
+    ck_assert_msg(cut_short("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL;"
+                            "PRAGMA journal_mode = WAL",
+                            &err) == STORE_OK,
+                  "%s", err.text);
+    ck_assert_int_eq(number("PRAGMA application_id"), 0);
+    ck_assert_msg(opened(&err) == STORE_OK, "%s", err.text);
+    ck_assert_int_eq(number("PRAGMA user_version"), 3);
+    ck_assert_int_eq(number("PRAGMA application_id"), FIT_APPLICATION_ID);
+}
+END_TEST
+
+START_TEST(an_empty_database_that_is_not_made_as_ours_is_refused)
+{
+    struct error err;
+    ck_assert_int_eq(cut_short("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL", &err),
+                     STORE_UNFIT);
+    ck_assert_ptr_nonnull(strstr(err.text, "another program's"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("fit");
@@ -141,6 +176,8 @@ int main(void)
     tcase_add_test(tests, a_step_that_fails_leaves_what_was_before_it);
     tcase_add_test(tests, who_only_reads_migrates_nothing_and_says_what_to_do);
     tcase_add_test(tests, a_newer_database_is_refused_and_both_versions_are_named);
+    tcase_add_test(tests, a_first_start_that_was_cut_short_is_made_by_the_next);
+    tcase_add_test(tests, an_empty_database_that_is_not_made_as_ours_is_refused);
     suite_add_tcase(suite, tests);
     return unit_main(suite);
 }
