@@ -1,3 +1,4 @@
 #include "later.h"
 
-#include "store/sqlite/fit_file.c" /* as it is */
+/* NOLINTNEXTLINE(bugprone-suspicious-include): the same source, with other migrations */
+#include "store/sqlite/fit_file.c"
