@@ -131,7 +131,7 @@ class Shop:
     def unit(self, test, path=None, objects=(), text=None):
         """How a unit test ends with those objects in the archive's place: "" well, else why not."""
         with open(self.test_source(test), encoding="utf-8") as file:
-            includes = re.findall(r'#include "(\w+/\w+\.c)"', file.read())
+            includes = re.findall(r'#include "([\w/]+\.c)"', file.read())
         mine = path is not None and path[len("src/"):] in includes
         if mine:
             mutated = self.place("mutated", path[len("src/"):])
