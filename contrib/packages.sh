@@ -18,7 +18,7 @@ packages_test=(check python3 python3-websockets valgrind libc6-dbg clang mandoc 
 # restrictions. libsystemd-dev is optional for the build.
 packages_test+=(libsystemd-dev systemd bubblewrap python3-seccomp)
 case $(. /etc/os-release 2>/dev/null && echo "${ID-}${VERSION_ID-}") in
-debian12) packages_test+=(clang-format clang-tidy) ;;
+debian12) packages_test+=(clang-format clang-tidy cppcheck) ;;
 esac
 
 # clang's sanitizers and fuzzer, and what tells which lines were run.
@@ -49,6 +49,9 @@ packages_long+=(musl-tools dpkg-dev libtool tcl)
 # The tarball and the steps of a release.
 # Other processors.
 packages_long+=(gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu qemu-user-static file)
+
+# scan-build, for tests/scripts/analyzers.sh.
+packages_long+=(clang-tools-14)
 
 # Servers whose programs alone the tests want, prometheus for its promtool: see packages_unpack.
 packages_servers=(nginx caddy prometheus)

@@ -40,7 +40,7 @@ void stats_clear(struct stats *stats)
 static void stats_day_text(char out[TIMESTAMP_SIZE], int64_t at_ms)
 {
     timestamp_format(out, at_ms);
-    *strchr(out, 'T') = '\0';
+    out[strcspn(out, "T")] = '\0';
 }
 
 /* ---- text ---- */

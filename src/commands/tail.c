@@ -153,7 +153,7 @@ static int tail_follow(struct tail *tail)
 /* Where to begin. A store_status. */
 static int tail_begin(struct tail *tail, bool since, bool last, int64_t number, struct error *err)
 {
-    struct store_newest newest;
+    struct store_newest newest = {0};
     if (since)
         tail->seq = number;
     else if (last)

@@ -127,7 +127,7 @@ static bool access_read_port(const char *text, unsigned *port)
     if (*text++ != ':')
         return false;
     size_t digits = 0;
-    for (; access_is_digit(text[digits]) && digits < 6; digits++)
+    for (; digits < 6 && access_is_digit(text[digits]); digits++)
         *port = *port * 10 + (unsigned)(text[digits] - '0');
     return digits > 0 && text[digits] == '\0' && *port >= 1 && *port <= 65535;
 }

@@ -76,17 +76,16 @@ static int members_all(struct scan *s, const struct members_name *names, size_t 
     at = scan_space(at + 1, s->end);
     if (at < s->end && *at == '}')
         return 0;
-    while (at != NULL) {
+    for (;;) {
         at = members_one(s, at, names, count, fn, arg, &ended);
         if (at == NULL)
-            break;
+            return ended ? 0 : -1;
         at = scan_space(at, s->end);
         if (at == s->end || (*at != ',' && *at != '}'))
             return -1;
         if (*at++ == '}')
             return 0;
     }
-    return ended ? 0 : -1;
 }
 
 int members_walk(const char *text, size_t len, const struct members_name *names, size_t count,

@@ -297,7 +297,7 @@ static int forget_traces(struct forget *forget)
 
 static int forget_run(struct forget *forget)
 {
-    struct store_newest newest;
+    struct store_newest newest = {0};
     int status = forget_rejects(forget);
     /* Looked up only now: a reject that was retried meanwhile has become an event. */
     if (status == STORE_OK && !forget->out->stopped)

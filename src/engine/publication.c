@@ -1,5 +1,6 @@
 #include "engine/publication.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "cache/gzip.h"
@@ -64,6 +65,7 @@ struct parcel *publication_build(struct publication_place *place, size_t events,
         goto memory;
     for (size_t i = 0; i < events; i++) {
         const struct batch_event *event = publication_next(place);
+        assert(event != NULL); /* publication_measure has counted them */
         if ((i > 0 && bytes_append(plain, ",", 1) != 0) ||
             bytes_append(plain, event->text, event->text_len) != 0)
             goto memory;

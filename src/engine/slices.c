@@ -74,10 +74,10 @@ static int slices_erased(struct slice *slice, int status, struct range_place low
         ring_set_erasures(writer->ring, state.erasures);
         writer->erasures = state.erasures;
     }
-    if (status == STORE_OK)
+    if (status == STORE_OK) {
         writer_tell_ring(writer, 0, 0);
-    if (status == STORE_OK)
         counter_add(&writer->measures.erased, slice->erased);
+    }
     writer_tidy_soon(writer);
     writer_show(writer);
     return status;

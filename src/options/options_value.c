@@ -257,15 +257,13 @@ int options_value_copy(struct options *options, const struct options *from,
 
 int options_list_append(struct options_list *list, const char *text)
 {
-    char *copy = strdup(text);
     char **items = realloc(list->items, (list->count + 1) * sizeof(*items));
+    char *copy = items == NULL ? NULL : strdup(text);
 
     if (items != NULL)
         list->items = items;
-    if (copy == NULL || items == NULL) {
-        free(copy);
+    if (copy == NULL)
         return -1;
-    }
     list->items[list->count++] = copy;
     return 0;
 }

@@ -17,9 +17,8 @@ static bool any(const char *text, const char *wanted)
 {
     /* A copy of that size: nothing behind it may be read. */
     size_t len = strlen(text);
-    char *copy = malloc(len + 1);
+    char *copy = malloc(len > 0 ? len : 1);
     memcpy(copy, text, len);
-    copy = realloc(copy, len > 0 ? len : 1);
     bool found = members_any(copy, len, &names[0], wanted, strlen(wanted));
     free(copy);
     return found;

@@ -407,6 +407,27 @@ END_TEST
 
 /* --- bounds ----------------------------------------------------------------------------------- */
 
+/* All but one of its four facts are another receipt's as well, and so is the bucket. */
+START_TEST(receipts_erase_what_all_of_a_key_names)
+{
+    static const uint64_t bodies[][3] = {{5, 7}, {5 + (1 << 20), 7}, {5, 8}, {5, 6, 7}};
+    static const size_t counts[] = {2, 2, 2, 3};
+    const struct receipt_key keys[] = {{1, 5, 7, 2}, {1, 5, 8, 2}, {2, 5, 7, 2}, {1, 5, 7, 3}};
+    for (size_t n = 0; n < 4; n++)
+        ck_assert_int_eq(receipt_row_put(&row, bodies[n], counts[n], false), 0);
+    ck_assert_int_eq(receipts_load(receipts, 1, NOW, row.data, row.len), 0);
+    row.len = 0;
+    ck_assert_int_eq(receipt_row_put(&row, bodies[0], 2, false), 0);
+    ck_assert_int_eq(receipts_load(receipts, 2, NOW, row.data, row.len), 0);
+    for (size_t n = 0; n < 4; n++) {
+        receipts_erase(receipts, &keys[n]);
+        ck_assert_uint_eq(counted(), 4 - n);
+        receipts_erase(receipts, &keys[n]);
+        ck_assert_uint_eq(counted(), 4 - n);
+    }
+}
+END_TEST
+
 START_TEST(receipts_are_dropped_seven_days_later)
 {
     (void)take_at("an", NOW);
@@ -538,6 +559,7 @@ int main(void)
     tcase_add_test(tcase, receipts_take_a_restart_for_a_lost_answer);
     tcase_add_test(tcase, receipts_skip_what_is_damaged_in_a_row);
     tcase_add_test(tcase, receipts_of_what_is_erased_go_and_no_others);
+    tcase_add_test(tcase, receipts_erase_what_all_of_a_key_names);
     tcase_add_test(tcase, receipts_are_dropped_seven_days_later);
     tcase_add_test(tcase, receipts_drop_the_oldest_when_memory_is_short);
     tcase_add_test(tcase, receipts_keep_a_single_one_however_large);

@@ -141,6 +141,19 @@ START_TEST(ring_erases_from_segments_and_loose_events_alike)
 }
 END_TEST
 
+/* However late and in whatever order events come, none of what is sealed gets larger than two
+ * segments. */
+START_TEST(ring_divides_what_grows_in_its_middle)
+{
+    tell(1, 1);
+    tell(300, 2);
+    for (int64_t ts = 299; ts > 1; ts--)
+        tell(ts, 302 - ts);
+    ck_assert_int_ge(seal_all(INT64_MAX / 2), 300 / (2 * SEGMENT));
+    ck_assert_uint_eq(survey().events, 300);
+}
+END_TEST
+
 START_TEST(ring_forgets_everything_when_told_so)
 {
     tell_run(1, 6);
@@ -161,6 +174,7 @@ int main(void)
                                   ring_is_bounded_in_bytes,
                                   ring_drops_everything_rather_than_break_its_bound,
                                   ring_erases_from_segments_and_loose_events_alike,
+                                  ring_divides_what_grows_in_its_middle,
                                   ring_forgets_everything_when_told_so,
                                   NULL};
     return ring_main("ring", cases);

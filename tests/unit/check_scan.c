@@ -1,6 +1,8 @@
 /* The grammar, the slices, the names that count, the faults: case by case. check_scan_string.c has
  * the strings, check_scan_envelope.c what a message is told by, check_scan_suite.c the JSON test
  * suite, check_scan_jansson.c random documents. */
+#include <sys/resource.h>
+
 #include "base/bytes.h"
 #include "walk.h"
 
@@ -245,6 +247,31 @@ START_TEST(scan_refuses_every_cut_of_a_legal_body)
 }
 END_TEST
 
+/* A body that is cut in a larger buffer is refused as if nothing stood behind it. */
+START_TEST(scan_does_not_see_what_stands_behind_the_end)
+{
+    static const char *const texts[] = {
+        "{\"type\":\"ingest\",\"n\":-0.5e+3,\"events\":[{\"id\":\"\\u0041\xe2\x82\xac\""
+        ",\"timestamp\":\"t\",\"p\":[true,false,null,{\"a\":[[],{}]},0]},5],\"key\":\"\"}",
+        "{\"events\":[-0,1e-0,{\"\\ud83d\\ude00\":\"\\ud83d\\ude00\"}]}",
+    };
+    static const char behind[] = "\"\\/{}[]:,01-+.eEbtfnu \t\x82\xe2";
+    struct error alone, err;
+    char room[256];
+    for (size_t n = 0; n < sizeof texts / sizeof *texts; n++)
+        for (size_t len = 0; len < strlen(texts[n]); len++) {
+            memset(room, 0, sizeof room);
+            memcpy(room, texts[n], len);
+            ck_assert_int_eq(walk_bytes(room, len, 512, &alone), SCAN_NO_JSON);
+            for (size_t i = 0; i < sizeof behind - 1; i++) {
+                memset(room + len, behind[i], sizeof room - len);
+                ck_assert_int_eq(walk_bytes(room, len, 512, &err), SCAN_NO_JSON);
+                ck_assert_str_eq(err.text, alone.text);
+            }
+        }
+}
+END_TEST
+
 START_TEST(scan_refuses_a_nul_wherever_it_stands)
 {
     const char text[] = "{\"events\":[{\"a\" : [1, true]}]}";
@@ -336,6 +363,34 @@ START_TEST(scan_knows_what_encloses_at_any_depth)
 }
 END_TEST
 
+/* As long as nothing is nested millions deep the heap is not asked. */
+START_TEST(scan_says_when_memory_runs_out)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    enum { LEN = 32 << 20 };
+    struct scan_event event;
+    struct error err, err_event;
+    struct rlimit was;
+    char *text = malloc(LEN);
+    ck_assert_ptr_nonnull(text);
+    memset(text, '[', LEN);
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &was), 0);
+    struct rlimit no_more = {.rlim_cur = 1 << 20, .rlim_max = was.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &no_more), 0);
+    int status = walk_bytes(text, LEN, 512, &err);
+    int status_event = scan_event(text, LEN, 512, &event, &err_event);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &was), 0);
+    free(text);
+    if (unit_slow()) /* valgrind gives what the system would not */
+        return;
+    ck_assert_int_eq(status, SCAN_NO_MEMORY);
+    ck_assert_int_eq(status_event, SCAN_NO_MEMORY);
+    ck_assert_str_eq(err.text, "out of memory");
+    ck_assert_str_eq(err_event.text, "out of memory");
+#endif
+}
+END_TEST
+
 START_TEST(scan_stops_when_the_sink_says_so)
 {
     seen.stop_at = 2;
@@ -385,11 +440,13 @@ int main(void)
     tcase_add_loop_test(tests, scan_refuses_what_is_no_json, 0,
                         sizeof no_values / sizeof *no_values);
     tcase_add_test(tests, scan_refuses_every_cut_of_a_legal_body);
+    tcase_add_test(tests, scan_does_not_see_what_stands_behind_the_end);
     tcase_add_test(tests, scan_refuses_a_nul_wherever_it_stands);
     tcase_add_test(tests, scan_says_where_the_trouble_is);
     tcase_add_test(tests, scan_hands_out_what_is_no_object_with_its_fault);
     tcase_add_test(tests, scan_takes_512_levels_and_faults_513);
     tcase_add_test(tests, scan_knows_what_encloses_at_any_depth);
+    tcase_add_test(tests, scan_says_when_memory_runs_out);
     tcase_add_test(tests, scan_stops_when_the_sink_says_so);
     tcase_add_test(tests, scan_event_reads_one_event_and_nothing_else);
     suite_add_tcase(suite, tests);

@@ -386,7 +386,8 @@ static void compare(const struct bytes *body)
         int why = known_refusal(&error);
         if (why < 0)
             fail_with(error.text, text + 1, body->len);
-        seen.scan_only[why]++;
+        else
+            seen.scan_only[why]++;
     }
     json_decref(json);
     free(text);

@@ -100,6 +100,13 @@ static const struct {
     {"\\ud800\\n", "\xed\xa0\x80\n", 4},
     {"\\ud800\\\\udc00", "\xed\xa0\x80\\udc00", 9},
     {"\xe2\x82\xac\\u20ac", "\xe2\x82\xac\xe2\x82\xac", 6},
+    /* What is around surrogates makes no pair, nor does what looks like half of an escape. */
+    {"\\ud7ff\\udc00", "\xed\x9f\xbf\xed\xb0\x80", 6},
+    {"\\uffff\\udc00", "\xef\xbf\xbf\xed\xb0\x80", 6},
+    {"\\ud83d\\udbff", "\xed\xa0\xbd\xed\xaf\xbf", 6},
+    {"\\ud83d\\ue000", "\xed\xa0\xbd\xee\x80\x80", 6},
+    {"\\ud83dxude00", "\xed\xa0\xbdxude00", 9},
+    {"\\ud83d\\nde00", "\xed\xa0\xbd\nde00", 8},
 };
 
 START_TEST(scan_unescapes_and_keeps_lone_surrogates)
@@ -108,6 +115,14 @@ START_TEST(scan_unescapes_and_keeps_lone_surrogates)
     size_t len = scan_unescape(unescapes[_i].escaped, strlen(unescapes[_i].escaped), out);
     ck_assert_uint_eq(len, unescapes[_i].len);
     ck_assert_mem_eq(out, unescapes[_i].plain, len);
+}
+END_TEST
+
+START_TEST(scan_unescapes_up_to_the_end)
+{
+    char out[64];
+    ck_assert_uint_eq(scan_unescape("\\ud83d\\ude00", 6, out), 3);
+    ck_assert_mem_eq(out, "\xed\xa0\xbd", 3);
 }
 END_TEST
 
@@ -149,6 +164,7 @@ int main(void)
     tcase_add_loop_test(tests, scan_checks_utf8_in_strings, 0, sizeof strings / sizeof *strings);
     tcase_add_loop_test(tests, scan_unescapes_and_keeps_lone_surrogates, 0,
                         sizeof unescapes / sizeof *unescapes);
+    tcase_add_test(tests, scan_unescapes_up_to_the_end);
     tcase_add_test(tests, scan_finds_the_same_place_by_bytes_words_and_vectors);
     suite_add_tcase(suite, tests);
     return unit_main(suite);

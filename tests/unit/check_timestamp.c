@@ -186,7 +186,7 @@ START_TEST(timestamp_agrees_with_the_calendar_of_the_c_library)
         ck_assert_ptr_nonnull(gmtime_r(&as_time, &tm));
         char text[96];
         int len =
-            snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
+            snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ", tm.tm_year + 1900,
                      tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, i % 1000);
         int64_t ms;
         ck_assert_int_eq(timestamp_parse(text, (size_t)len, &ms), 0);
