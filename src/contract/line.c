@@ -68,7 +68,7 @@ int line_append_visible(struct bytes *out, const char *text, size_t len)
             status = bytes_append_text(out, "\xef\xbf\xbd");
         else if (c == '\n' || c == '\r' || c == '\t')
             status = bytes_append(out, " ", 1);
-        else if (line_is_control(c))
+        else if (line_is_control(c) || line_is_hidden(c))
             status = bytes_append_format(out, "\\u%04x", (unsigned)c);
         else
             status = bytes_append(out, text + i, n);

@@ -18,8 +18,9 @@ int line_append(struct bytes *out, const char *text, size_t len) MUST_CHECK;
 /* Does that to a text where it stands. */
 void line_join(char *text, size_t len);
 
-/* The same for a terminal: what would be a control character there is written as JSON's escape, so
- * that the line still means the same; bytes that are no UTF-8 as the replacement character. */
+/* The same for a terminal: what would be a control character there, or turns the direction of a
+ * text, is written as JSON's escape, so that the line still means the same; bytes that are no UTF-8
+ * as the replacement character. */
 int line_append_visible(struct bytes *out, const char *text, size_t len) MUST_CHECK;
 
 /* Appends any bytes for a person to read: a backslash doubled, control characters and those that

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "options/table.h"
@@ -390,6 +391,7 @@ const char *options_file(void)
 static int options_choose_file(struct options_reader *reader, struct error *err)
 {
     const struct options_row *row = options_find("config");
+    struct stat about;
     if (reader->sources[row - options_table] != OPTIONS_FROM_NOWHERE || *OPTIONS_FILE == '\0')
         return 0;
     /* Only one that is not there is passed over. What can't be looked at may be there, and the
@@ -399,6 +401,12 @@ static int options_choose_file(struct options_reader *reader, struct error *err)
             return 0;
         error_set(err, "config: %s: %s; --config '' does without it", OPTIONS_FILE,
                   strerror(errno));
+        return -1;
+    }
+    /* To open a pipe waits for whoever writes to it; nobody has asked for that here, and a daemon
+     * that reloads could not even be told to end. */
+    if (stat(OPTIONS_FILE, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) {
+        error_set(err, "config: %s: is no regular file", OPTIONS_FILE);
         return -1;
     }
     return options_take(reader, row, OPTIONS_FROM_DEFAULT, row->name, OPTIONS_FILE, err);

@@ -42,7 +42,8 @@ struct store_cell {
     size_t len;
 };
 
-/* What a parameter is given, ":name" in the question; those not named are NULL. */
+/* What a parameter is given, ":name", "@name" or "$name" in the question; those not named are NULL.
+ */
 struct store_parameter {
     const char *name; /* without the colon, ended by a NUL */
     const char *text;

@@ -190,4 +190,26 @@ def a_file_that_comes_later_is_read_at_a_reload():
     equal(daemon.get("/_tracker/ping").json()["appId"], "late")
 
 
+@case
+def what_is_no_file_there_is_refused_and_nobody_waits_for_it():
+    for make, words in ((os.mkfifo, "is no regular file"), (os.mkdir, "Is a directory")):
+        folder = _folder()
+        daemon = Confined(before=[*_before(folder), "env", "--unset=BEACOND_CONFIG"])
+        make(os.path.join(folder, "beacond.conf"))
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_log("not reloaded, all stays as it was: config: %s: %s$" % (re.escape(_place()), words))
+        code, out, err = _run(folder, "check-config")
+        equal((code, out, err), (78, "", "beacond: config: %s: %s\n" % (_place(), words)))
+        equal(_run(folder, "check-config", "--config", "")[0], 0)
+        daemon.stop()
+        # One that the environment names, with which it has begun.
+        path = os.path.join(_folder("app-id = one\n"), "beacond.conf")
+        daemon = Daemon(env={"BEACOND_CONFIG": path})
+        os.unlink(path)
+        make(path)
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_log("not reloaded, all stays as it was: config: ")
+        equal(daemon.get("/_tracker/ping").json()["appId"], "one")
+
+
 main()

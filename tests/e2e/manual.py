@@ -14,7 +14,7 @@ import signal
 import socket
 
 from harness import DATA, Daemon, Rows, begin, case, directory, equal, event, finish, main, poll, run, sql
-from mdoc import PAGES, TOP, Page, literal, source
+from mdoc import PAGES, TOP, Page, literal, routes, source
 from sockets import Socket
 
 SCHEMA, PROTOCOL, DAEMON = Page("beacond-schema.5"), Page("beacond-protocol.7"), Page("beacond.8")
@@ -94,16 +94,6 @@ def the_receipts_are_of_the_version_that_is_told():
 
 
 # --- routes -------------------------------------------------------------------------------------
-
-def routes():
-    """Paths of the protocol page, each with its methods and the entry it stands in."""
-    found = []
-    for item in PROTOCOL.section("ROUTES").lists()[0]:
-        paths, methods = re.match(r"(.*) \(([A-Z, ]+)\)$", item.words()).groups()
-        for path in paths.replace(" and all below", "").split(" , "):
-            found.append((path.replace(" ", ""), set(methods.split(", ")), item.body))
-    return found
-
 
 @case
 def the_routes_of_the_manual_are_those_of_the_source():

@@ -78,3 +78,13 @@ class Page:
     def parts(self, name):
         """The subsections of a section."""
         return [section for section in self.sections if section.name == name and section.part]
+
+
+def routes():
+    """Paths of the protocol page, each with its methods and the entry it stands in."""
+    found = []
+    for item in Page("beacond-protocol.7").section("ROUTES").lists()[0]:
+        paths, methods = re.match(r"(.*) \(([A-Z, ]+)\)$", item.words()).groups()
+        for path in paths.replace(" and all below", "").split(" , "):
+            found.append((path.replace(" ", ""), set(methods.split(", ")), item.body))
+    return found

@@ -78,31 +78,41 @@ static int ask_unknown(sqlite3_stmt *statement, const char *name, struct error *
         if (one != NULL)
             status = bytes_append_format(&known, "%s%s", known.len > 0 ? ", " : "", one + 1);
     }
-    error_set(err, "there is no parameter %s here; there %s %.*s", name,
-              known.len > 0 ? "are" : "is none", (int)known.len, known.len > 0 ? known.data : "");
+    error_set(err, "there is no parameter %s here; there %s%.*s", name,
+              known.len > 0 ? "are " : "is none", (int)known.len, known.len > 0 ? known.data : "");
     bytes_clear(&known);
     return STORE_REFUSED;
 }
 
+/* Binds it wherever it stands, however SQLite lets it be written: :a, @a and $a may all be there,
+ * and are three to SQLite. */
+static int ask_bind_one(sqlite3_stmt *statement, const struct store_parameter *given,
+                        struct error *err)
+{
+    char name[64];
+    bool found = false;
+    size_t len = strlen(given->name);
+    for (const char *mark = ":@$?"; *mark != '\0' && len < sizeof name - 1; mark++) {
+        name[0] = *mark;
+        memcpy(name + 1, given->name, len + 1);
+        int at = sqlite3_bind_parameter_index(statement, name);
+        if (at == 0)
+            continue;
+        found = true;
+        if (sqlite3_bind_text(statement, at, given->text, -1, SQLITE_TRANSIENT) == SQLITE_OK)
+            continue;
+        error_set(err, "%s: the value is too long", given->name);
+        return STORE_REFUSED;
+    }
+    return found ? STORE_OK : ask_unknown(statement, given->name, err);
+}
+
 static int ask_bind(sqlite3_stmt *statement, const struct store_ask *ask, struct error *err)
 {
-    for (size_t i = 0; i < ask->parameter_count; i++) {
-        const struct store_parameter *given = &ask->parameters[i];
-        char name[64];
-        int at = 0;
-        if (strlen(given->name) < sizeof name - 1) {
-            name[0] = ':';
-            strcpy(name + 1, given->name);
-            at = sqlite3_bind_parameter_index(statement, name);
-        }
-        if (at == 0)
-            return ask_unknown(statement, given->name, err);
-        if (sqlite3_bind_text(statement, at, given->text, -1, SQLITE_TRANSIENT) != SQLITE_OK) {
-            error_set(err, "%s: the value is too long", given->name);
-            return STORE_REFUSED;
-        }
-    }
-    return STORE_OK;
+    int status = STORE_OK;
+    for (size_t i = 0; i < ask->parameter_count && status == STORE_OK; i++)
+        status = ask_bind_one(statement, &ask->parameters[i], err);
+    return status;
 }
 
 /* False: out of memory. */
