@@ -25,8 +25,10 @@ static int chunked_size(struct chunked *chunked, char c)
         return CHUNKED_BAD;
     if (c == '\r')
         chunked->state = CHUNKED_SIZE_LF;
-    else if (c == ';' || c == ' ' || c == '\t')
+    else if (c == ';')
         chunked->state = CHUNKED_EXTENSION;
+    else if (c == ' ' || c == '\t')
+        chunked->state = CHUNKED_BLANK;
     else
         return CHUNKED_BAD;
     return CHUNKED_MORE;
@@ -46,6 +48,12 @@ static int chunked_byte(struct chunked *chunked, char c)
     switch (chunked->state) {
     case CHUNKED_SIZE:
         return chunked_size(chunked, c);
+    case CHUNKED_BLANK:
+        /* Some pad their sizes. "1 2" is no size: one reader takes it for 1, another for 18. */
+        if (c == ' ' || c == '\t')
+            return chunked_text(chunked, c);
+        chunked->state = c == ';' ? CHUNKED_EXTENSION : CHUNKED_SIZE_LF;
+        return c == ';' || c == '\r' ? CHUNKED_MORE : CHUNKED_BAD;
     case CHUNKED_EXTENSION:
         if (c != '\r')
             return chunked_text(chunked, c);

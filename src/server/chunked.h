@@ -25,6 +25,7 @@ enum chunked_status {
 
 enum chunked_state {
     CHUNKED_SIZE,
+    CHUNKED_BLANK, /* behind the digits of a size */
     CHUNKED_EXTENSION,
     CHUNKED_SIZE_LF,
     CHUNKED_DATA,
