@@ -18,10 +18,11 @@
 #endif
 
 struct error {
-    char text[512]; /* one sentence without a newline, "" for none */
+    char text[512]; /* one sentence without control characters, "" for none */
 };
 
-/* Sets the sentence. err may be NULL: nobody wants to know. */
+/* Sets the sentence; a control character in it, or one that turns the direction of a text, becomes
+ * question marks. err may be NULL: nobody wants to know. */
 void error_set(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

@@ -21,7 +21,6 @@
 
 struct rejects_list {
     bool json;
-    size_t flags; /* of jansson */
     int64_t left; /* how many may still be listed */
     int64_t after;
     struct output output;
@@ -62,7 +61,7 @@ static bool rejects_is_utf8(const char *text, size_t len)
 }
 
 /* flags: jansson's. */
-static int rejects_append_json(struct bytes *out, const struct store_reject *reject, size_t flags)
+static int rejects_append_object(struct bytes *out, const struct store_reject *reject, size_t flags)
 {
     char when[TIMESTAMP_SIZE];
     bool text = rejects_is_utf8(reject->text, reject->len);
@@ -80,6 +79,20 @@ static int rejects_append_json(struct bytes *out, const struct store_reject *rej
     int status = line == NULL ? -1 : json_dump_callback(line, rejects_dump, out, flags);
     json_decref(line);
     bytes_clear(&coded);
+    return status;
+}
+
+/* visible: for a terminal, to which even DEL, which JSON leaves as it is, must not get through. */
+static int rejects_append_json(struct bytes *out, const struct store_reject *reject, bool visible)
+{
+    struct bytes line;
+    bytes_init(&line);
+    int status =
+        rejects_append_object(&line, reject, JSON_COMPACT | (visible ? JSON_ENSURE_ASCII : 0));
+    if (status == 0)
+        status = visible ? line_append_visible(out, line.data, line.len)
+                         : bytes_append(out, line.data, line.len);
+    bytes_clear(&line);
     return status == 0 ? bytes_append(out, "\n", 1) : -1;
 }
 
@@ -105,7 +118,7 @@ static int rejects_row(void *arg, const struct store_reject *reject)
         return -1;
     list->left--;
     list->after = reject->n;
-    list->starved = (list->json ? rejects_append_json(out, reject, list->flags)
+    list->starved = (list->json ? rejects_append_json(out, reject, list->output.terminal)
                                 : rejects_append_text(out, reject)) != 0;
     return list->starved || out->len >= OUTPUT_CHUNK;
 }
@@ -137,7 +150,6 @@ static int rejects_list(const struct options *options, bool json, int64_t limit,
     int code = status == STORE_UNFIT ? COMMAND_CONFIG : COMMAND_FAILED;
     if (status == STORE_OK) {
         status = output_open(&list.output, NULL, false, &err);
-        list.flags = JSON_COMPACT | (list.output.terminal ? JSON_ENSURE_ASCII : 0);
         if (status == OUTPUT_OK)
             status = rejects_write(&list, reader, &err);
         if (status == OUTPUT_OK || status == OUTPUT_CLOSED)

@@ -319,7 +319,7 @@ class World:
     """A daemon that has come to its mode by a reload, with connections from before."""
 
     def __init__(self, mode):
-        self.mode, self.rows, self.number, self.stored = mode, Rows(), 0, 1
+        self.mode, self.rows, self.number, self.stored, self.asked = mode, Rows(), 0, 1, 0
         place = directory()
         self.config = os.path.join(place, "beacond.conf")
         self.write(dict(key=[VALUES["old"]]))
@@ -347,6 +347,7 @@ class World:
     def ask(self, listener, *row):
         asked = Asked(self, listener, *row)
         self.stored += asked.stores
+        self.asked += 1
         self.lanes[listener].ask(asked)
 
     def finish(self):
@@ -394,6 +395,7 @@ def of_mode(name):
         for row in each_row(name):
             world.ask(*row)
         world.finish()
+        print("# %d requests" % world.asked)
     one.__name__ = "with_%s_each_request_is_answered_as_the_table_says" % name.replace(" ", "_").replace(",", "")
     case(one)
 

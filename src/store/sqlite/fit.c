@@ -80,6 +80,12 @@ int fit_lock(const char *database, struct error *err)
     }
     fit_lock_give(fd, path, database);
     int len = snprintf(who, sizeof who, "%ld\n", (long)getpid());
+    /* Another file by a second name, or no file at all: it is not ours to write to. */
+    struct stat about;
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || about.st_nlink != 1) {
+        log_warn("%s: is no file of its own, and is not written to", path);
+        return fd;
+    }
     /* The content only helps a person; the lock holds without it, on a full disk too. */
     if (ftruncate(fd, 0) != 0 || pwrite(fd, who, (size_t)len, 0) != len)
         log_warn("%s: can't write the process number: %s", path, strerror(errno));
