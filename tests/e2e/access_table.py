@@ -325,7 +325,7 @@ class World:
         self.write(dict(key=[VALUES["old"]]))
         socket_path = os.path.join(place, "s")
         self.daemon = Daemon(config=self.config, listen=["127.0.0.1:0", "unix:" + socket_path], admin_listen="127.0.0.1:0",
-                             admin_host="metrics.example", dashboard=os.path.join(DATA, "dashboard"), hold="20s",
+                             admin_host="metrics.example", dashboard=os.path.join(DATA, "dashboard"), hold="20s", timeout="1h", head_timeout="1h",
                              trusted_proxy=["127.0.0.1", "unix"], proxy_header="x-forwarded-for")
         line = self.daemon.wait_log(r"listening on \S+ for admin")
         self.places = {"tcp": self.daemon.addresses[0], "unix": "unix:" + socket_path,

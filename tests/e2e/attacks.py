@@ -17,6 +17,7 @@ from harness import (NOW, PATIENCE, Daemon, Rows, batch, begin, case, directory,
                      scale)
 from sockets import upgrade
 
+LONG = os.environ.get("BEACOND_TEST_LONG") == "1"
 INJECTED = "X-Injected"
 # As they are put between "GET /path" or "Name: " and the end of the line, latin-1.
 VALUES = ["x\r\nX-Injected: y", "x\nX-Injected: y", "x\rX-Injected: y", "x\r\n X-Injected: y", "x\r\n\tX-Injected: y", "x\0X-Injected: y",
@@ -72,7 +73,7 @@ def no_value_of_a_request_becomes_a_header_or_a_line_of_the_log():
             daemon.wait_log('"message":"ready"')
         rows = Rows()
         for n, (lines, method) in enumerate(requests()):
-            if n % scale(3, 30) != number:
+            if not LONG and n % scale(3, 30) != number:
                 continue
             data = "\r\n".join(lines + ["", ""]).encode("latin-1") + (b"{}" if method == "POST" else b"")
             with rows("%r" % data[:120]):

@@ -7,6 +7,7 @@ nginx does not know of was smuggled. proxies.py and http_shapes.py look at singl
 """
 
 import contextlib
+import os
 import re
 import select
 import struct
@@ -14,6 +15,7 @@ import struct
 from fronts import MINE, NAME, SITE, Nginx, behind
 from harness import Closed, Daemon, Rows, batch, case, equal, event, main, poll, scale
 
+LONG = os.environ.get("BEACOND_TEST_LONG") == "1"
 MARK = "hidden_one"
 HIDDEN = ("GET /_tracker/%s HTTP/1.1\r\nHost: %s\r\n\r\n" % (MARK, NAME)).encode()
 STORED = batch([event(payload='"%s"' % MARK)])
@@ -174,7 +176,7 @@ def through_nginx_no_request_arrives_that_nginx_has_not_sent():
         counted, rows = Counted(tcp), Rows()
         everything = [*ambiguous(), *((data[:60], data) for data in CLEAR)]
         for number, (name, data) in enumerate(everything):
-            if number % scale(4, 40) != tcp:
+            if not LONG and number % scale(4, 40) != tcp:
                 continue
             with rows("%r" % name):
                 # Its end is told by a request behind it that nginx answers by itself, and closes.
