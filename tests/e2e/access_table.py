@@ -258,6 +258,9 @@ class Lane:
         self.buffer, self.waiting = b"", []
 
     def ask(self, asked):
+        # Who is refused and sends more is closed on, and the system may take answers back that are on their way.
+        if asked.alone:
+            self.settle()
         self.waiting.append(asked)
         if asked.alone or len(self.waiting) == 48:
             self.settle()
