@@ -3,7 +3,8 @@
  * that NAME is passed (N may be left out: the first), FAULTY_POINT=any:N at the Nth point whatever
  * it is. FAULTY_POINT=list prints all of them, a line "KIND NAME" each, and exits. KIND says what
  * must go on for the point to be passed; tests/crash/points.py knows how to bring each about, so
- * that a test can show that every point was really there.
+ * that a test can show that every point was really there. NAME:N:MS stops the thread there for so
+ * many milliseconds before: what others have been told too early gets out meanwhile.
  *
  * There are two sorts: before and after calls from one source file to another, and before, amid and
  * after what SQLite does to a file. Amid is half of a write: the kernel, too, gives up a long one
@@ -24,7 +25,7 @@ extern struct point *__start_points[], *__stop_points[];
 
 static struct point *points_armed;
 static bool points_any; /* instead of one of them */
-static unsigned long points_left = 1;
+static unsigned long points_left = 1, points_stall_ms;
 
 void point_pass(struct point *point)
 {
@@ -34,6 +35,7 @@ void point_pass(struct point *point)
         return;
     if (atomic_fetch_add(&passed, 1) + 1 != points_left)
         return;
+    usleep(points_stall_ms * 1000);
     int len = snprintf(text, sizeof text, "point %s\n", point->name);
     ssize_t written = write(STDERR_FILENO, text, (size_t)len);
     (void)written;
@@ -293,7 +295,7 @@ static void points_arm(const char *setting)
         if (strlen((*at)->name) == len && strncmp((*at)->name, setting, len) == 0)
             points_armed = *at;
     if (colon != NULL)
-        points_left = strtoul(colon + 1, NULL, 10);
+        (void)sscanf(colon, ":%lu:%lu", &points_left, &points_stall_ms);
     if ((points_armed == NULL && !points_any) || points_left == 0) {
         fprintf(stderr, "FAULTY_POINT=%s: there is no such point\n", setting);
         _exit(3);
