@@ -38,7 +38,7 @@ class Jobs:
         process = begin(*words, "--database", life.daemon.database)
         if often == FOR_EVER:
             try:
-                process.wait(2)
+                process.wait(self.patience)
             except subprocess.TimeoutExpired:  # it tries until the disk is well again
                 life.disk.clear()
         first = finish(process)
@@ -55,6 +55,7 @@ class Jobs:
         return touched
 
     must_fail = ()  # calls that may not fail unnoticed
+    patience = 3    # seconds, for one that does not give up by itself
 
     def failed(self):
         """For who has something to look at when it has failed."""
@@ -175,7 +176,9 @@ def an_import_goes_on_when_the_disk_does():
     def done():
         life.acked.update(life.lines_of_it)
 
-    Jobs("import", life, command, done).over(SOME).finish()
+    jobs = Jobs("import", life, command, done)
+    jobs.patience = 0.4
+    jobs.over(SOME).finish()
 
 
 # --- reads ------------------------------------------------------------------------------------
