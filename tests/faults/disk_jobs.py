@@ -8,7 +8,7 @@ import os
 import sqlite3
 import subprocess
 
-from failing import (EIO, FOR_EVER, LOCK, OPEN, OWN_OPEN, OWN_RENAME, OWN_ROOM, OWN_SYNC, OWN_SYNC_RANGE, READ,
+from failing import (EIO, FOR_EVER, LOCK, ONCE, OPEN, OWN_OPEN, OWN_RENAME, OWN_ROOM, OWN_SYNC, OWN_SYNC_RANGE, READ,
                      SHM_LOCK, SHM_MAP, SIZE, SYNC, TARGET, TRUNCATE, WRITE, Life, Sweep)
 from harness import begin, case, directory, equal, finish, main, run
 from sockets import Cut, Ended, Socket
@@ -155,6 +155,7 @@ def a_backup_is_whole_or_not_there():
     jobs.failed = failed
     jobs.over(SOME)
     jobs.must_fail = OPEN, WRITE, OWN_OPEN, OWN_SYNC, OWN_RENAME, OWN_SYNC_RANGE
+    jobs.over((SIZE,), files=(TARGET,), times=(ONCE,), every=True)
     jobs.over((OPEN, READ, WRITE, TRUNCATE, SIZE, LOCK, OWN_OPEN, OWN_SYNC, OWN_RENAME, OWN_ROOM, OWN_SYNC_RANGE),
               files=(TARGET,))
     jobs.finish()
