@@ -190,8 +190,24 @@ static int place_sync_folder(const struct backup_place *place)
     return status;
 }
 
+/* What SQLite could not take away beside the partial file belongs to it: it is not one file. */
+static bool place_has_rest(const struct backup_place *place)
+{
+    static const char *const suffixes[] = {"-wal", "-journal"};
+    char path[PATH_MAX];
+    struct stat info;
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+        if ((size_t)snprintf(path, sizeof path, "%s%s", place->partial, suffixes[i]) <
+                sizeof path &&
+            stat(path, &info) == 0)
+            return true;
+    return false;
+}
+
 int backup_place_keep(struct backup_place *place, struct error *err)
 {
+    if (place_has_rest(place))
+        return place_refuse(err, place->file, "the disk has failed; a journal was left beside it");
     if (place_has_log(place))
         return place_refuse(err, place->file, "another program has begun to use a database there");
     if (place_rename(place) != 0)

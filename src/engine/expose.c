@@ -155,9 +155,10 @@ static void expose_files(const struct engine *engine, const struct measures *mea
     exposition_counter(exposition, "beacond_checkpoint_failures_total",
                        "Times the disk did not take what was put back.",
                        (uint64_t)gauge_read(&measures->checkpoints_failed));
-    exposition_gauge(exposition, "beacond_checkpoint_stopped",
-                     "1: the disk has lost what it had taken, which is put back anew until it is taken.",
-                     (double)gauge_read(&measures->checkpoint_spoilt));
+    exposition_gauge(
+        exposition, "beacond_checkpoint_stopped",
+        "1: the disk has lost what it had taken, which is put back anew until it is taken.",
+        (double)gauge_read(&measures->checkpoint_spoilt));
     exposition_gauge(exposition, "beacond_last_checkpoint_timestamp_seconds",
                      "When all of the write-ahead log was last put back; 0: not since the start.",
                      expose_seconds(&measures->checkpoint_ms));

@@ -163,7 +163,7 @@ def a_backup_without_a_daemon():
 
 @case
 def a_prune_without_a_daemon():
-    database, number = made(200), [0]
+    database, number = made(2000), [0]
 
     def command():
         number[0] += 1

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import subprocess
 
-from failing import (EIO, FOR_EVER, LOCK, OPEN, OWN_OPEN, OWN_RENAME, OWN_ROOM, OWN_SYNC, OWN_SYNC_RANGE, READ,
+from failing import (EIO, FOR_EVER, LOCK, ONCE, OPEN, OWN_OPEN, OWN_RENAME, OWN_ROOM, OWN_SYNC, OWN_SYNC_RANGE, READ,
                      SHM_LOCK, SHM_MAP, SIZE, SYNC, TARGET, TRUNCATE, WRITE, Life, Sweep)
 from harness import begin, case, directory, equal, finish, main, run
 from sockets import Cut, Ended, Socket
@@ -38,7 +38,7 @@ class Jobs:
         process = begin(*words, "--database", life.daemon.database)
         if often == FOR_EVER:
             try:
-                process.wait(2)
+                process.wait(self.patience)
             except subprocess.TimeoutExpired:  # it tries until the disk is well again
                 life.disk.clear()
         first = finish(process)
@@ -55,6 +55,7 @@ class Jobs:
         return touched
 
     must_fail = ()  # calls that may not fail unnoticed
+    patience = 3    # seconds, for one that does not give up by itself
 
     def failed(self):
         """For who has something to look at when it has failed."""
@@ -154,6 +155,7 @@ def a_backup_is_whole_or_not_there():
     jobs.failed = failed
     jobs.over(SOME)
     jobs.must_fail = OPEN, WRITE, OWN_OPEN, OWN_SYNC, OWN_RENAME, OWN_SYNC_RANGE
+    jobs.over((SIZE,), files=(TARGET,), times=(ONCE,), every=True)
     jobs.over((OPEN, READ, WRITE, TRUNCATE, SIZE, LOCK, OWN_OPEN, OWN_SYNC, OWN_RENAME, OWN_ROOM, OWN_SYNC_RANGE),
               files=(TARGET,))
     jobs.finish()
@@ -175,7 +177,9 @@ def an_import_goes_on_when_the_disk_does():
     def done():
         life.acked.update(life.lines_of_it)
 
-    Jobs("import", life, command, done).over(SOME).finish()
+    jobs = Jobs("import", life, command, done)
+    jobs.patience = 0.4
+    jobs.over(SOME).finish()
 
 
 # --- reads ------------------------------------------------------------------------------------

@@ -81,10 +81,13 @@ static int own_asked_path(enum disk_op op, const char *path)
 
 int __wrap_open(const char *path, int flags, ...)
 {
-    va_list more;
-    va_start(more, flags);
-    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(more, mode_t) : 0;
-    va_end(more);
+    mode_t mode = 0;
+    if ((flags & O_CREAT) != 0) {
+        va_list more;
+        va_start(more, flags);
+        mode = va_arg(more, mode_t);
+        va_end(more);
+    }
     int error = own_asked_path(DISK_OWN_OPEN, path);
     return error != 0 ? own_fail(error) : __real_open(path, flags, mode);
 }
