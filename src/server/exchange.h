@@ -83,6 +83,10 @@ void exchange_reply_buffer(struct exchange *exchange, int status, struct evbuffe
 void exchange_error(struct exchange *exchange, int status, const char *text,
                     const struct exchange_extra *extra);
 
+/* Answers 503 without a body to a request for whose answer there is no memory, and closes behind it.
+ * Without CORS: to a page it looks like a connection that has failed, which it tries again as well. */
+void exchange_decline(struct evhttp_request *request);
+
 /* Whether the connection stays open behind the answer. */
 bool exchange_keeps(const struct exchange *exchange);
 

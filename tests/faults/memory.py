@@ -1,0 +1,367 @@
+"""Allocations that fail, one after the other, in a daemon that goes on (DESIGN.md 7; memory.c, allocations.py).
+
+Each phase is something that a client or an operator does. It is played again and again, the n-th
+allocation failing each time, from the first to the last that it makes. What may happen then: a right
+answer, 503, or the end of that connection; nothing else. Right behind it the same, without a fault, must
+succeed. What was acknowledged is stored once, what was refused and sent again too.
+
+BEACOND_TEST_LONG=1 plays every n; otherwise some of them.
+"""
+
+import collections
+import contextlib
+import gzip
+import http.client
+import itertools
+import json
+import os
+import random
+import re
+import signal
+import socket
+import struct
+import sys
+import time
+
+import certs
+from allocations import (FOREVER, JANSSON, LIBEVENT, NAMES, OPENSSL, OURS, SQLITE, THREADS, ZLIB, Memory)
+from harness import (BROKEN, FAULTY, Closed, NOW, PATIENCE, SLOW, TLS, Daemon, Rows, batch, becomes, case, directory, equal,
+                     event, main, poll, short, sliced, sql, stamp)
+from sockets import Cut, Ended, Refused, Socket
+
+LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
+SEED = int(os.environ.get("BEACOND_SEED", "1"))
+OLD = NOW - 86400000  # what no cache holds
+COLD, HOT = 300, 60   # events
+CACHED, STRADDLING = 400, 600
+
+
+class Declined(Exception):
+    """The request was refused or its connection ended: what a fault may do to it."""
+
+
+def text_of(n, ms=NOW, id=""):
+    return event(ms, n, id, '{"text":"%s"}' % ("x%d " % n * 8))
+
+
+class Session:
+    """A daemon whose allocations can fail, and what has been stored in it."""
+
+    def __init__(self, **options):
+        self.memory = Memory()
+        self.numbers, self.stored, self.doubtful = itertools.count(1), set(), set()
+        self.daemon = Daemon(program=FAULTY, env=self.memory.env, **options)
+        self.config = options.get("config")
+        self.cold = [self.fresh() for _ in range(COLD)]
+        self.save([text_of(n, OLD + n) for n in self.cold], self.cold)
+
+    def fresh(self):
+        return next(self.numbers)
+
+    # One request.
+
+    def request(self, method, target, headers=None, body=None, statuses=(200,)):
+        """The answer, its body whole; Declined for 503 and for an end of the connection."""
+        try:
+            answer = self.daemon.request(method, target, headers, body)
+        except (http.client.RemoteDisconnected, http.client.IncompleteRead, *BROKEN) as error:
+            raise Declined("%s: %s" % (type(error).__name__, error)) from None
+        if answer.status == 503:
+            if answer.body:
+                answer.error()
+            assert answer.header("Retry-After"), answer
+            raise Declined(repr(answer.body))
+        assert answer.status in statuses, "%s %s: %r" % (method, target, answer)
+        return answer
+
+    def get(self, target, statuses=(200,), **headers):
+        return self.request("GET", target, {k.replace("_", "-"): v for k, v in headers.items()}, None, statuses)
+
+    def post(self, body, numbers, rejected=0, target="/_tracker/events", **headers):
+        """Posts, and again what was refused, as the stock client does. Declined when the first was."""
+        headers = {k.replace("_", "-"): v for k, v in headers.items()}
+        self.doubtful |= set(numbers)
+        try:
+            told = self.request("POST", target, headers, body).json()
+        except Declined:
+            # Sent again by itself, the memory being back.
+            self.memory.failed_before += self.memory.clear()
+            told = self.request("POST", target, headers, body).json()
+            self.settle(told, numbers, rejected)
+            raise
+        self.settle(told, numbers, rejected)
+        return told
+
+    def settle(self, told, numbers, rejected):
+        if "lines" in told:
+            told = dict(told, saved=told["stored"], rejected=told.get("refused", 0))
+        equal(told["saved"], len(numbers), "of %r" % told)
+        equal(told["rejected"], rejected, "rejected of %r" % told)
+        self.stored |= set(numbers)
+        self.doubtful -= set(numbers)
+
+    def save(self, texts, numbers):
+        self.post(batch(texts), numbers)
+
+    # Faults.
+
+    def play(self, what, sides, first, run=1):
+        """Plays a phase once with that fault, and once without. Whether the fault was met."""
+        self.memory.failed_before = 0
+        self.memory.arm(sides, first, run)
+        try:
+            what(self)
+        except Declined:
+            pass
+        failed = self.memory.clear() + self.memory.failed_before
+        seen = self.memory.seen()
+        if not self.daemon.alive():
+            raise AssertionError("the daemon has died:\n" + self.daemon.log_tail())
+        try:
+            what(self)
+        except Declined as why:
+            raise AssertionError("once memory is there again: %s" % why) from None
+        return failed, seen
+
+    def descriptors(self):
+        """What it has open, by kind. Its readers open the database when they are first asked."""
+        folder, names = "/proc/%d/fd" % self.daemon.pid, []
+        for name in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                names.append(re.sub(r"\d+", "", os.readlink(os.path.join(folder, name))))
+        own = os.path.basename(self.daemon.database)
+        return sorted(name for name in names if own not in name)
+
+    def check(self):
+        """What is stored against what was acknowledged."""
+        counts = collections.Counter(n for n, in self.daemon.sql("select json_extract(event, '$.n') from events"))
+        equal([n for n in self.stored if counts[n] != 1][:5], [], "acknowledged and not stored once")
+        equal([n for n in counts if n not in self.stored and n not in self.doubtful or counts[n] > 1][:5], [], "stored")
+        total = sum(counts.values())
+        equal(self.daemon.total(), total, "total")
+        for step, ms in (("second", 1000), ("minute", 60000), ("hour", 3600000), ("day", 86400000)):
+            equal(self.daemon.sql("select at, events from tally_%s where events > 0 order by at" % step),
+                  self.daemon.sql("select ts / %d * %d, count(*) from events group by 1 order by 1" % (ms, ms)), step)
+
+
+# --- phases -----------------------------------------------------------------------------------
+
+PHASES = []
+
+
+def phase(function):
+    PHASES.append(function)
+    return function
+
+
+def numbers_of(answer):
+    return [json.loads(text)["n"] for text in sliced(answer.plain())]
+
+
+@phase
+def ping(session):
+    equal(session.get("/_tracker/ping").json()["ok"], True)
+
+
+@phase
+def post_plain(session):
+    numbers = [session.fresh() for _ in range(3)]
+    session.save([text_of(n, NOW + n) for n in numbers], numbers)
+
+
+@phase
+def post_gzip(session):
+    numbers = [session.fresh() for _ in range(40)]
+    session.post(gzip.compress(batch([text_of(n, NOW + n) for n in numbers]), 1), numbers, Content_Encoding="gzip")
+
+
+@phase
+def post_mixed(session):
+    """Rejects, given ids, and one of these sent a second time."""
+    numbers = [session.fresh() for _ in range(4)]
+    texts = [text_of(n, NOW + n, "id-%d" % n) for n in numbers]
+    body = batch([texts[0], b'{"timestamp":"never"}', texts[1], b"7", *texts[2:], text_of(session.fresh(), NOW).replace(
+        b'"level"', b'"\xff"')])
+    told = session.post(body, numbers, 3)
+    again = session.post(batch(texts[:2] + texts[3:]), numbers[:2] + numbers[3:])
+    equal(again["duplicate"], 3, "of given ids") if told else None
+
+
+@phase
+def post_again(session):
+    """A body and its retry, longer."""
+    numbers = [session.fresh() for _ in range(5)]
+    texts = [text_of(n, NOW + n) for n in numbers]
+    session.save(texts[:3], numbers[:3])
+    equal(session.post(batch(texts), numbers)["duplicate"], 3)
+
+
+@phase
+def post_lines(session):
+    numbers = [session.fresh() for _ in range(30)]
+    body = b"\n".join(text_of(n, NOW + n) for n in numbers) + b"\n"
+    session.post(body, numbers, Content_Type="application/x-ndjson")
+
+
+def check_window(session, query, **headers):
+    """A read of what has been stored; n being the order of time too."""
+    answer = session.get("/_tracker?" + query, **headers)
+    shown = answer.plain()
+    got, told = [json.loads(text)["n"] for text in sliced(shown)], json.loads(shown)
+    equal(got, sorted(got, reverse=True), "order")
+    return got, told
+
+
+def all_of(session):
+    return sorted(session.stored | session.doubtful, reverse=True)
+
+
+@phase
+def read_hot(session, **headers):
+    least = max(session.stored) - HOT
+    got, told = check_window(session, "since=" + stamp(NOW + least), **headers)
+    expected = [n for n in all_of(session) if n >= least]
+    equal(got, expected)
+    equal(told["total"], len(expected))
+
+
+@phase
+def read_hot_gzip(session):
+    read_hot(session, Accept_Encoding="gzip")
+
+
+@phase
+def read_cold(session):
+    got, told = check_window(session, "until=2026-11-20T23:00:00Z&limit=200")
+    equal(got, sorted(session.cold, reverse=True)[:200])
+    equal(told["total"], COLD)
+    got, told = check_window(session, "limit=100&cursor=" + told["nextCursor"], Accept_Encoding="gzip")
+    equal(got, sorted(session.cold, reverse=True)[200:300])
+    equal(told["total"], COLD)
+
+
+@phase
+def read_straddling(session):
+    got, told = check_window(session, "limit=%d" % STRADDLING, Accept_Encoding="gzip")
+    expected = all_of(session)
+    equal(got, expected[:STRADDLING])
+    equal(told["total"], len(expected))
+
+
+@phase
+def read_unchanged(session):
+    tag = session.get("/_tracker?limit=5").header("ETag")
+    equal(session.get("/_tracker?limit=5", statuses=(304,), If_None_Match=tag).body, b"")
+
+
+def asked(sock, **query):
+    sock.query("q", **query)
+    told = sock.json()
+    if told["type"] == "error":
+        equal((told["reqId"], type(told["error"])), ("q", str))
+        raise Declined(told["error"])
+    equal((told["type"], told["reqId"]), ("events:response", "q"))
+    return told["response"]
+
+
+@phase
+def websocket(session):
+    """Ingest, query, push, deflated."""
+    numbers = [session.fresh() for _ in range(6)]
+    texts = [text_of(n, NOW + n) for n in numbers]
+    session.doubtful |= set(numbers)
+    try:
+        try:
+            sock = Socket(session.daemon, offer=True)
+            sock.save(texts[:3], packed=True)
+            session.stored |= set(numbers[:3])
+            told = asked(sock, limit=10)
+            equal([e["n"] for e in told["events"]], all_of_first(session, numbers[3:])[:10], "over the WebSocket")
+            sock.save(texts[3:])
+            session.stored |= set(numbers[3:])
+            while len(sock.pushes) < 3 and not sock.lost:
+                equal(sock._keep(sock.message()), True)
+            equal([json.loads(t)["n"] for t in sock.pushes], numbers[3:][:len(sock.pushes)], "pushed")
+            if sock.lost:
+                raise Declined("push:lost")
+            equal(sock.close(), 1000)
+        except Ended as end:
+            assert end.code in (1011, 1013), "Close %r" % end
+            raise Declined("Close %r" % end) from None
+        except (Closed, Cut, Refused, *BROKEN) as error:
+            if isinstance(error, Refused):
+                equal(error.answer.status, 503)
+            raise Declined(repr(error)) from None
+    except Declined:
+        # Another client would send again what was not acknowledged.
+        session.memory.failed_before += session.memory.clear()
+        for part in (slice(0, 3), slice(3, 6)):
+            session.post(batch(texts[part]), numbers[part])
+        raise
+
+
+def all_of_first(session, but):
+    return [n for n in all_of(session) if n not in but]
+
+
+@phase
+def figures(session):
+    told = session.get("/_tracker/stats?since=2026-01-01").json()
+    assert told
+    session.get("/_tracker/rejects").json()
+    assert b"beacond_" in session.get("/metrics").body
+    session.get("/")
+    session.get("/livez")
+
+
+def every(session, what, sides, stride=1, run=1, most=100000):
+    """Every n (or each stride-th) until the phase passes untouched. Returns how many were played."""
+    first = 1 if stride == 1 else 1 + random.Random("%d %s %d" % (SEED, what.__name__, sides)).randrange(stride)
+    played = found = 0
+    first = int(os.environ.get("FIRST", first))
+    while first < most:
+        try:
+            failed, seen = session.play(what, sides, first, run)
+        except Exception as error:
+            if "KEEP" in os.environ and session.daemon.alive():
+                print("# FOUND %s %d %s: %s: %s" % (what.__name__, first, NAMES[sides], type(error).__name__, short(error)), flush=True)
+                first += 1; played += 1; found += 1
+                session.doubtful.clear()
+                session.stored = {n for n, in session.daemon.sql("select json_extract(event, '$.n') from events")}
+                if found < 12:
+                    continue
+                break
+            raise AssertionError("%s, allocation %d of %s: %s: %s" % (
+                what.__name__, first, NAMES.get(sides, sides), type(error).__name__, error)) from error
+        if not failed:
+            break
+        played += 1
+        if played >= int(os.environ.get("MOST", 1 << 30)):
+            break
+        first += stride
+    return played
+
+
+@case
+def a_daemon_answers_503_and_goes_on_whichever_allocation_fails():
+    session = Session(cache_events=CACHED, hold="100ms")
+    for what in PHASES:
+        session.play(what, 0, 0)
+    only = os.environ.get("PHASE", "").split()
+    for what in PHASES:
+        if only and what.__name__ not in only:
+            continue
+        before = session.descriptors()
+        for sides in [int(s) for s in os.environ["SIDES"].split()] if "SIDES" in os.environ else (OURS, SQLITE, JANSSON, ZLIB, LIBEVENT):
+            began = time.monotonic()
+            played = every(session, what, sides, 1 if LONG else 7)
+            print("# %s, %s: %d allocations, %.1f s" % (what.__name__, NAMES[sides], played, time.monotonic() - began), flush=True)
+        session.check()
+        try:
+            poll(lambda: session.descriptors() == before, "descriptors", 5)
+        except AssertionError:
+            print("# FOUND descriptors", what.__name__, collections.Counter(session.descriptors()) - collections.Counter(before), collections.Counter(before) - collections.Counter(session.descriptors()))
+
+
+if __name__ == "__main__":
+    main()
