@@ -26,7 +26,7 @@ import time
 import certs
 from allocations import (FOREVER, JANSSON, LIBEVENT, NAMES, OPENSSL, OURS, SQLITE, THREADS, ZLIB, Memory)
 from harness import (BROKEN, FAULTY, Closed, NOW, PATIENCE, SLOW, TLS, Daemon, Rows, batch, becomes, case, directory, equal,
-                     event, main, poll, short, sliced, sql, stamp)
+                     event, main, poll, run, short, sliced, sql, stamp)
 from sockets import Cut, Ended, Refused, Socket
 
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
@@ -312,6 +312,143 @@ def figures(session):
     assert b"beacond_" in session.get("/metrics").body
     session.get("/")
     session.get("/livez")
+
+
+@phase
+def stream(session):
+    """Server-Sent Events: what is stored comes, or the stream ends."""
+    number, seen = session.fresh(), b""
+    with contextlib.closing(session.daemon.wire()) as wire:
+        try:
+            wire.send(b"GET /_tracker/tail HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            head = wire._until(b"\r\n\r\n")
+            if b" 503 " in head:
+                raise Declined(repr(head))
+            assert b" 200 " in head, head
+            session.save([text_of(number, NOW + number)], [number])
+            while b'"n":%d,' % number not in seen:
+                size = int(wire._until(b"\r\n"), 16)
+                if size == 0:
+                    raise Declined("the stream ended")
+                seen += wire._exactly(size + 2)
+        except (Closed, *BROKEN) as error:
+            raise Declined(repr(error)) from None
+        except AssertionError as error:
+            if "cut short" not in str(error):
+                raise
+            raise Declined(str(error)) from None
+
+
+# Over the control socket, as the commands do it.
+
+def control(session, request):
+    """The result of a job; Declined for an error and for an end without an answer."""
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as sock:
+        sock.settimeout(PATIENCE)
+        data = b""
+        try:
+            sock.connect(session.daemon.database + ".control")
+            sock.sendall(json.dumps(request).encode() + b"\n")
+            while True:
+                more = sock.recv(65536)
+                if not more:
+                    break
+                data += more
+        except BROKEN:
+            pass
+    lines = data.splitlines()
+    told = json.loads(lines[-1]) if lines and data.endswith(b"\n") else {}
+    if "result" not in told:
+        assert not told or told.get("error") or "step" in told, told
+        raise Declined(repr(told))
+    if told["result"].get("stopped"):
+        raise Declined("stopped")
+    return told["result"]
+
+
+@phase
+def recount(session):
+    told = control(session, {"job": "recount"})
+    equal(told["events"], len(session.stored))
+
+
+@phase
+def backup(session):
+    target = os.path.join(session.daemon.directory, "copy-%d.db" % session.fresh())
+    try:
+        told = control(session, {"job": "backup", "file": target})
+        equal(told["events"], len(session.stored))
+    except Declined:
+        if not os.path.exists(target):
+            raise
+    # It has its name: then it is whole.
+    try:
+        equal(sql(target, "select count(*) from events"), [(len(session.stored),)])
+        equal(sql(target, "pragma quick_check"), [(b"ok",)])
+    finally:
+        os.unlink(target)
+
+
+def gone(session, numbers, request):
+    """Erases by the job; what was refused half way is finished by the next."""
+    try:
+        told = control(session, request)
+    except Declined:
+        with session.memory.quiet():
+            control(session, request)
+        session.stored -= set(numbers)
+        raise
+    equal(told["events"], len(numbers))
+    session.stored -= set(numbers)
+
+
+@phase
+def prune(session):
+    numbers = [session.fresh() for _ in range(5)]
+    with session.memory.quiet():
+        session.save([text_of(n, NOW - 10**11 + n) for n in numbers], numbers)
+    gone(session, numbers, {"job": "prune", "before": NOW - 10**10})
+
+
+@phase
+def forget(session):
+    numbers = [session.fresh() for _ in range(5)]
+    with session.memory.quiet():
+        session.save([text_of(n, NOW + n).replace(b'"level"', b'"userId":"u%d","level"' % numbers[0]) for n in numbers],
+                     numbers)
+    gone(session, numbers, {"job": "forget", "id": "u%d" % numbers[0]})
+
+
+@phase
+def import_by_command(session):
+    numbers = [session.fresh() for _ in range(50)]
+    path = os.path.join(session.daemon.directory, "lines.log")
+    with open(path, "wb") as file:
+        file.write(b"".join(text_of(n, NOW + n) + b"\n" for n in numbers))
+    command = ("import", "--database", session.daemon.database, path)
+    session.doubtful |= set(numbers)
+    done = run(*command)
+    declined = done.returncode != 0
+    if declined:
+        equal((done.returncode, bool(done.stderr)), (1, True), "exit code, message")
+        session.memory.failed_before += session.memory.clear()
+        done = run(*command)
+        equal(done.returncode, 0, "import again: %r" % done.stderr)
+    session.stored |= set(numbers)
+    session.doubtful -= set(numbers)
+    if declined:
+        raise Declined("import")
+
+
+@phase
+def reload(session):
+    def told():
+        return [line for line in session.daemon.log() if "eloaded" in line]
+    before = len(told())
+    session.daemon.signal(signal.SIGHUP)
+    poll(lambda: len(told()) > before, "the reload")
+    if "not reloaded" in told()[-1]:
+        raise Declined(told()[-1])
 
 
 def every(session, what, sides, stride=1, run=1, most=100000):
