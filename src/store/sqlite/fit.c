@@ -15,6 +15,7 @@
 #include "base/log.h"
 
 #define FIT_HEADER_BYTES 100
+#define FIT_SCHEMA_COOKIE 40 /* in the header: grows with each change of the schema */
 /* A file up to this size is checked page by page at start; it takes some milliseconds. */
 #define FIT_CHECK_BYTES (16 << 20)
 
@@ -56,7 +57,8 @@ int fit_lock(const char *database, struct error *err)
     errno = 0;
     if (fit_lock_path(database, path) != 0) {
         error_set(err, "%s: %s", database,
-                  errno == EACCES ? strerror(errno) : "no such directory, or too long a path");
+                  errno == EACCES || errno == ENOMEM ? strerror(errno)
+                                                     : "no such directory, or too long a path");
         return STORE_UNFIT;
     }
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -153,8 +155,11 @@ int fit_header(const char *database, struct error *err)
         goto out;
     }
     uint32_t application = fit_number(header + 68), version = fit_number(header + 60);
-    /* 0: perhaps all of it is in the WAL still; SQLite tells later. */
-    status = application == 0 && fit_beside(database, "-wal")
+    /* 0: perhaps all of it is in the WAL still; SQLite tells later. And without a schema it is what
+     * a first start leaves that was ended before its first commit: nobody has ever made a table in
+     * it. */
+    bool blank = version == 0 && fit_number(header + FIT_SCHEMA_COOKIE) == 0;
+    status = application == 0 && (blank || fit_beside(database, "-wal"))
                  ? STORE_OK
                  : fit_verdict(database, application, version, err);
 out:
@@ -168,6 +173,16 @@ static int fit_damaged(const char *database, const char *what, struct error *err
         err, "%s is damaged (%s); restore a backup, or rescue what is left with sqlite3's .recover",
         database, what);
     return STORE_UNFIT;
+}
+
+/* What a look that failed says of the file: nothing, when it was for want of memory. */
+static int fit_finding(const struct db *db, const char *database, const char *what,
+                       struct error *err)
+{
+    if ((sqlite3_errcode(db->handle) & 0xff) != SQLITE_NOMEM)
+        return fit_damaged(database, what, err);
+    error_set(err, "%s: out of memory", database);
+    return STORE_BUSY;
 }
 
 /* Cheap looks at every b-tree's ends, and at all pages of a small file. What lies deep inside a big
@@ -188,21 +203,25 @@ static int fit_sound(struct db *db, const char *database, struct error *err)
     int64_t number, pages = 0, page_bytes = 0;
     for (size_t i = 0; i < sizeof probes / sizeof *probes; i++)
         if (db_script_number(db, probes[i], &number, &why) != STORE_OK)
-            return fit_damaged(database, why.text, err);
+            return fit_finding(db, database, why.text, err);
     if (db_script_number(db, "PRAGMA page_count", &pages, &why) != STORE_OK ||
         db_script_number(db, "PRAGMA page_size", &page_bytes, &why) != STORE_OK)
-        return fit_damaged(database, why.text, err);
+        return fit_finding(db, database, why.text, err);
     if (pages * page_bytes > FIT_CHECK_BYTES)
         return STORE_OK;
     sqlite3_stmt *check = NULL;
+    int status;
     if (sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(1)", -1, &check, NULL) != SQLITE_OK ||
         sqlite3_step(check) != SQLITE_ROW) {
         error_set(&why, "%s", sqlite3_errmsg(db->handle));
-    } else if (strcmp((const char *)sqlite3_column_text(check, 0), "ok") != 0) {
-        error_set(&why, "%s", (const char *)sqlite3_column_text(check, 0));
+    } else {
+        const char *found = (const char *)sqlite3_column_text(check, 0);
+        if (found == NULL || strcmp(found, "ok") != 0)
+            error_set(&why, "%s", found != NULL ? found : "out of memory");
     }
+    status = why.text[0] == '\0' ? STORE_OK : fit_finding(db, database, why.text, err);
     sqlite3_finalize(check);
-    return why.text[0] == '\0' ? STORE_OK : fit_damaged(database, why.text, err);
+    return status;
 }
 
 /* A file that lost its end and has no WAL to make up for it. */
@@ -213,7 +232,7 @@ static int fit_whole(struct db *db, const char *database, struct error *err)
     struct error why = {""};
     if (db_script_number(db, "PRAGMA page_count", &pages, &why) != STORE_OK ||
         db_script_number(db, "PRAGMA page_size", &page_bytes, &why) != STORE_OK)
-        return fit_damaged(database, why.text, err);
+        return fit_finding(db, database, why.text, err);
     if (fit_beside(database, "-wal"))
         return STORE_OK;
     if (stat(database, &file) == 0 && file.st_size < pages * page_bytes)
@@ -252,9 +271,14 @@ static int fit_wal(struct db *db, struct error *err)
             SQLITE_OK ||
         sqlite3_step(statement) != SQLITE_ROW) {
         status = db_failure(db, err);
-    } else if (strcmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0) {
-        error_set(err, "this file system does not support SQLite's WAL mode");
-        status = STORE_UNFIT;
+    } else {
+        const char *mode = (const char *)sqlite3_column_text(statement, 0);
+        if (mode == NULL) {
+            status = db_failure(db, err);
+        } else if (strcmp(mode, "wal") != 0) {
+            error_set(err, "this file system does not support SQLite's WAL mode");
+            status = STORE_UNFIT;
+        }
     }
     sqlite3_finalize(statement);
     return status;
@@ -299,7 +323,7 @@ static int fit_examine(struct db *db, const char *database, int64_t *version, st
         return status;
     }
     if (status != STORE_OK)
-        return fit_damaged(database, why.text, err);
+        return fit_finding(db, database, why.text, err);
     if (application == 0 && objects == 0 && *version == 0)
         return STORE_OK;
     status = fit_verdict(database, application, *version, err);
