@@ -156,6 +156,23 @@ void exchange_decline(struct evhttp_request *request)
     evhttp_send_reply(request, 503, NULL, NULL);
 }
 
+/* evhttp would frame it, and not look whether that worked: what it puts behind a chunk takes as
+ * much memory as the last piece in it, and without that the rest can't be read. */
+int exchange_chunk(struct evhttp_request *request, struct evbuffer *buffer,
+                   void (*done)(struct evhttp_connection *connection, void *arg), void *arg)
+{
+    bool framed = request->chunked != 0;
+    char size[32];
+    int len = snprintf(size, sizeof size, "%zx\r\n", evbuffer_get_length(buffer));
+    if (framed && (evbuffer_prepend(buffer, size, (size_t)len) != 0 ||
+                   evbuffer_add_reference(buffer, "\r\n", 2, NULL, NULL) != 0))
+        return -1;
+    request->chunked = 0;
+    evhttp_send_reply_chunk_with_cb(request, buffer, done, arg);
+    request->chunked = framed;
+    return 0;
+}
+
 /* Sends what is in buffer (taken over), or for HEAD its length; with NULL a body that there was no
  * memory for. */
 static void exchange_send(struct exchange *exchange, int status, struct evbuffer *buffer,

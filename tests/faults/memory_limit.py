@@ -37,7 +37,7 @@ class Client(threading.Thread):
 
     def run_rounds(self):
         for turn in range(12):
-            numbers = [self.number * 10**6 + turn * 1000 + n for n in range(300)]
+            numbers = [self.number * 10**7 + turn * 1000 + n for n in range(300)]
             texts = [event(NOW + n, n, payload='"%s"' % ("x" * 4000)) for n in numbers]
             body = batch(texts)
             packed = turn % 2 == 1
