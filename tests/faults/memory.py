@@ -19,14 +19,10 @@ import random
 import re
 import signal
 import socket
-import struct
-import sys
-import time
 
-import certs
-from allocations import (FOREVER, JANSSON, LIBEVENT, NAMES, OPENSSL, OURS, SQLITE, THREADS, ZLIB, Memory)
-from harness import (BROKEN, FAULTY, Closed, NOW, PATIENCE, SLOW, TLS, Daemon, Rows, batch, becomes, case, directory, equal,
-                     event, main, poll, run, short, sliced, sql, stamp)
+from allocations import FOREVER, JANSSON, LIBEVENT, NAMES, OURS, SQLITE, ZLIB, Memory
+from harness import (BROKEN, FAULTY, Closed, NOW, PATIENCE, Daemon, batch, becomes, case, equal,
+                     event, main, poll, run, sliced, sql, stamp)
 from sockets import Cut, Ended, Refused, Socket
 
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
@@ -34,6 +30,10 @@ SEED = int(os.environ.get("BEACOND_SEED", "1"))
 OLD = NOW - 86400000  # what no cache holds
 COLD, HOT = 300, 60   # events
 CACHED, STRADDLING = 400, 600
+TRIES = 3             # of a phase and a side
+SIDES = [OURS, SQLITE, JANSSON, ZLIB, LIBEVENT]
+EVERYTHING = sum(SIDES)
+NAMES[EVERYTHING] = "everybody"
 
 
 class Declined(Exception):
@@ -451,53 +451,71 @@ def reload(session):
         raise Declined(told()[-1])
 
 
-def every(session, what, sides, stride=1, run=1, most=100000):
-    """Every n (or each stride-th) until the phase passes untouched. Returns how many were played."""
-    first = 1 if stride == 1 else 1 + random.Random("%d %s %d" % (SEED, what.__name__, sides)).randrange(stride)
-    played = found = 0
-    first = int(os.environ.get("FIRST", first))
-    while first < most:
+def tries(what, sides, count):
+    """Which allocations are to fail: all of them, or some."""
+    if LONG:
+        return itertools.count(1)
+    dice = random.Random("%d %s %d" % (SEED, what.__name__, sides))
+    return sorted(dice.sample(range(1, count + 1), min(count, TRIES)))
+
+
+def every(session, what, sides, run=1):
+    """Plays the phase with one allocation after the other failing. Returns how many were tried."""
+    played = 0
+    for first in tries(what, sides, session.play(what, sides, 0)[1]):
         try:
-            failed, seen = session.play(what, sides, first, run)
+            failed, _ = session.play(what, sides, first, run)
         except Exception as error:
-            if "KEEP" in os.environ and session.daemon.alive():
-                print("# FOUND %s %d %s: %s: %s" % (what.__name__, first, NAMES[sides], type(error).__name__, short(error)), flush=True)
-                first += 1; played += 1; found += 1
-                session.doubtful.clear()
-                session.stored = {n for n, in session.daemon.sql("select json_extract(event, '$.n') from events")}
-                if found < 12:
-                    continue
-                break
             raise AssertionError("%s, allocation %d of %s: %s: %s" % (
-                what.__name__, first, NAMES.get(sides, sides), type(error).__name__, error)) from error
-        if not failed:
+                what.__name__, first, NAMES[sides], type(error).__name__, error)) from error
+        played += failed > 0
+        if LONG and not failed:
             break
-        played += 1
-        if played >= int(os.environ.get("MOST", 1 << 30)):
-            break
-        first += stride
     return played
+
+
+def chosen():
+    """The phases: all, or those that PHASE in the environment names."""
+    only = os.environ.get("PHASE", "").split()
+    return [what for what in PHASES if not only or what.__name__ in only]
+
+
+def played(sides_of, run=1):
+    session = Session(cache_events=CACHED, hold="100ms")
+    for what in PHASES:  # what is made at its first use is made
+        session.play(what, 0, 0)
+    total = 0
+    for what in chosen():
+        before = session.descriptors()
+        for sides in sides_of:
+            count = every(session, what, sides, run)
+            total += count
+            print("# %s, %s: %d" % (what.__name__, NAMES[sides], count), flush=True)
+        session.check()
+        becomes(session.descriptors, before, "descriptors after " + what.__name__)
+    session.daemon.stop()
+    equal(sql(session.daemon.database, "pragma integrity_check"), [(b"ok",)])
+    print("# %d failures" % total)
 
 
 @case
 def a_daemon_answers_503_and_goes_on_whichever_allocation_fails():
+    played(SIDES)
+
+
+@case
+def nor_does_it_matter_when_some_more_fail_behind_it():
+    played((EVERYTHING,), 20)
+
+
+@case
+def while_all_allocations_fail_it_refuses_and_then_works():
     session = Session(cache_events=CACHED, hold="100ms")
-    for what in PHASES:
-        session.play(what, 0, 0)
-    only = os.environ.get("PHASE", "").split()
-    for what in PHASES:
-        if only and what.__name__ not in only:
+    for what in chosen():
+        if what is reload:  # says so in the log, which takes no memory
             continue
-        before = session.descriptors()
-        for sides in [int(s) for s in os.environ["SIDES"].split()] if "SIDES" in os.environ else (OURS, SQLITE, JANSSON, ZLIB, LIBEVENT):
-            began = time.monotonic()
-            played = every(session, what, sides, 1 if LONG else 7)
-            print("# %s, %s: %d allocations, %.1f s" % (what.__name__, NAMES[sides], played, time.monotonic() - began), flush=True)
-        session.check()
-        try:
-            poll(lambda: session.descriptors() == before, "descriptors", 5)
-        except AssertionError:
-            print("# FOUND descriptors", what.__name__, collections.Counter(session.descriptors()) - collections.Counter(before), collections.Counter(before) - collections.Counter(session.descriptors()))
+        session.play(what, EVERYTHING, 1, FOREVER)
+    session.check()
 
 
 if __name__ == "__main__":
