@@ -117,11 +117,21 @@ class Session:
         seen = self.memory.seen()
         if not self.daemon.alive():
             raise AssertionError("the daemon has died:\n" + self.daemon.log_tail())
+        why = []
+        # After one failure at once; after many, the writer first finds out that it can commit again.
+        poll(lambda: self.works(what, why) or (run == 1 and self.fail(why)), "it to work again: %s" % what.__name__)
+        return failed, seen
+
+    def works(self, what, why):
         try:
             what(self)
-        except Declined as why:
-            raise AssertionError("once memory is there again: %s" % why) from None
-        return failed, seen
+            return True
+        except Declined as error:
+            why.append(error)
+            return False
+
+    def fail(self, why):
+        raise AssertionError("once memory is there again: %s" % why[-1])
 
     def descriptors(self):
         """What it has open, by kind. Its readers open the database when they are first asked."""

@@ -49,7 +49,8 @@ void checkpoint_close(struct checkpoint *checkpoint)
 
 static void checkpoint_unmark(struct checkpoint *checkpoint)
 {
-    /* Whatever was marked: a transaction that is left open would keep the WAL from being emptied. */
+    /* Whatever was marked: a transaction that is left open would keep the WAL from being emptied.
+     */
     if (checkpoint->mark.handle != NULL)
         db_abandon(&checkpoint->mark);
     checkpoint->marked = 0;
