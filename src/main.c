@@ -100,6 +100,8 @@ static int main_run(const struct command *command, int argc, char **argv)
         break;
     default:
         fprintf(stderr, "beacond: %s\n", err.text);
+        if (error_of_memory(&err))
+            status = COMMAND_FAILED;
         whose_advise(command->name, options.config != NULL ? options.config : options_file());
         break;
     }

@@ -1,5 +1,6 @@
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,4 +35,10 @@ void error_set(struct error *err, const char *format, ...)
         memset(at, '?', n);
         at += n > 0 ? n : 1;
     }
+}
+
+bool error_of_memory(const struct error *err)
+{
+    return strstr(err->text, "out of memory") != NULL ||
+           strstr(err->text, strerror(ENOMEM)) != NULL;
 }

@@ -8,6 +8,7 @@
 #define BEACOND_BASE_ERROR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 #if defined(__GNUC__)
 #define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
@@ -24,5 +25,9 @@ struct error {
 /* Sets the sentence; a control character in it, or one that turns the direction of a text, becomes
  * question marks. err may be NULL: nobody wants to know. */
 void error_set(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Whether the sentence tells of memory that there was none of: whoever decides about an exit code
+ * must not take that for a file or a value that is not right. */
+bool error_of_memory(const struct error *err);
 
 #endif

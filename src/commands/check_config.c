@@ -12,7 +12,7 @@ static int check_config_run(const struct options *options, const struct argument
     /* What the daemon would refuse later. */
     if (serve_setup_make(&setup, options, &err) != 0) {
         log_error("%s", err.text);
-        return COMMAND_CONFIG;
+        return error_of_memory(&err) ? COMMAND_FAILED : COMMAND_CONFIG;
     }
     serve_setup_clear(&setup);
     if (options->config != NULL)

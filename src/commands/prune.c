@@ -43,8 +43,11 @@ static int prune_run(const struct options *options, const struct arguments *argu
     json_t *result;
     int code;
     json_t *request = prune_request(arguments, &code);
-    if (request == NULL)
+    if (request == NULL) {
+        if (code == COMMAND_FAILED)
+            fputs("beacond: out of memory\n", stderr);
         return code;
+    }
     meter_init(&meter);
     code = work_run(options, &meter, request, &result);
     if (code != COMMAND_OK)

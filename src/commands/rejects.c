@@ -9,6 +9,7 @@
 #include "commands/interrupt.h"
 #include "commands/output.h"
 #include "commands/work.h"
+#include "contract/document.h"
 #include "contract/line.h"
 #include "contract/timestamp.h"
 #include "contract/utf8.h"
@@ -49,11 +50,6 @@ static int rejects_base64(struct bytes *out, const char *text, size_t len)
     return 0;
 }
 
-static int rejects_dump(const char *buffer, size_t size, void *data)
-{
-    return bytes_append(data, buffer, size);
-}
-
 static bool rejects_is_utf8(const char *text, size_t len)
 {
     struct utf8 utf8 = {0};
@@ -69,15 +65,16 @@ static int rejects_append_object(struct bytes *out, const struct store_reject *r
     struct bytes coded;
     bytes_init(&coded);
     timestamp_format(when, reject->received);
-    if (!text && rejects_base64(&coded, reject->text, reject->len) != 0)
+    if (!text && rejects_base64(&coded, reject->text, reject->len) != 0) {
+        bytes_clear(&coded);
         return -1;
+    }
     json_t *line =
         json_pack("{sI ss ss sI ss%}", "n", (json_int_t)reject->n, "received", when, "reason",
                   rejects_is_utf8(reject->reason, reason) ? reject->reason : "?", "bytes",
                   (json_int_t)reject->len, text ? "event" : "base64",
                   text ? reject->text : coded.data, text ? reject->len : coded.len);
-    int status = line == NULL ? -1 : json_dump_callback(line, rejects_dump, out, flags);
-    json_decref(line);
+    int status = document_dump_as(out, line, flags);
     bytes_clear(&coded);
     return status;
 }

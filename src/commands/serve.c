@@ -89,11 +89,11 @@ static int serve_run(const struct options *options, const struct arguments *argu
         log_info("options from %s", options->config);
     if (serve_setup_make(&serve.setup, options, &err) != 0) {
         log_error("%s", err.text);
-        return COMMAND_CONFIG;
+        return error_of_memory(&err) ? COMMAND_FAILED : COMMAND_CONFIG;
     }
     if (activation_take(&activation, options, &err) != 0) {
         log_error("%s", err.text);
-        code = COMMAND_CONFIG;
+        code = error_of_memory(&err) ? COMMAND_FAILED : COMMAND_CONFIG;
         goto out;
     }
     serve.activation = &activation;
@@ -104,7 +104,8 @@ static int serve_run(const struct options *options, const struct arguments *argu
     lengthy_end(&lengthy);
     if (status != STORE_OK) {
         log_error("%s", err.text);
-        code = status == STORE_UNFIT || status == STORE_HELD ? COMMAND_CONFIG : COMMAND_FAILED;
+        if ((status == STORE_UNFIT || status == STORE_HELD) && !error_of_memory(&err))
+            code = COMMAND_CONFIG;
         goto out;
     }
     /* Without it commands can't write while the daemon runs, but it can run. */

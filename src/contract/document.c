@@ -3,17 +3,32 @@
 #include "contract/timestamp.h"
 #include "contract/utf8.h"
 
+/* Once a piece did not fit, none is taken: jansson goes on behind a key that failed. */
+struct document_dump {
+    struct bytes *out;
+    int status;
+};
+
 static int document_append(const char *data, size_t len, void *arg)
 {
-    return bytes_append(arg, data, len);
+    struct document_dump *dump = arg;
+    if (dump->status == 0)
+        dump->status = bytes_append(dump->out, data, len);
+    return dump->status;
 }
 
 int document_dump(struct bytes *out, json_t *document)
 {
-    int status =
-        document == NULL ? -1 : json_dump_callback(document, document_append, out, JSON_COMPACT);
+    return document_dump_as(out, document, JSON_COMPACT);
+}
+
+int document_dump_as(struct bytes *out, json_t *document, size_t flags)
+{
+    struct document_dump dump = {.out = out};
+    if (document == NULL || json_dump_callback(document, document_append, &dump, flags) != 0)
+        dump.status = -1;
     json_decref(document);
-    return status;
+    return dump.status;
 }
 
 json_t *document_text(const char *text, size_t len, bool beginning)

@@ -13,8 +13,10 @@
 
 #include "base/bytes.h"
 
-/* Appends the document. 0, or -1 when out of memory. */
+/* Appends the document, which is freed; NULL stands for one that there was no memory for. 0, or -1
+ * when out of memory. _as: with other flags of jansson's than JSON_COMPACT. */
 int document_dump(struct bytes *out, json_t *document) MUST_CHECK;
+int document_dump_as(struct bytes *out, json_t *document, size_t flags) MUST_CHECK;
 
 /* A string; any bytes may be passed: see utf8_repair. NULL when out of memory. */
 json_t *document_text(const char *text, size_t len, bool beginning) MUST_CHECK;

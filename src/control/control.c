@@ -70,7 +70,8 @@ static int session_step(void *arg, const char *what, int64_t done, int64_t total
     session->told_ms = now_ms;
     json_t *message =
         json_pack("{sssIsI}", "step", what, "done", (json_int_t)done, "total", (json_int_t)total);
-    int status = message == NULL ? -1 : link_send(&session->link, message, NULL, 0);
+    /* Without memory for it, it goes on untold. */
+    int status = message == NULL ? 0 : link_send(&session->link, message, NULL, 0);
     json_decref(message);
     return status;
 }
@@ -134,8 +135,6 @@ static void session_serve(struct session *session)
         .progress = {.step = session_step, .arg = session},
     };
     int status = job_run(&job, &err);
-    if (status == STORE_OK && job.result == NULL)
-        job.result = json_object();
     session_answer(session, status, job.result, &err);
     json_decref(job.result);
     json_decref(request);

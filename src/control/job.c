@@ -83,23 +83,35 @@ static int job_ready(struct job *job, struct error *err)
 static const struct {
     const char *name;
     int (*run)(struct job *job, struct error *err);
+    bool tells_itself; /* on the way; it has no result */
 } job_table[] = {
-    {"recount", job_recount},
-    {"retry-rejects", job_retry_rejects},
-    {"drop-rejects", job_drop_rejects},
-    {"prune", erasing_prune},
-    {"forget", erasing_forget},
-    {"import", import_job_run},
-    {"backup", job_backup},
-    {"ready", job_ready},
+    {"recount", job_recount, false},
+    {"retry-rejects", job_retry_rejects, false},
+    {"drop-rejects", job_drop_rejects, false},
+    {"prune", erasing_prune, false},
+    {"forget", erasing_forget, false},
+    {"import", import_job_run, true},
+    {"backup", job_backup, false},
+    {"ready", job_ready, false},
 };
+
+/* A result that there was no memory for must not look like one of nothing. */
+static int job_told(struct job *job, int status, bool tells_itself, struct error *err)
+{
+    if (status == STORE_OK && tells_itself)
+        job->result = json_object();
+    if (status != STORE_OK || job->result != NULL)
+        return status;
+    error_set(err, "it was done, but memory is short: what was done can't be told");
+    return STORE_BUSY;
+}
 
 int job_run(struct job *job, struct error *err)
 {
     const char *name = json_string_value(json_object_get(job->request, "job"));
     for (size_t i = 0; name != NULL && i < sizeof job_table / sizeof *job_table; i++)
         if (strcmp(job_table[i].name, name) == 0)
-            return job_table[i].run(job, err);
+            return job_told(job, job_table[i].run(job, err), job_table[i].tells_itself, err);
     error_set(err, "this beacond knows no job of that name; is it another version?");
     return STORE_REFUSED;
 }

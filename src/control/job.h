@@ -23,7 +23,7 @@ struct job {
     const json_t *request;      /* the caller's */
     struct link *link; /* to who asked, for jobs that receive more; NULL: within this process */
     struct progress progress;
-    json_t *result; /* made by the job, the caller's to json_decref; NULL: {} */
+    json_t *result; /* made by the job, the caller's to json_decref; NULL when it failed */
 };
 
 /* Runs the job that the request names. A store_status; STORE_REFUSED when the request is none, or

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "contract/document.h"
+
 #define LINK_READ_BYTES (64 << 10)
 
 void link_init(struct link *link, int fd)
@@ -41,13 +43,14 @@ int link_send(struct link *link, json_t *message, const void *bytes, size_t len)
 {
     if (len > 0 && json_object_set_new(message, "bytes", json_integer((json_int_t)len)) != 0)
         return -1;
-    char *line = json_dumps(message, JSON_COMPACT);
-    if (line == NULL)
-        return -1;
-    size_t line_len = strlen(line);
-    line[line_len] = '\n'; /* in the place of the NUL */
-    int status = link_write(link, line, line_len + 1);
-    free(line);
+    struct bytes line;
+    bytes_init(&line);
+    int status = document_dump(&line, json_incref(message));
+    if (status == 0)
+        status = bytes_append(&line, "\n", 1);
+    if (status == 0)
+        status = link_write(link, line.data, line.len);
+    bytes_clear(&line);
     return status == 0 && len > 0 ? link_write(link, bytes, len) : status;
 }
 

@@ -18,6 +18,7 @@
 #include "server/metrics.h"
 #include "server/probe.h"
 #include "server/query.h"
+#include "server/reserve.h"
 #include "server/show.h"
 #include "server/upgrade.h"
 
@@ -234,9 +235,10 @@ void dispatch_begin(struct evhttp_request *request, void *arg)
 {
     struct loop *loop = ((const struct door *)arg)->loop;
     struct conn *conn = conn_of(loop, request);
-    struct exchange *exchange = conn == NULL ? NULL : calloc(1, sizeof *exchange);
+    struct exchange *exchange =
+        conn == NULL || reserve_short() ? NULL : calloc(1, sizeof *exchange);
     if (exchange == NULL) {
-        evhttp_send_error(request, 503, NULL);
+        exchange_decline(request);
         return;
     }
     const char *target = evhttp_request_get_uri(request);

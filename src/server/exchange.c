@@ -147,6 +147,32 @@ void exchange_gone(struct exchange *exchange)
         inquire_gone(exchange);
 }
 
+void exchange_decline(struct evhttp_request *request)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    evhttp_clear_headers(headers);
+    evhttp_add_header(headers, "Retry-After", "1");
+    evhttp_add_header(headers, "Connection", "close");
+    evhttp_send_reply(request, 503, NULL, NULL);
+}
+
+/* evhttp would frame it, and not look whether that worked: what it puts behind a chunk takes as
+ * much memory as the last piece in it, and without that the rest can't be read. */
+int exchange_chunk(struct evhttp_request *request, struct evbuffer *buffer,
+                   void (*done)(struct evhttp_connection *connection, void *arg), void *arg)
+{
+    bool framed = request->chunked != 0;
+    char size[32];
+    int len = snprintf(size, sizeof size, "%zx\r\n", evbuffer_get_length(buffer));
+    if (framed && (evbuffer_prepend(buffer, size, (size_t)len) != 0 ||
+                   evbuffer_add_reference(buffer, "\r\n", 2, NULL, NULL) != 0))
+        return -1;
+    request->chunked = 0;
+    evhttp_send_reply_chunk_with_cb(request, buffer, done, arg);
+    request->chunked = framed;
+    return 0;
+}
+
 /* Sends what is in buffer (taken over), or for HEAD its length; with NULL a body that there was no
  * memory for. */
 static void exchange_send(struct exchange *exchange, int status, struct evbuffer *buffer,
@@ -157,21 +183,17 @@ static void exchange_send(struct exchange *exchange, int status, struct evbuffer
     if (request != NULL) {
         struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
         exchange_headers(exchange, status, extra);
-        if (buffer == NULL) {
-            /* An answer cut short would be taken for the whole. */
-            evhttp_clear_headers(headers);
-            evhttp_add_header(headers, "Retry-After", "1");
-            evhttp_add_header(headers, "Connection", "close");
-            status = 503;
-        } else if (exchange->head) {
+        if (buffer != NULL && exchange->head) {
             char length[32];
             snprintf(length, sizeof length, "%zu", evbuffer_get_length(buffer));
             if (evbuffer_get_length(buffer) > 0 && !(extra != NULL && extra->length_unknown))
                 evhttp_add_header(headers, "Content-Length", length);
         }
-        /* libevent knows no word for it. */
-        evhttp_send_reply(request, status, status == 426 ? "Upgrade Required" : NULL,
-                          exchange->head ? NULL : buffer);
+        if (buffer == NULL) /* an answer cut short would be taken for the whole */
+            exchange_decline(request);
+        else /* libevent knows no word for 426 */
+            evhttp_send_reply(request, status, status == 426 ? "Upgrade Required" : NULL,
+                              exchange->head ? NULL : buffer);
         if (conn != NULL)
             conn_quiet(conn);
     }

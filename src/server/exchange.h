@@ -83,11 +83,23 @@ void exchange_reply_buffer(struct exchange *exchange, int status, struct evbuffe
 void exchange_error(struct exchange *exchange, int status, const char *text,
                     const struct exchange_extra *extra);
 
+/* Answers 503 without a body to a request for whose answer there is no memory, and closes behind
+ * it. Without CORS: to a page it looks like a connection that has failed, which it tries again as
+ * well. */
+void exchange_decline(struct evhttp_request *request);
+
 /* Whether the connection stays open behind the answer. */
 bool exchange_keeps(const struct exchange *exchange);
 
 /* Sets the headers of an answer that is streamed. request and conn must be there. */
 void exchange_headers(struct exchange *exchange, int status, const struct exchange_extra *extra);
+
+/* Sends a chunk of an answer that is streamed; done is called once it is out (evhttp's callback).
+ * 0, or -1 when out of memory: then the connection must end. buffer stays the caller's, and is
+ * empty then. */
+int exchange_chunk(struct evhttp_request *request, struct evbuffer *buffer,
+                   void (*done)(struct evhttp_connection *connection, void *arg),
+                   void *arg) MUST_CHECK;
 
 /* Frees the exchange, the answer being out, or there being nobody left to answer. */
 void exchange_free(struct exchange *exchange);

@@ -107,15 +107,15 @@ static void feed_send(struct feed *feed, struct bytes *text)
 {
     struct exchange *exchange = feed->exchange;
     struct evbuffer *buffer = evbuffer_new();
-    if (buffer == NULL || pour_bytes(buffer, text) != 0) {
+    feed->drained = false;
+    if (buffer == NULL || pour_bytes(buffer, text) != 0 ||
+        exchange_chunk(exchange->request, buffer, feed_on_drained, feed) != 0) {
         if (buffer != NULL)
             evbuffer_free(buffer);
         feed_break(feed);
         return;
     }
-    feed->drained = false;
     feed->sent_ms = clock_mono_ms();
-    evhttp_send_reply_chunk_with_cb(exchange->request, buffer, feed_on_drained, feed);
     evbuffer_free(buffer);
     conn_quiet(exchange->conn);
 }

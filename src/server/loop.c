@@ -17,6 +17,7 @@
 #include "server/feed.h"
 #include "server/ingest.h"
 #include "server/intake.h"
+#include "server/reserve.h"
 #include "server/websocket.h"
 
 /* While draining: how often the end is looked for. */
@@ -71,7 +72,7 @@ void loop_count_conn(struct loop *loop)
     atomic_fetch_add(&loop->shared->connections, 1);
     counter_add(&loop->counters.accepted, 1);
     loop->starved = false;
-    if (loop_full(loop))
+    if (loop_full(loop) || reserve_short())
         loop_pause(loop, true);
     loop_keep_ticking(loop);
 }
@@ -176,7 +177,7 @@ static void loop_on_tick(evutil_socket_t fd, short what, void *arg)
     loop->ticking = false;
     conn_sweep(loop);
     feed_tick(loop, clock_mono_ms());
-    if (loop->paused && !loop_full(loop))
+    if (loop->paused && !loop_full(loop) && !reserve_short())
         loop_pause(loop, false);
     intake_settle(loop);
     ingest_expire(loop);

@@ -64,13 +64,13 @@ static void query_send(struct query *query)
     struct conn *conn = exchange->conn;
     struct evbuffer *buffer = evbuffer_new();
     query->ready = query->drained = false;
-    if (buffer == NULL || pour_rope(buffer, &query->chunk) != 0) {
+    if (buffer == NULL || pour_rope(buffer, &query->chunk) != 0 ||
+        exchange_chunk(exchange->request, buffer, query_on_drained, query) != 0) {
         if (buffer != NULL)
             evbuffer_free(buffer);
         evhttp_connection_free(conn->evcon);
         return;
     }
-    evhttp_send_reply_chunk_with_cb(exchange->request, buffer, query_on_drained, query);
     evbuffer_free(buffer);
     if (query->state == READING_MORE) {
         reading_next(query->reading);

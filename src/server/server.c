@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "server/listen.h"
 #include "server/loop.h"
+#include "server/reserve.h"
 
 /* Descriptors that connections leave alone: listeners, the database's files, the log. */
 #define SERVER_RESERVED 64
@@ -167,6 +168,7 @@ int server_start(struct server **out, const struct server_options *options,
         error_set(err, "out of memory");
         return -1;
     }
+    reserve_begin();
     event_set_log_callback(server_on_log);
     pthread_mutex_init(&server->shared.settling_mutex, NULL);
     pthread_mutex_init(&server->shared.reload.mutex, NULL);

@@ -87,7 +87,9 @@ void checkpoint_close(struct checkpoint *checkpoint)
 
 static void checkpoint_unmark(struct checkpoint *checkpoint)
 {
-    if (checkpoint->marked > 0)
+    /* Whatever was marked: a transaction that is left open would keep the WAL from being emptied.
+     */
+    if (checkpoint->mark.handle != NULL)
         db_abandon(&checkpoint->mark);
     checkpoint->marked = 0;
 }

@@ -21,6 +21,13 @@ int db_open(struct db *db, const char *path, int flags, struct error *err)
     sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
     /* Closing must not write by itself: the writer checkpoints when it means to. */
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+    /* Made now, for it is wanted when there is no memory to make it: a transaction that stays open
+     * makes all that follow fail. */
+    if (db_statement(db, SQL_ROLLBACK) == NULL) {
+        int status = db_failure(db, err);
+        db_close(db);
+        return status;
+    }
     return STORE_OK;
 }
 

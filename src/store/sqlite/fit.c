@@ -128,9 +128,14 @@ static int fit_wal(struct db *db, struct error *err)
             SQLITE_OK ||
         sqlite3_step(statement) != SQLITE_ROW) {
         status = db_failure(db, err);
-    } else if (strcmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0) {
-        error_set(err, "this file system does not support SQLite's WAL mode");
-        status = STORE_UNFIT;
+    } else {
+        const char *mode = (const char *)sqlite3_column_text(statement, 0);
+        if (mode == NULL) {
+            status = db_failure(db, err);
+        } else if (strcmp(mode, "wal") != 0) {
+            error_set(err, "this file system does not support SQLite's WAL mode");
+            status = STORE_UNFIT;
+        }
     }
     sqlite3_finalize(statement);
     return status;

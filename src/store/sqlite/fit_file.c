@@ -64,7 +64,8 @@ int fit_lock(const char *database, struct error *err)
     errno = 0;
     if (fit_lock_path(database, path) != 0) {
         error_set(err, "%s: %s", database,
-                  errno == EACCES ? strerror(errno) : "no such directory, or too long a path");
+                  errno == EACCES || errno == ENOMEM ? strerror(errno)
+                                                     : "no such directory, or too long a path");
         return STORE_UNFIT;
     }
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
