@@ -11,9 +11,14 @@ static int sound_ask(struct db *db, struct error *err)
     if (sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(1)", -1, &check, NULL) != SQLITE_OK ||
         sqlite3_step(check) != SQLITE_ROW) {
         status = db_failure(db, err);
-    } else if (strcmp((const char *)sqlite3_column_text(check, 0), "ok") != 0) {
-        error_set(err, "%s", (const char *)sqlite3_column_text(check, 0));
-        status = STORE_UNFIT;
+    } else {
+        const char *found = (const char *)sqlite3_column_text(check, 0);
+        if (found == NULL) {
+            status = db_failure(db, err); /* no memory for it */
+        } else if (strcmp(found, "ok") != 0) {
+            error_set(err, "%s", found);
+            status = STORE_UNFIT;
+        }
     }
     sqlite3_finalize(check);
     return status;
