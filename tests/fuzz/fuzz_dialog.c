@@ -149,6 +149,10 @@ static void fuzz_always(const struct fuzz_talk *talk, const struct dialog_result
     fuzz_need(utf8_add(&utf8, result->reply.data, result->reply.len) && utf8_whole(&utf8),
               "a reply that is not UTF-8");
     fuzz_need(result->effect != DIALOG_NO_MEMORY, "out of memory");
+    unsigned needed = result->effect == DIALOG_SUBMIT ? ACCESS_INGEST
+                      : result->effect == DIALOG_ASK  ? ACCESS_QUERY
+                                                      : ACCESS_NONE;
+    fuzz_need((talk->scopes & needed) == needed, "more than the key may");
     fuzz_need((result->effect == DIALOG_SUBMIT) == (result->batch != NULL), "a batch, or none");
     fuzz_need((result->effect == DIALOG_REPLY || result->effect == DIALOG_ASK) ==
                   (result->reply.len > 0),

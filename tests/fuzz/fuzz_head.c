@@ -13,7 +13,7 @@
 #include "server/chunked.h"
 #include "server/head.h"
 
-#define FUZZ_MAX_BODY 1000
+#define FUZZ_MAX_BODY 100
 
 /* --- a head as the RFC has it ------------------------------------------------------------------
  */

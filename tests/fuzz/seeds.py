@@ -150,6 +150,8 @@ def scan():
 def text_of_events():
     for i, line in enumerate(read("stock-client/events.ndjson").splitlines()[:4]):
         yield "stock-%d" % i, b"\x08\x02" + line
+    yield "lines", b"\0\0a\nb"
+    yield "space", b"\0\0 a"
     yield "odd", b'\x04\x01{"type":"a\\u0000\\ud800b,\\"","id":5,"level":"\xc3\xa4","x":"\xe2\x80\xae\xc2\x9b"}'
 
 
@@ -199,7 +201,12 @@ def heads():
     yield "chunked", b"\x04POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     yield "old", b"\x10GET / HTTP/1.0\n\n"
     yield "chunks", b"\x055;a=b\r\nhello\r\n00\r\nTrailer: x\r\n\r\n"
-    yield "chunks-large", b"\xff3E9\r\n" + b"a" * 1001
+    yield "two-lengths", (
+        b"\x04POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\nContent-Length: 5\r\n\r\n"
+    )
+    yield "chunks-full", b"\xff3C\r\n" + b"a" * 60 + b"\r\n28\r\n" + b"b" * 40 + b"\r\n0\r\n\r\n"
+    yield "chunks-fuller", b"\xff3C\r\n" + b"a" * 60 + b"\r\n29\r\n" + b"b" * 41 + b"\r\n0\r\n\r\n"
+    yield "chunks-large", b"\xff65\r\n" + b"a" * 101
 
 
 def values():
@@ -219,6 +226,7 @@ def values():
 def configs():
     yield "keys", b"key = SECRET:ingest\nlisten = [::1]:80\nmax-body=8M # as it is\n"
     yield "lists", b"prefix = /a\nprefix = /b\nallow-origin = *.example.org\ntrusted-proxy = 10.0.0.0/8\n"
+    yield "beyond", b"max-body = 9223372036854775807G\n"
     yield "numbers", b"hold = 5s\nmax-event = 1KiB\ncache-events = 0\nsynchronous = off\nallow-keyless = yes\n"
 
 
@@ -236,6 +244,9 @@ def dialogs():
     yield "query", b"\1" + b"\xff".join((auth(b"out"), query, ingest))
     yield "stranger", b"\1" + query
     yield "keyless", b"\0" + b"\xff".join((ingest, query, b'{"type":"x"}', b"[]", b'{"type":5}', b"no"))
+    plain = b'{"type":"ingest","events":[%s]}' % (STAMP % (1, 1))
+    yield "may-not-ingest", b"\1" + b"\xff".join((auth(b"out"), plain))
+    yield "may-not-query", b"\1" + b"\xff".join((auth(b"in"), b'{"type":"events:query"}'))
     yield "again", b"\1" + b"\xff".join((auth(b"both"), auth(b"no"), ingest))
 
 
