@@ -55,6 +55,10 @@ packages_long+=(clang-tools-14)
 
 # Servers whose programs alone the tests want, prometheus for its promtool: see packages_unpack.
 packages_servers=(nginx caddy prometheus)
+# libFuzzer, where it is a package apart from clang.
+case $(. /etc/os-release 2>/dev/null && echo "${ID-}${VERSION_ID-}") in
+debian12) packages_test+=(libclang-rt-14-dev) ;;
+esac
 
 # packages_install PACKAGE…: installs those that are missing; asks apt only when there are some.
 # Where that can't be done it names them and goes on: configure tells what is really not there.

@@ -23,7 +23,8 @@ int line_append(struct bytes *out, const char *text, size_t len)
     size_t from = out->len;
     if (bytes_append(out, text, len) != 0)
         return -1;
-    line_join(out->data + from, len);
+    if (len > 0) /* out may be without memory still */
+        line_join(out->data + from, len);
     return 0;
 }
 

@@ -34,15 +34,6 @@ static struct {
 static const unsigned char fuzz_secret[SIPHASH_KEY_BYTES] = "0123456789abcdef";
 static const struct batch_limits fuzz_limits = {.event_bytes = 4096, .depth = 32};
 
-/* Not assert: it may be compiled away. */
-static void fuzz_need(bool good, const char *what)
-{
-    if (good)
-        return;
-    fprintf(stderr, "fuzz_frames: %s\n", what);
-    abort();
-}
-
 static void fuzz_once(void)
 {
     if (fuzz.keys != NULL)

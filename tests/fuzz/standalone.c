@@ -1,7 +1,7 @@
 /*
- * standalone.c: a fuzz target without libFuzzer, for any compiler. "standalone FOLDER" runs it over
- * the seeds in FOLDER, then over mutations of them, the same ones in every run (dice.h says how to
- * get others). Writes TAP. When the target ends the process, seed and mutation are told.
+ * standalone.c: a fuzz target without libFuzzer, for any compiler. "fuzz_x FOLDER" runs it over the
+ * inputs in FOLDER, then over mutations of them, the same ones in every run (dice.h says how to get
+ * others). When the target ends the process, the input is told in hexadecimal digits.
  */
 #include <dirent.h>
 #include <signal.h>
@@ -11,10 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dice.h"
+#include "../unit/dice.h"
 #include "fuzz.h"
 
-#define MUTATIONS 2000 /* of each seed */
+#define MUTATIONS 10000 /* of all inputs together */
 #define MOST_BYTES 65536
 
 /* One input, and the number of its mutation, for whoever looks into it when the target has failed.
@@ -102,12 +102,17 @@ static void mutate(struct dice *dice)
     }
 }
 
-/* abort() of the target, or of a sanitizer: TAP wants a line of its own. */
+/* abort() of the target, or of a sanitizer. */
 static void on_abort(int signal_number)
 {
-    char text[256];
-    int len = snprintf(text, sizeof text, "not ok - %s, mutation %u\n", input.seed, input.mutation);
-    if (write(STDOUT_FILENO, text, (size_t)len) < 0)
+    static char text[2 * MOST_BYTES + 512];
+    size_t len = (size_t)snprintf(text, 512, "%s, mutation %u:\n", input.seed, input.mutation);
+    for (size_t i = 0; i < input.len; i++) {
+        text[len++] = "0123456789abcdef"[input.data[i] >> 4];
+        text[len++] = "0123456789abcdef"[input.data[i] & 15];
+    }
+    text[len++] = '\n';
+    if (write(STDOUT_FILENO, text, len) < 0)
         _exit(2);
     signal(signal_number, SIG_DFL);
     raise(signal_number);
@@ -122,15 +127,15 @@ int main(int argc, char **argv)
 {
     struct dirent **seeds;
     const char *slow = getenv("BEACOND_SLOW");
-    unsigned mutations = slow != NULL && *slow == '1' ? MUTATIONS / 50 : MUTATIONS;
     int count = argc == 2 ? scandir(argv[1], &seeds, seeds_only, alphasort) : -1;
     if (count <= 0) {
-        fprintf(stderr, "usage: %s FOLDER (of seeds, one at least)\n", argv[0]);
+        fprintf(stderr, "usage: %s FOLDER (of inputs, one at least)\n", argv[0]);
         return 2;
     }
+    unsigned mutations = MUTATIONS / (unsigned)count + 1;
+    if (slow != NULL && *slow == '1')
+        mutations = mutations / 50 + 1;
     signal(SIGABRT, on_abort);
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    printf("1..%d\n", count);
     struct dice dice = dice_new();
     int failed = 0;
     for (int i = 0; i < count; i++) {
@@ -144,11 +149,12 @@ int main(int argc, char **argv)
                 mutate(&dice);
             run();
         }
-        printf("%s %d - %s and %u mutations\n", loaded ? "ok" : "not ok", i + 1, seeds[i]->d_name,
-               mutations);
+        if (!loaded)
+            printf("%s can't be read\n", seeds[i]->d_name);
         failed += !loaded;
         free(seeds[i]);
     }
     free(seeds);
+    printf("%d inputs and %u mutations of each\n", count, mutations);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
