@@ -22,7 +22,7 @@ import time
 
 import certs
 import tally
-from harness import SLOW, Skip, batch, case, directory, equal, main, poll, run, stamp
+from harness import PATIENCE, SLOW, Skip, batch, case, directory, equal, main, poll, run, stamp
 from reloading import Configured
 from sockets import PING, Cut, Ended, Socket, closing, frame
 from soaking import ACKED, DOUBT, Figures, Ledger, growth, leaks
@@ -370,7 +370,8 @@ class Operator(Client):
         self.turns += 1
 
     def command(self, *arguments):
-        done = run(*arguments, "--database", self.soak.daemon.database)
+        # forget gives way to ingest, and may take minutes on a busy machine.
+        done = run(*arguments, "--database", self.soak.daemon.database, patience=10 * PATIENCE)
         equal(done.returncode, 0, "%r: %r" % (arguments, done.stderr))
         return done.stdout.decode()
 
@@ -467,6 +468,8 @@ def watch(soak, figures):
     until = time.monotonic() + SECONDS
     while time.monotonic() < until and not soak.over.wait(1):
         figures.sample(soak.requests)
+        if len(figures.samples) % 300 == 0:
+            print("# %d s: %d requests, %s" % (SECONDS - (until - time.monotonic()), soak.requests, figures.samples[-1]), flush=True)
         if not soak.daemon.alive():
             soak.fail("the daemon", AssertionError("has died"))
     soak.over.set()
@@ -534,11 +537,11 @@ def nothing_grows_and_nothing_is_lost():
                        (Passenger(soak, 6), 0.1), (Reader(soak), 0.2), (operator, 8)):
         soak.begin(one.step, every)
     watch(soak, figures)
+    print("# %d requests, %d events acknowledged, %d turns of the operator" % (soak.requests, soak.ledger.acked(), operator.turns))
     equal(soak.trouble, [])
     check_ledger(soak, followers)
     for thread in watchers:
         thread.join()
-    print("# %d requests, %d events acknowledged, %d turns of the operator" % (soak.requests, soak.ledger.acked(), operator.turns))
     check_figures(figures, operator.turns)
     at_rest(soak, before)
     poll(lambda: os.path.getsize(soak.daemon.database + "-wal") == 0, "the WAL to be put back")
