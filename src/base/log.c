@@ -107,7 +107,8 @@ static size_t log_head(char *out, size_t size, enum log_level level)
         return 3;
     }
     int64_t now = clock_wall_ms();
-    time_t seconds = (time_t)(now / 1000);
+    int ms = (int)((now % 1000 + 1000) % 1000); /* before 1970 too */
+    time_t seconds = (time_t)((now - ms) / 1000);
     struct tm tm;
     char stamp[40] = "";
     if (gmtime_r(&seconds, &tm) != NULL)
@@ -115,7 +116,7 @@ static size_t log_head(char *out, size_t size, enum log_level level)
     const char *shape = log_shape == LOG_FORMAT_JSON
                             ? "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"message\":\""
                             : "%s.%03dZ %-5s ";
-    int len = snprintf(out, size, shape, stamp, (int)(now % 1000), log_level_names[level]);
+    int len = snprintf(out, size, shape, stamp, ms, log_level_names[level]);
     return len > 0 ? (size_t)len : 0;
 }
 

@@ -30,7 +30,8 @@ void uuid_source_init(struct uuid_source *source)
 {
     random_fill(source->state, sizeof source->state);
     source->state[0] |= 1; /* all zeros would stay zeros */
-    source->last_ms = -1;
+    source->last_ms =
+        0; /* before 1970 there are no ids: those of a clock that is there begin here */
     source->counter = 0;
 }
 

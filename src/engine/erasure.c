@@ -1,5 +1,6 @@
 #include "engine/erasure.h"
 
+#include "base/clock.h"
 #include "engine/internal.h"
 #include "engine/pruning.h"
 #include "engine/retention.h"
@@ -28,5 +29,5 @@ int engine_retain(struct engine *engine, const struct progress *progress, struct
                        "option (those of the daemon count where one runs)");
         return STORE_REFUSED;
     }
-    return retention_run(engine->writer, &options, progress, out, NULL, err);
+    return retention_run(engine->writer, &options, clock_wall_ms(), progress, out, NULL, err);
 }

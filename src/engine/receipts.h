@@ -55,8 +55,9 @@ int receipts_row(const struct receipts *receipts, struct bytes *out) MUST_CHECK;
 /* The number of that row; rows are numbered upwards. */
 int64_t receipts_row_number(const struct receipts *receipts);
 
-/* What was taken is stored. Drops what is too old or too much. Returns the oldest row still needed:
- * all before it may be deleted. */
+/* What was taken is stored. now_ms: by a clock that makes nothing old at once (base/wary.h). Drops
+ * what is too old or too much. Returns the oldest row still needed: all before it may be deleted.
+ */
 int64_t receipts_commit(struct receipts *receipts, int64_t now_ms);
 
 /* What was taken is not stored after all. */

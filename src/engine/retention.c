@@ -10,12 +10,14 @@
 #include "base/clock.h"
 #include "base/condition.h"
 #include "base/log.h"
+#include "base/wary.h"
 #include "engine/measures.h"
 #include "engine/pruning.h"
 #include "engine/slices.h"
 
 #define RETENTION_LOOK_MS 60000
 #define RETENTION_LEAST_LOOK_MS 100
+#define RETENTION_LEAST_SLACK_MS 10000
 /* Free pages in a thousand that stay for what comes next: to give them back and take them again
  * costs twice. */
 #define RETENTION_SLACK_PERMILLE 60
@@ -33,7 +35,9 @@ struct retention {
     pthread_cond_t wake; /* on the monotonic clock */
 
     /* The thread's own. */
-    bool failed; /* the last time, and it was said */
+    struct wary clock;
+    bool doubted; /* it, and that was said */
+    bool failed;  /* the last time, and it was said */
     bool told_short;
 };
 
@@ -68,8 +72,8 @@ static int64_t retention_owed(const char *database, const struct store_size *siz
 
 /* Gives free pages back to the disk, then erases what makes up for the rest. */
 static int retention_disk(struct writer *writer, const struct engine_options *options,
-                          const struct progress *progress, struct erasure *out, bool *short_of,
-                          struct error *err)
+                          int64_t now_ms, const struct progress *progress, struct erasure *out,
+                          bool *short_of, struct error *err)
 {
     struct store_size size;
     int64_t room;
@@ -89,7 +93,7 @@ static int retention_disk(struct writer *writer, const struct engine_options *op
     if (lacking <= 0)
         return STORE_OK;
     int64_t goal = size.pages * size.page_bytes - lacking;
-    const struct pruning pruning = {.before_ms = clock_wall_ms() - RETENTION_KEEP_MS,
+    const struct pruning pruning = {.before_ms = now_ms - RETENTION_KEEP_MS,
                                     .used_bytes = goal < 1 ? 1 : goal};
     status = pruning_run(writer, &pruning, progress, out, err);
     if (status == STORE_OK && !out->stopped &&
@@ -98,14 +102,14 @@ static int retention_disk(struct writer *writer, const struct engine_options *op
     return status;
 }
 
-int retention_run(struct writer *writer, const struct engine_options *options,
+int retention_run(struct writer *writer, const struct engine_options *options, int64_t now_ms,
                   const struct progress *progress, struct erasure *out, bool *short_of,
                   struct error *err)
 {
     int status = STORE_OK;
     bool is_short = false;
     if (options->retain_ms > 0) {
-        const struct pruning pruning = {.before_ms = clock_wall_ms() - options->retain_ms,
+        const struct pruning pruning = {.before_ms = now_ms - options->retain_ms,
                                         .slack_permille = RETENTION_SLACK_PERMILLE};
         status = pruning_run(writer, &pruning, progress, out, err);
     }
@@ -116,7 +120,7 @@ int retention_run(struct writer *writer, const struct engine_options *options,
         status = pruning_run(writer, &pruning, progress, out, err);
     }
     if (status == STORE_OK && options->min_free_bytes > 0 && !out->stopped)
-        status = retention_disk(writer, options, progress, out, &is_short, err);
+        status = retention_disk(writer, options, now_ms, progress, out, &is_short, err);
     if (short_of != NULL)
         *short_of = is_short;
     return status;
@@ -151,13 +155,40 @@ static int retention_step(void *arg, const char *what, int64_t done, int64_t tot
     return retention_interrupted(arg);
 }
 
+/* How far the clock may run ahead in one look. Where an hour is much, less; but to read both clocks
+ * may take a while on a busy machine. */
+static int64_t retention_slack_ms(const struct engine_options *options)
+{
+    int64_t slack_ms = WARY_SLACK_MS;
+    if (options->retain_ms > 0 && options->retain_ms / 4 < slack_ms)
+        slack_ms = options->retain_ms / 4;
+    return slack_ms > RETENTION_LEAST_SLACK_MS ? slack_ms : RETENTION_LEAST_SLACK_MS;
+}
+
+/* What time it is for what is to go. */
+static int64_t retention_now(struct retention *retention, const struct engine_options *options)
+{
+    int64_t wall_ms = clock_wall_ms();
+    struct wary *clock = &retention->clock;
+    int64_t now_ms = wary_now(clock, wall_ms, clock_mono_ms(), retention_slack_ms(options));
+    if (clock->doubts && !retention->doubted)
+        log_warn("retention: this machine's clock is %lld hours ahead of where it should be: until "
+                 "that has lasted for a day, nothing becomes older by it",
+                 (long long)((wall_ms - now_ms) / 3600000));
+    else if (!clock->doubts && retention->doubted)
+        log_info("retention: goes by this machine's clock again");
+    retention->doubted = clock->doubts;
+    return now_ms;
+}
+
 static void retention_look(struct retention *retention, const struct engine_options *options)
 {
     const struct progress progress = {retention_step, retention};
     struct erasure done = {0};
     struct error err = {""};
     bool short_of = false;
-    int status = retention_run(retention->writer, options, &progress, &done, &short_of, &err);
+    int status = retention_run(retention->writer, options, retention_now(retention, options),
+                               &progress, &done, &short_of, &err);
     if (done.events > 0)
         log_info("retention: erased %lld events; the database is %lld bytes smaller",
                  (long long)done.events, (long long)done.freed_bytes);
@@ -235,6 +266,7 @@ int retention_start(struct retention **out, struct writer *writer,
     }
     retention->writer = writer;
     retention->options = *options;
+    wary_begin(&retention->clock, writer_known_ms(writer), clock_wall_ms(), clock_mono_ms());
     condition_init(&retention->wake);
     pthread_mutex_init(&retention->mutex, NULL);
     int code = pthread_create(&retention->thread, NULL, retention_main, retention);

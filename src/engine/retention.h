@@ -3,7 +3,8 @@
  *
  * It looks at start and then every minute, or ten times within retain_ms where that is shorter (but
  * not more often than ten times a second). What can't be done now, on a full disk for instance, is
- * tried again then, and complained about once.
+ * tried again then, and complained about once. It does not believe a clock that has jumped ahead at
+ * once (base/wary.h): all events would be too old, and gone.
  */
 #ifndef BEACOND_ENGINE_RETENTION_H
 #define BEACOND_ENGINE_RETENTION_H
@@ -29,10 +30,11 @@ void retention_set(struct retention *retention, const struct engine_options *opt
 /* Waits for the slice under way. Before writer_stop. NULL is fine. */
 void retention_stop(struct retention *retention);
 
-/* Once all that the options say, in the order age, size, disk. Any thread but the writer's.
+/* Once all that the options say, in the order age, size, disk. now_ms: what is too old is reckoned
+ * from. Any thread but the writer's.
  * *short_of: the disk has less room than it should, and what is left is too new to go; NULL: not
  * wanted. A store_status. */
-int retention_run(struct writer *writer, const struct engine_options *options,
+int retention_run(struct writer *writer, const struct engine_options *options, int64_t now_ms,
                   const struct progress *progress, struct erasure *out, bool *short_of,
                   struct error *err) MUST_CHECK;
 

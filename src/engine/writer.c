@@ -69,6 +69,11 @@ static void writer_come_round(void *arg)
         atomic_store(&writer->asked, false);
 }
 
+int64_t writer_known_ms(const struct writer *writer)
+{
+    return writer->known_ms;
+}
+
 struct measures *writer_measures(struct writer *writer)
 {
     return &writer->measures;
@@ -298,6 +303,7 @@ void writer_lost(struct writer *writer, uint64_t receipt)
 static int writer_load_row(void *arg, int64_t row, int64_t at_ms, const void *data, size_t len)
 {
     struct writer *writer = arg;
+    writer->known_ms = at_ms;
     return receipts_load(writer->receipts, row, at_ms, data, len);
 }
 
@@ -308,9 +314,13 @@ static int writer_load(struct writer *writer, size_t receipts_bytes, struct erro
         error_set(err, "out of memory");
         return STORE_BUSY;
     }
+    int64_t wall_ms = clock_wall_ms(), mono_ms = clock_mono_ms();
+    writer->known_ms = WARY_UNKNOWN;
     int status = store_load_receipts(writer->store, writer_load_row, writer, err);
+    wary_begin(&writer->clock, writer->known_ms, wall_ms, mono_ms);
     if (status == STORE_OK)
-        writer->receipts_before = receipts_commit(writer->receipts, clock_wall_ms());
+        writer->receipts_before = receipts_commit(
+            writer->receipts, wary_now(&writer->clock, wall_ms, mono_ms, WARY_SLACK_MS));
     return status;
 }
 

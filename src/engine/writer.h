@@ -41,6 +41,10 @@ void writer_limit(struct writer *writer, size_t queue_bytes);
 bool writer_beat(struct writer *writer);
 uint64_t writer_taken(struct writer *writer);
 
+/* When the newest commit was that is known from before the start, by the wall clock of then;
+ * WARY_UNKNOWN: none is. Any thread. */
+int64_t writer_known_ms(const struct writer *writer);
+
 bool writer_has_room(struct writer *writer);
 bool writer_healthy(struct writer *writer);
 void writer_submit(struct writer *writer, struct submission *submission);

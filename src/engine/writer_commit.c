@@ -130,7 +130,8 @@ static int writer_append_apart(struct writer *writer, size_t from, size_t to,
 static int writer_transact(struct writer *writer, size_t from, size_t to, writer_append_fn *append,
                            struct error *err)
 {
-    int64_t now_ms = clock_wall_ms(), began_us = clock_mono_us();
+    int64_t began_us = clock_mono_us();
+    int64_t now_ms = wary_now(&writer->clock, clock_wall_ms(), began_us / 1000, WARY_SLACK_MS);
     int status = STORE_BUSY;
     if (writer_take_receipts(writer, from, to, now_ms) == 0) {
         struct store_receipts receipts = {

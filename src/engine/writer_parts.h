@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/wary.h"
 #include "engine/measures.h"
 #include "engine/receipts.h"
 #include "engine/waiting.h"
@@ -33,7 +34,8 @@ struct writer {
     bool healthy;   /* the last commit worked */
     uint64_t *lost; /* receipts whose answers were lost, to be told to receipts */
     size_t lost_count, lost_room;
-    uint64_t taken; /* events stored anew since the start */
+    uint64_t taken;   /* events stored anew since the start */
+    int64_t known_ms; /* see writer_known_ms; constant */
 
     atomic_bool asked; /* writer_beat waits for the thread to come round */
 
@@ -41,6 +43,7 @@ struct writer {
 
     /* The thread's own. */
     struct receipts *receipts;
+    struct wary clock;       /* by which receipts are dated and become old */
     struct bytes row;        /* of receipts, of the open transaction */
     int64_t receipts_before; /* older rows are not needed */
     int64_t erasures;        /* as the ring knows them */

@@ -835,7 +835,9 @@ class Wire:
             came = self.sock.waits()
             self.buffer = came or b""
             return came is None
-        return not self.buffer and not select.select([self.sock], [], [], 0)[0]
+        waiting = select.poll()  # select() knows no descriptors beyond 1023
+        waiting.register(self.sock, select.POLLIN)
+        return not self.buffer and not waiting.poll(0)
 
 
 # --- events -----------------------------------------------------------------------------------

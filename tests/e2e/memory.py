@@ -4,15 +4,13 @@ import atexit
 import os
 import select
 import shutil
-import socket
 import tempfile
-import zlib
 
-from harness import NOW, PATIENCE, SLOW, Daemon, case, equal, event, main, poll, scale, stamp
+from crowds import Reader
+from harness import NOW, SLOW, Daemon, case, equal, event, main, poll, scale, stamp
 
 COUNT = scale(2000000, 60000)
 ROOM = 16 << 20
-MARK = b'"timestamp"'  # once in each event
 
 _seeded = []
 
@@ -55,49 +53,6 @@ def check_grown(daemon, before, what):
     grown = daemon.peak() - before
     if not SLOW:  # a sanitizer's own memory is not the daemon's
         assert grown <= ROOM, "%s raised resident memory by %.1f MiB" % (what, grown / 1048576)
-
-
-class Reader:
-    """Reads one whole window and counts its events, keeping nothing."""
-
-    def __init__(self, daemon, packed=False, small=False):
-        self.sock = socket.socket()
-        if small:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.sock.settimeout(PATIENCE)
-        self.sock.connect(("127.0.0.1", int(daemon.address.rsplit(":", 1)[1])))
-        # HTTP/1.0 has no chunks: what comes is the document.
-        self.sock.sendall(b"GET /_tracker HTTP/1.0\r\nHost: localhost\r\n%s\r\n"
-                          % (b"Accept-Encoding: gzip\r\n" if packed else b""))
-        self.events, self.tail, self.unpacker, self.head = 0, b"", None, b""
-        while b"\r\n\r\n" not in self.head:
-            self.head += self.sock.recv(1)
-        assert self.head.startswith(b"HTTP/1.") and b" 200 " in self.head.split(b"\r\n")[0], self.head
-        assert b"chunked" not in self.head.lower()
-        if b"content-encoding: gzip" in self.head.lower():
-            self.unpacker = zlib.decompressobj(31)
-
-    def take(self, size=1 << 18):
-        """Reads a piece; false at the end."""
-        data = self.sock.recv(size)
-        if not data:
-            return False
-        if self.unpacker:
-            data = self.unpacker.decompress(data)
-        text = self.tail + data
-        self.events += text.count(MARK)
-        cut = text.rfind(MARK)
-        self.tail = text[max(cut + 1, len(text) - len(MARK) - 200):] if cut >= 0 else text[-200:]
-        return True
-
-    def rest(self):
-        while self.take():
-            pass
-        self.sock.close()
-        if self.unpacker:
-            assert self.unpacker.eof, "the gzip stream is cut short"
-        assert self.tail.rstrip().endswith(b"}"), "cut short: %r" % self.tail
-        return self.events
 
 
 @case

@@ -80,6 +80,12 @@ START_TEST(uuid_takes_a_clock_before_1970)
     uuid_next(&source, -5000, a);
     uuid_next(&source, -4000, b);
     ck_assert_int_lt(memcmp(a, b, UUID_LEN), 0);
+    /* And later ids come behind them. */
+    ck_assert_uint_eq(uuid_ms(b), 0);
+    for (int i = 0; i < 10000; i++)
+        uuid_next(&source, -3000, b);
+    uuid_next(&source, 1000, a);
+    ck_assert_int_lt(memcmp(b, a, UUID_LEN), 0);
 }
 END_TEST
 
