@@ -38,7 +38,7 @@ for target; do
     runs=0 began=$(date +%s)
     if fuzz "$target" -max_total_time="$seconds" &&
         { [ $runs -ge $least ] || fuzz "$target" -runs=$((least - runs)); }; then
-        edges=$(sed -n 's/^#[0-9]* *DONE *cov: *\([0-9]*\) .*/\1/p' "failed/$target.log")
+        edges=$(sed -n 's/^#[0-9]*[[:space:]]*DONE *cov: *\([0-9]*\) .*/\1/p' "failed/$target.log")
         echo "ok - $target: $runs runs, $(($(date +%s) - began)) s, $edges edges"
         rm "failed/$target.log"
     else
