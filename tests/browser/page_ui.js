@@ -281,6 +281,7 @@ async function byKeyboard(stage) {
         await page.keyboard.type(KEYS.reader);
         await page.keyboard.press('Enter');
         await page.waitForSelector('#data:visible');
+        await page.waitForFunction(() => document.activeElement.id === 'now-title'); // moved there behind it
         await tabTo('1h');
         await page.keyboard.press('ArrowRight');
         await page.waitForFunction(() => location.hash === '#1d');

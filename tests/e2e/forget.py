@@ -228,9 +228,8 @@ def interrupted_it_says_so_and_run_again_it_completes():
         left = marked(path)
         equal(command.returncode, 130, err)
         assert out.startswith(b"stopped early, only a part is erased: ") and b"nothing left" not in out, out
-        assert left > 0, "what is left of them?"
         assert b"  events                  %d\n" % (before - left) in out, out
-        return left
+        return left or None  # 0: all events had gone, and not yet all traces of them
 
     feeder = threading.Thread(target=feed)  # while events come in it takes its time
     feeder.start()
