@@ -22,7 +22,7 @@ import time
 
 import certs
 import tally
-from harness import PATIENCE, SLOW, Skip, batch, case, directory, equal, main, poll, run, stamp
+from harness import PATIENCE, SLOW, Grave, Skip, batch, case_of_time, directory, equal, main, poll, run, stamp
 from reloading import Configured
 from sockets import PING, Cut, Ended, Socket, closing, frame
 from soaking import ACKED, DOUBT, Figures, Ledger, growth, leaks
@@ -522,7 +522,7 @@ def check_figures(figures, turns):
     assert lines <= 60 + 12 * turns + len(samples) // 10, "%d lines of log in %d s and %d turns" % (lines, len(samples), turns)
 
 
-@case
+@case_of_time  # on a busy machine memory may seem to grow; what leaks does so each time
 def nothing_grows_and_nothing_is_lost():
     if not certs.there():
         raise Skip("there is no openssl command")
@@ -538,8 +538,11 @@ def nothing_grows_and_nothing_is_lost():
         soak.begin(one.step, every)
     watch(soak, figures)
     print("# %d requests, %d events acknowledged, %d turns of the operator" % (soak.requests, soak.ledger.acked(), operator.turns))
-    equal(soak.trouble, [])
-    check_ledger(soak, followers)
+    try:
+        equal(soak.trouble, [])
+        check_ledger(soak, followers)
+    except Exception as error:  # once is too often
+        raise Grave(str(error)) from error
     for thread in watchers:
         thread.join()
     check_figures(figures, operator.turns)
