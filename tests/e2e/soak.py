@@ -25,7 +25,7 @@ import tally
 from harness import PATIENCE, SLOW, Grave, Skip, batch, case_of_time, directory, equal, main, poll, run, stamp
 from reloading import Configured
 from sockets import PING, Cut, Ended, Socket, closing, frame
-from soaking import ACKED, DOUBT, Figures, Ledger, growth, leaks
+from soaking import ACKED, DOUBT, STRETCHES, Figures, Ledger, growth, leaks
 
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
 SECONDS = int(os.environ.get("BEACOND_SOAK_SECONDS", 7200 if LONG else 120))
@@ -62,6 +62,7 @@ class Soak:
         self.requests, self.turn, self.user = 0, 0, 0
         self.lock = threading.Lock()
         self.threads = []
+        self.breath, self.resting, self.steps = threading.Condition(), False, 0
 
     def options(self, turn):
         cert, key = self.pairs[turn % 2]
@@ -83,12 +84,39 @@ class Soak:
             try:
                 while not self.over.is_set():
                     began = time.monotonic()
-                    step()
+                    with self.moving():
+                        step()
                     self.over.wait(max(every / PACE - (time.monotonic() - began), 0))
             except Exception as error:
                 self.fail(step, error)
             step.__self__.close()
         self.spawn(go_on)
+
+    @contextlib.contextmanager
+    def moving(self):
+        """A step, which does not begin while all rest."""
+        with self.breath:
+            self.breath.wait_for(lambda: not self.resting)
+            self.steps += 1
+        try:
+            yield
+        finally:
+            with self.breath:
+                self.steps -= 1
+                self.breath.notify_all()
+
+    @contextlib.contextmanager
+    def rest(self):
+        """Nobody asks or sends anything meanwhile."""
+        with self.breath:
+            self.resting = True
+            self.breath.wait_for(lambda: self.steps == 0)
+        try:
+            yield
+        finally:
+            with self.breath:
+                self.resting = False
+                self.breath.notify_all()
 
     def spawn(self, target):
         thread = threading.Thread(target=target, daemon=True)
@@ -464,10 +492,16 @@ def first_steps(soak):
 
 
 def watch(soak, figures):
-    """Samples until the time is over, or something went wrong."""
-    until = time.monotonic() + SECONDS
+    """Samples until the time is over, or something went wrong. Memory is judged when all rest."""
+    began = time.monotonic()
+    until = began + SECONDS
+    rests = [began + SECONDS * (STRETCHES / 2 + n) / (STRETCHES * 1.5) for n in range(STRETCHES)]
     while time.monotonic() < until and not soak.over.wait(1):
         figures.sample(soak.requests)
+        if rests and time.monotonic() >= rests[0]:
+            rests.pop(0)
+            with soak.rest():
+                figures.rest(soak.requests)
         if len(figures.samples) % 300 == 0:
             print("# %d s: %d requests, %s" % (SECONDS - (until - time.monotonic()), soak.requests, figures.samples[-1]), flush=True)
         if not soak.daemon.alive():
@@ -503,9 +537,9 @@ def check_figures(figures, turns):
     """What must not grow has not grown, and what is bounded kept its bounds."""
     samples = figures.samples
     for name in ("rss", "anonymous"):
-        points = figures.stretches(name)
+        points = figures.rests[name]
         slope, grown = growth(points)
-        print("# %s, lowest of each stretch, KiB: %s; %.2f bytes a request"
+        print("# %s, at each rest, KiB: %s; %.2f bytes a request"
               % (name, " ".join("%d" % (low >> 10) for _, low in points), slope))
         assert SLOW or SECONDS < WARM or not leaks(points), "%s has grown by %d KiB, %.1f bytes a request" % (name, grown / 1024, slope)
     for name, room in (("descriptors", 4), ("threads", 1)):

@@ -11,12 +11,13 @@ import os
 import re
 import statistics
 import threading
+import time
 
 # What may have become of an event.
 UNSENT, DOUBT, ACKED = 0, 1, 2
 
 STRETCHES = 6
-NOISE = 1 << 20         # bytes by which the lowest memory of two stretches may differ without a leak
+NOISE = 1 << 20         # bytes by which memory may differ from one rest to the next without a leak
 SLOPE = 4              # bytes a request beside that
 
 
@@ -98,7 +99,7 @@ class Figures:
     """requests, and of the daemon rss, anonymous, descriptors, threads, wal, database, lines: samples of all."""
 
     def __init__(self, daemon):
-        self.daemon, self.samples = daemon, []
+        self.daemon, self.samples, self.rests = daemon, [], {"rss": [], "anonymous": []}
 
     def sample(self, requests):
         daemon = self.daemon
@@ -109,6 +110,15 @@ class Figures:
             "wal": os.path.getsize(daemon.database + "-wal"), "database": os.path.getsize(daemon.database),
             "lines": len(daemon.lines)})
 
+    def rest(self, requests):
+        """While nobody asks for anything: what is given back with a delay is given back within some looks."""
+        looks = []
+        while len(looks) < 10 or looks[-1] < min(looks[-10:-1]):
+            looks.append((self.daemon.rss(), anonymous(self.daemon.pid)))
+            time.sleep(0.1)
+        for name, sizes in zip(("rss", "anonymous"), zip(*looks)):
+            self.rests[name].append((requests, min(sizes)))
+
     def most(self, name):
         return max(sample[name] for sample in self.samples)
 
@@ -118,10 +128,6 @@ class Figures:
         size = len(rest) / STRETCHES
         parts = [rest[int(n * size):int((n + 1) * size)] for n in range(STRETCHES)]
         return [(statistics.median(s["requests"] for s in part), min(s[name] for s in part)) for part in parts if part]
-
-    def growth(self, name):
-        """Bytes a request, and by how much it has grown from the first stretch to the last at that."""
-        return growth(self.stretches(name))
 
 
 def growth(points):
