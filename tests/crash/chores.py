@@ -91,7 +91,7 @@ class Chores:
         self._old(40, 1200)
         self._send()
         for item in self.old:
-            item.least = 0
+            item.going()
         if self._command("prune", "--before", CUT)[0] == 0:
             for item in self.old:
                 item.went()

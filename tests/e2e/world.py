@@ -30,18 +30,18 @@ NEVER, UNKNOWN, STORED = "never", "unknown", "stored"
 class Emitted:
     """One emitted event: an instance; equal ones share their text."""
 
-    __slots__ = ("text", "least", "most", "gone")
+    __slots__ = ("text", "least", "most", "leaves", "gone")
 
     def __init__(self, text):
-        self.text, self.least, self.most, self.gone = text, 0, 0, False
+        self.text, self.least, self.most, self.leaves, self.gone = text, 0, 0, False, False
 
     def note(self, verdict):
         self.least = max(self.least, verdict == STORED)
         self.most = max(self.most, verdict != NEVER)
 
     def going(self):
-        """It is being erased."""
-        self.least = 0
+        """It is being erased, from now on until it is gone."""
+        self.least, self.leaves = 0, True
 
     def went(self):
         self.least, self.most, self.gone = 0, 0, True
@@ -247,8 +247,9 @@ def check(world, visitors, rejects=0):
     least, most = ledger(visitors)
     # What was cut off may yet be committed, and what is old be erased.
     becomes(lambda: daemon.total() - daemon.sql("select count(*) from events")[0][0], 0, "total by the daemon")
+    leaving = {item.text for visitor in visitors for item in visitor.emitted if item.leaves}
     for text, count in world.seen.items():
-        if most[text]:
+        if most[text] and text not in leaving:
             least[text] = max(least[text], count)
     daemon.stop()
     total = compare(world.database, least, most)
