@@ -9,7 +9,7 @@ beside this one; lines without a reason are listed (--all: those with one, too).
 were run than FLOOR: then tests were left out, or what counts is broken.
 
 A line of reasons: a pattern of files, and a regular expression that is looked for in the line that was not
-run or, when that is the first of a run of lines, in the four above it; separated by two spaces or more.
+run or, for the lines of a run, in the four above its first; separated by two spaces or more.
 Reasons are headings, in the lines with # above.
 """
 
