@@ -138,20 +138,23 @@ bool fit_beside(const char *database, const char *suffix)
 
 /* Whether the journal beside it is that of a first transaction, of a database that was no longer
  * than nothing before it and is to have pages of our size. SQLite rolls any journal back, and takes
- * away what is none, so it sees no other. */
+ * away what is none, so it sees no other; but what can't be read is for SQLite to complain of. */
 static bool fit_journal_begun(const char *database)
 {
     static const unsigned char magic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
     unsigned char journal[28];
     char path[PATH_MAX];
-    int fd =
-        fit_path(database, "-journal", path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    bool begun = fd >= 0 && pread(fd, journal, sizeof journal, 0) == (ssize_t)sizeof journal &&
-                 memcmp(journal, magic, sizeof magic) == 0 && fit_number(journal + 16) == 0 &&
-                 fit_number(journal + 24) == FIT_PAGE_BYTES;
-    if (fd >= 0)
-        close(fd);
-    return begun;
+    if (!fit_path(database, "-journal", path))
+        return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return errno != ENOENT;
+    ssize_t got = pread(fd, journal, sizeof journal, 0);
+    close(fd);
+    if (got != (ssize_t)sizeof journal)
+        return got < 0;
+    return memcmp(journal, magic, sizeof magic) == 0 && fit_number(journal + 16) == 0 &&
+           fit_number(journal + 24) == FIT_PAGE_BYTES;
 }
 
 /* Whether a file of one page is a database that was begun here, as fit_pragmas sets it, when a kill
