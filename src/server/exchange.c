@@ -161,7 +161,8 @@ void exchange_decline(struct evhttp_request *request)
 int exchange_chunk(struct evhttp_request *request, struct evbuffer *buffer,
                    void (*done)(struct evhttp_connection *connection, void *arg), void *arg)
 {
-    bool framed = request->chunked != 0;
+    int chunked = request->chunked;
+    bool framed = chunked != 0 && evbuffer_get_length(buffer) > 0; /* a size of 0 is the end */
     char size[32];
     int len = snprintf(size, sizeof size, "%zx\r\n", evbuffer_get_length(buffer));
     if (framed && (evbuffer_prepend(buffer, size, (size_t)len) != 0 ||
@@ -169,7 +170,7 @@ int exchange_chunk(struct evhttp_request *request, struct evbuffer *buffer,
         return -1;
     request->chunked = 0;
     evhttp_send_reply_chunk_with_cb(request, buffer, done, arg);
-    request->chunked = framed;
+    request->chunked = chunked;
     return 0;
 }
 

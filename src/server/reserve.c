@@ -84,7 +84,9 @@ static void reserve_give_back(struct reserve_shelf *shelf, void *block)
 static void *reserve_malloc(size_t size)
 {
     void *block = malloc(size);
-    return block != NULL ? block : reserve_take(size);
+    if (block == NULL)
+        block = reserve_take(size);
+    return block;
 }
 
 static void reserve_free(void *block)

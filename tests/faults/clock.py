@@ -223,7 +223,6 @@ def retention_goes_on_at_its_pace_beside_a_clock_that_is_ahead():
     clock.set(YEAR)
     daemon.wait_log("ahead of where it should be")
     daemon.save([event(clock.now() - YEAR + HOUR), event(clock.now())])
-    equal(daemon.total(), 3)
     poll(lambda: daemon.total() == 2, "the first to be too old")
     clock.set(0)
     daemon.wait_log("goes by this machine's clock again")

@@ -74,15 +74,15 @@ static void fuzz_read_head(const char *text, size_t len, struct fuzz_head *head)
             fuzz_need((unsigned char)line[i] >= ' ' || line[i] == '\t', "a control character");
         if (first) {
             const char *space = memchr(line, ' ', length);
-            const char *last = space != NULL ? memrchr(line, ' ', length) : NULL;
-            fuzz_need(space != NULL && last != space, "a request line of other than three words");
+            const char *last = memrchr(line, ' ', length);
+            fuzz_need(last != space, "a request line of other than three words");
             head->target = space + 1;
             head->target_len = (size_t)(last - space - 1);
             fuzz_need(memchr(head->target, ' ', head->target_len) == NULL, "a space in a target");
         } else if (length > 0) {
             const char *colon = memchr(line, ':', length);
-            fuzz_need(colon != NULL && colon > line, "a line without a name");
-            const char *value = colon + 1;
+            const char *value = colon != NULL ? colon + 1 : line;
+            fuzz_need(value > line + 1, "a line without a name");
             for (const char *c = line; c < colon; c++)
                 fuzz_need(strchr(token, *c) != NULL, "a name that is no token");
             while (value < stop && (*value == ' ' || *value == '\t'))

@@ -168,6 +168,75 @@ START_TEST(an_empty_database_that_is_not_made_as_ours_is_refused)
 }
 END_TEST
 
+static char *beside(char out[PATH_MAX], const char *suffix)
+{
+    ck_assert_int_lt(snprintf(out, PATH_MAX, "%s%s", database, suffix), PATH_MAX);
+    return out;
+}
+
+static void put(const char *path, const void *data, size_t len, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(data, 1, len, file), len);
+    ck_assert_int_eq(fclose(file), 0);
+    ck_assert_int_eq(truncate(path, (off_t)size), 0);
+}
+
+/* A page of which nothing but the size is there, and what stands beside it. */
+static int nothing_beside(const void *journal, size_t len)
+{
+    char path[PATH_MAX];
+    put(database, "", 0, FIT_PAGE_BYTES);
+    put(beside(path, "-journal"), journal, len, 512);
+    return fit_header(database, NULL);
+}
+
+START_TEST(a_page_of_nothing_is_taken_with_the_journal_of_a_first_transaction_alone)
+{
+    unsigned char journal[28] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+    struct error err = {""};
+    journal[22] = 512 >> 8; /* bytes in a sector */
+    /* Another program's; what is no journal at all SQLite would take away. */
+    ck_assert_int_eq(nothing_beside("notes", 5), STORE_UNFIT);
+    journal[26] = 4096 >> 8;
+    ck_assert_int_eq(nothing_beside(journal, sizeof journal), STORE_UNFIT);
+    journal[26] = FIT_PAGE_BYTES >> 8;
+    journal[19] = 1; /* it had a page before */
+    ck_assert_int_eq(nothing_beside(journal, sizeof journal), STORE_UNFIT);
+    journal[19] = 0;
+    ck_assert_int_eq(nothing_beside(journal, sizeof journal), STORE_OK);
+    ck_assert_msg(opened(&err) == STORE_OK, "%s", err.text);
+    ck_assert_int_eq(number("PRAGMA user_version"), 3);
+}
+END_TEST
+
+/* What has no number of a program's in its file may have one in its WAL, and so is looked at. */
+START_TEST(another_programs_database_in_use_is_refused_as_it_is)
+{
+    unsigned char before[136], after[136]; /* to the end of what the -shm says of the WAL */
+    char path[PATH_MAX];
+    struct error err = {""};
+    sqlite3 *other;
+    ck_assert_int_eq(sqlite3_open(database, &other), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(other,
+                                  "PRAGMA journal_mode = WAL; CREATE TABLE theirs(a);"
+                                  "PRAGMA wal_checkpoint(PASSIVE); SELECT * FROM theirs",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    int shm = open(beside(path, "-shm"), O_RDONLY | O_CLOEXEC);
+    ck_assert_int_eq(pread(shm, before, sizeof before, 0), sizeof before);
+    ck_assert_int_ne(before[96] | before[97] | before[98] | before[99], 0);
+    ck_assert_int_eq(fit_header(database, &err), STORE_OK);
+    ck_assert_int_eq(opened(&err), STORE_UNFIT);
+    ck_assert_ptr_nonnull(strstr(err.text, "another program's"));
+    ck_assert_int_eq(pread(shm, after, sizeof after, 0), sizeof after);
+    ck_assert_mem_eq(before + 96, after + 96, sizeof(uint32_t));
+    ck_assert_int_eq(close(shm), 0);
+    ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("fit");
@@ -179,6 +248,8 @@ int main(void)
     tcase_add_test(tests, a_newer_database_is_refused_and_both_versions_are_named);
     tcase_add_test(tests, a_first_start_that_was_cut_short_is_made_by_the_next);
     tcase_add_test(tests, an_empty_database_that_is_not_made_as_ours_is_refused);
+    tcase_add_test(tests, a_page_of_nothing_is_taken_with_the_journal_of_a_first_transaction_alone);
+    tcase_add_test(tests, another_programs_database_in_use_is_refused_as_it_is);
     suite_add_tcase(suite, tests);
     return unit_main(suite);
 }

@@ -189,15 +189,17 @@ static int fit_examine(struct db *db, const char *database, int64_t *version, st
 
 /* Where another program has the database open the -shm is that of the last run, whose last flush
  * may have failed. By a connection of its own: this one keeps pages that may not be the right ones.
+ * One that turns out to be another program's is left as it is.
  */
 static void fit_distrust(const char *database)
 {
     struct db db;
-    int64_t objects;
+    int64_t application;
     if (!fit_beside(database, "-shm") ||
         db_open(&db, database, SQLITE_OPEN_READWRITE, NULL) != STORE_OK)
         return;
-    if (db_script_number(&db, "SELECT count(*) FROM sqlite_schema", &objects, NULL) == STORE_OK)
+    if (db_script_number(&db, "PRAGMA application_id", &application, NULL) == STORE_OK &&
+        application == FIT_APPLICATION_ID)
         (void)checkpoint_set_back(&db);
     db_close(&db);
 }

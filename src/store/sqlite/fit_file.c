@@ -121,14 +121,40 @@ int fit_verdict(const char *database, int64_t application, int64_t version, stru
     return STORE_OK;
 }
 
+/* SQLite puts them beside the file that a link leads to. */
+static bool fit_path(const char *database, const char *suffix, char out[PATH_MAX])
+{
+    char real[PATH_MAX];
+    return realpath(database, real) != NULL &&
+           (size_t)snprintf(out, PATH_MAX, "%s%s", real, suffix) < PATH_MAX;
+}
+
 bool fit_beside(const char *database, const char *suffix)
 {
-    char real[PATH_MAX], path[PATH_MAX];
+    char path[PATH_MAX];
     struct stat info;
-    /* SQLite puts them beside the file that a link leads to. */
-    return realpath(database, real) != NULL &&
-           (size_t)snprintf(path, sizeof path, "%s%s", real, suffix) < sizeof path &&
-           stat(path, &info) == 0 && info.st_size > 0;
+    return fit_path(database, suffix, path) && stat(path, &info) == 0 && info.st_size > 0;
+}
+
+/* Whether the journal beside it is that of a first transaction, of a database that was no longer
+ * than nothing before it and is to have pages of our size. SQLite rolls any journal back, and takes
+ * away what is none, so it sees no other; but what can't be read is for SQLite to complain of. */
+static bool fit_journal_begun(const char *database)
+{
+    static const unsigned char magic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+    unsigned char journal[28];
+    char path[PATH_MAX];
+    if (!fit_path(database, "-journal", path))
+        return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return errno != ENOENT;
+    ssize_t got = pread(fd, journal, sizeof journal, 0);
+    close(fd);
+    if (got != (ssize_t)sizeof journal)
+        return got < 0;
+    return memcmp(journal, magic, sizeof magic) == 0 && fit_number(journal + 16) == 0 &&
+           fit_number(journal + 24) == FIT_PAGE_BYTES;
 }
 
 /* Whether a file of one page is a database that was begun here, as fit_pragmas sets it, when a kill
@@ -138,7 +164,7 @@ static bool fit_begun(const unsigned char *header, const char *database)
 {
     static const unsigned char nothing[FIT_HEADER_BYTES];
     if (memcmp(header, nothing, sizeof nothing) == 0)
-        return fit_beside(database, "-journal");
+        return fit_journal_begun(database);
     return memcmp(header, "SQLite format 3", 16) == 0 && fit_number(header + 68) == 0 &&
            fit_number(header + 60) == 0 &&
            (header[16] << 8 | header[17]) == FIT_PAGE_BYTES && /* auto_vacuum, incremental: */
