@@ -108,7 +108,7 @@ START_TEST(line_visible_means_the_same_and_controls_nothing)
     ck_assert_int_eq(line_append_visible(&out, TEXT("{\"\x7f\":\t\"\xc2\x9b"
                                                     "2J\xe2\x80\xae\xc3\xa4\x1b\"}\xff\xe2\x80")),
                      0);
-    expect(TEXT("{\"\\u007f\": \"\\u009b2J\xe2\x80\xae\xc3\xa4\\u001b\"}"
+    expect(TEXT("{\"\\u007f\": \"\\u009b2J\\u202e\xc3\xa4\\u001b\"}"
                 "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"));
 }
 END_TEST
