@@ -13,6 +13,7 @@
 #include "server/exchange.h"
 #include "server/feed.h"
 #include "server/inflow.h"
+#include "server/linger.h"
 #include "server/secure.h"
 #include "server/websocket.h"
 
@@ -48,6 +49,16 @@ static void conn_free(struct conn *conn)
     free(conn);
 }
 
+/* Whether the client may be in the middle of sending, and is to get the answer that is on its way.
+ * One that was too slow to send has had its time. */
+static bool conn_lingers(const struct conn *conn)
+{
+    const struct guard *guard = &conn->guard;
+    if (conn->websocket != NULL || !conn->answered || guard->refuse == 408)
+        return false;
+    return guard->refuse != 0 || guard->closing || conn_unread(conn);
+}
+
 /* evhttp frees the connection; what hangs on it must know before. */
 static void conn_on_close(struct evhttp_connection *evcon, void *arg)
 {
@@ -61,6 +72,8 @@ static void conn_on_close(struct evhttp_connection *evcon, void *arg)
         websocket_gone(conn->websocket);
     if (conn->secure && whole)
         secure_bye(conn->bev);
+    if (whole && conn_lingers(conn))
+        linger_begin(conn->loop, conn->fd);
     conn_free(conn);
 }
 

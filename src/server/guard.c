@@ -5,7 +5,8 @@
 #include <event2/buffer.h>
 
 /* Of a body over the limit so many times the limit are read and thrown away, so that the client has
- * sent all of it and reads the answer; beyond, the connection is closed in its face. */
+ * sent all of it and reads the answer; beyond, the answer comes at once, and who goes on sending
+ * has to read it before the connection ends (linger.h). */
 #define GUARD_DISCARD_TIMES 4
 
 void guard_init(struct guard *guard, struct bufferevent *bev, size_t max_header, size_t max_body)

@@ -17,6 +17,7 @@
 #include "server/feed.h"
 #include "server/ingest.h"
 #include "server/intake.h"
+#include "server/linger.h"
 #include "server/reserve.h"
 #include "server/websocket.h"
 
@@ -150,7 +151,8 @@ static void loop_drain(struct loop *loop)
     loop_stop_listening(loop, true);
     if (!loop_backlog(loop) || loop->options->drain_ms - left_ms > LOOP_BACKLOG_MS)
         loop_stop_listening(loop, false);
-    size_t left = conn_close_idle(loop, force);
+    size_t left = conn_close_idle(loop, force); /* and may leave some to linger */
+    left += linger_sweep(loop, force);
     if (left > 0 || loop->busy > 0 || loop->settling > 0 || loop_listens(loop))
         return;
     /* What came in by it now would be answered by nobody, and looked after by nobody. */
@@ -176,6 +178,7 @@ static void loop_on_tick(evutil_socket_t fd, short what, void *arg)
     (void)what;
     loop->ticking = false;
     conn_sweep(loop);
+    (void)linger_sweep(loop, false);
     feed_tick(loop, clock_mono_ms());
     if (loop->paused && !loop_full(loop) && !reserve_short())
         loop_pause(loop, false);
@@ -184,7 +187,8 @@ static void loop_on_tick(evutil_socket_t fd, short what, void *arg)
     loop_resume(loop, true);
     if (loop->draining)
         loop_drain(loop);
-    if (loop->draining || loop->paused || loop->busy > 0 || !list_empty(&loop->conns))
+    if (loop->draining || loop->paused || loop->busy > 0 || loop->lingering > 0 ||
+        !list_empty(&loop->conns))
         loop_keep_ticking(loop);
 }
 
@@ -324,6 +328,7 @@ static int loop_open_doors(struct loop *loop)
 int loop_init(struct loop *loop, struct listen_socket *sockets, size_t count, struct error *err)
 {
     list_init(&loop->conns);
+    list_init(&loop->lingers);
     list_init(&loop->held);
     list_init(&loop->pending);
     list_init(&loop->blocked);
@@ -388,6 +393,8 @@ void loop_clear(struct loop *loop)
     for (size_t i = 0; i < DOOR_KINDS; i++)
         if (loop->doors[i].http != NULL)
             evhttp_free(loop->doors[i].http);
+    if (loop->lingering > 0) /* of connections that were open until now */
+        (void)linger_sweep(loop, true);
     if (loop->base != NULL)
         event_base_free(loop->base);
     if (loop->mailbox != NULL)

@@ -56,6 +56,8 @@ struct loop {
     struct list conns;   /* all connections, struct conn */
     struct conn **by_fd; /* those that have sent something, by descriptor */
     size_t by_fd_size;
+    struct list lingers;       /* sockets of connections that are over, struct linger_socket */
+    size_t lingering;          /* how many */
     struct list held;          /* POSTs that wait for room, struct intake, oldest first */
     size_t settling;           /* those in shared->settling */
     struct list pending;       /* batches in the writer's hands, struct intake, oldest first */

@@ -2,7 +2,7 @@
  * reserve.h: memory for libevent when there is none.
  *
  * libevent 2.1 checks most of its allocations, but not all: a connection whose structures can't be
- * made takes the process with it (SECURITY, 1 tells what was seen). So it gets its memory through
+ * made takes the process with it (HACKING tells what was seen). So it gets its memory through
  * here. What malloc refuses, and is no larger than a connection's parts are, comes from a reserve
  * that is set aside at compile time and costs nothing resident before it is used. While more than a
  * quarter of it is in use nothing new is begun: requests are answered 503, connections are not

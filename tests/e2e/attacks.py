@@ -13,8 +13,8 @@ import re
 import sqlite3
 import stat
 
-from harness import (NOW, PATIENCE, Daemon, Rows, batch, begin, case, directory, equal, event, finish, main, poll, run,
-                     scale)
+from harness import (PATIENCE, Daemon, Rows, begin, case, directory, drained, equal, event, finish, main,
+                     poll, run, scale)
 from sockets import upgrade
 
 LONG = os.environ.get("BEACOND_TEST_LONG") == "1"
@@ -128,12 +128,7 @@ def shown(*arguments):
     ours, theirs = pty.openpty()
     process = begin(*arguments, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    seen = b""
-    try:
-        while True:
-            seen += os.read(ours, 65536)
-    except OSError:
-        os.close(ours)
+    seen = drained(ours)
     process.wait(PATIENCE)
     return seen.decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\r", "").replace("\x1b[K", "")
 

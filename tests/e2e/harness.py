@@ -305,6 +305,17 @@ def finish(process):
     return process.returncode, out.decode(), err.decode()
 
 
+def drained(terminal):
+    """What is still to be read of a terminal (bytes), which is closed behind it."""
+    seen = b""
+    try:
+        while True:
+            seen += os.read(terminal, 65536)
+    except OSError:  # how a terminal says that nobody writes to it any more
+        os.close(terminal)
+    return seen
+
+
 def on_terminal(*arguments):
     """Runs the binary with a terminal as its standard error. Returns exit code, standard output and
     what the terminal got (bytes)."""
@@ -312,13 +323,7 @@ def on_terminal(*arguments):
     process = begin(*arguments, stderr=theirs)
     out = process.communicate(timeout=PATIENCE)[0]
     os.close(theirs)
-    seen = b""
-    try:
-        while True:
-            seen += os.read(ours, 65536)
-    except OSError:  # how a terminal says that nobody writes to it any more
-        os.close(ours)
-    return process.returncode, out, seen
+    return process.returncode, out, drained(ours)
 
 
 def lasting_address():
@@ -591,6 +596,15 @@ class Daemon:
             with open("/proc/%d/task/%s/schedstat" % (self.pid, task)) as file:
                 total += int(file.read().split()[0])
         return total
+
+    def sockets(self):
+        """How many of its descriptors are sockets."""
+        count = 0
+        folder = "/proc/%d/fd" % self.pid
+        for name in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                count += os.readlink(folder + "/" + name).startswith("socket:")
+        return count
 
     def unread(self):
         """Bytes that wait in its TCP sockets for it to read them, unaccepted ones included."""

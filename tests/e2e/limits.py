@@ -1,6 +1,5 @@
 """Clients that are slow, many, greedy or strangers (CONTRACT.md 3 and 7, DESIGN.md 6)."""
 
-import contextlib
 import gzip
 import http.client
 import os
@@ -47,16 +46,6 @@ def check_later(answer, status):
     after = answer.header("Retry-After") or ""
     assert after.isdigit() and 1 <= int(after) <= 86400, "Retry-After: %r" % after
     return int(after)
-
-
-def sockets(daemon):
-    """How many of its descriptors are sockets."""
-    count = 0
-    folder = "/proc/%d/fd" % daemon.pid
-    for name in os.listdir(folder):
-        with contextlib.suppress(FileNotFoundError):
-            count += os.readlink(folder + "/" + name).startswith("socket:")
-    return count
 
 
 def trickle(wire, data, every=0.02):
@@ -141,7 +130,7 @@ def the_deadlines_begin_anew_with_each_request():
 @case_of_time
 def a_silent_connection_is_closed():
     daemon = Daemon(timeout="500ms", head_timeout="1h", body_timeout="1h")
-    before = sockets(daemon)
+    before = daemon.sockets()
     for name, sent, answers in [("nothing was ever sent", b"", 0), ("after a request", PING, 1),
                                 ("after several", PING + post([event()]) + PING, 3),
                                 ("half a head", PING[:20], None), ("half a body", head(Content_Length=9), None)]:
@@ -151,7 +140,7 @@ def a_silent_connection_is_closed():
             equal(wire.response().status, 200, name)
         assert wire.at_end(), name
         assert time.monotonic() - began >= 0.4, name + ": too early"
-    poll(lambda: sockets(daemon) == before, "the sockets to be closed")
+    poll(lambda: daemon.sockets() == before, "the sockets to be closed")
 
 
 @case_of_time
@@ -189,13 +178,13 @@ def reader(daemon, small=True):
 @case_of_time
 def who_reads_nothing_is_cut_off():
     daemon = Daemon(timeout="1s", drain="0s")
-    before = sockets(daemon)
+    before = daemon.sockets()
     filled(daemon)
-    poll(lambda: sockets(daemon) == before, "the writers to be gone")
+    poll(lambda: daemon.sockets() == before, "the writers to be gone")
     began = time.monotonic()
     wires = [reader(daemon) for _ in range(5)]
-    poll(lambda: sockets(daemon) == before + 5, "the readers to be let in")
-    poll(lambda: sockets(daemon) == before, "the readers to be cut off")
+    poll(lambda: daemon.sockets() == before + 5, "the readers to be let in")
+    poll(lambda: daemon.sockets() == before, "the readers to be cut off")
     assert time.monotonic() - began >= 0.95, "cut off before the time"
     for wire in wires:
         try:
@@ -332,7 +321,7 @@ def without_any_connection_it_waits_for_descriptors_and_ends_when_told():
     # A loop that stopped listening before it had a connection has nothing but its own clock to wake it.
     for threads in (1, 2):
         daemon = Daemon(threads=threads, drain="1h")
-        before, (soft, hard) = sockets(daemon), resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+        before, (soft, hard) = daemon.sockets(), resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (3, hard))
         wires = [daemon.wire().send(post([event()])) for _ in range(4)]
         daemon.wait_log(r"can't accept a connection")
@@ -343,7 +332,7 @@ def without_any_connection_it_waits_for_descriptors_and_ends_when_told():
             equal(wire.response().status, 200)
             wire.close()
         equal(daemon.total(), len(wires))
-        poll(lambda: sockets(daemon) == before, "the sockets to be closed")
+        poll(lambda: daemon.sockets() == before, "the sockets to be closed")
         # Who can't be let in does not hold up the end: some time is tried, then the listeners close.
         resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (3, hard))
         wire = daemon.wire().send(PING)

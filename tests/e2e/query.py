@@ -17,7 +17,7 @@ import subprocess
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta, timezone
 
-from harness import (DATA, PATIENCE, Daemon, Rows, Skip, begin, case, directory, equal, event, main, poll, run,
+from harness import (DATA, PATIENCE, Daemon, Rows, Skip, begin, case, directory, drained, equal, event, main, poll, run,
                      shell, sql)
 from mdoc import Page
 
@@ -588,12 +588,7 @@ def on_screen(*arguments, stdin=b"", columns=80):
     os.close(theirs)
     os.write(writing, stdin)
     os.close(writing)
-    seen = b""
-    try:
-        while True:
-            seen += os.read(ours, 65536)
-    except OSError:
-        os.close(ours)
+    seen = drained(ours)
     err = process.communicate(timeout=PATIENCE)[1]
     equal((process.returncode, err), (0, b""))
     return seen.replace(b"\r\n", b"\n")

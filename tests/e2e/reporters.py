@@ -16,9 +16,9 @@ import socket
 import threading
 import time
 
-from harness import NOW, PATIENCE, Closed, Wire, batch, equal, stamp
+from harness import PATIENCE, Closed, Wire, batch, equal, stamp
 from sockets import RSV1, Cut, Ended, Refused, Socket, deflate, fragments
-from world import BATCH, SEED, STORED, UNKNOWN, Emitted, reset
+from world import BATCH, SEED, STORED, UNKNOWN, Coming, Emitted, reset
 
 WINDOW = 4  # batches under way
 
@@ -84,32 +84,23 @@ class Batch:
         self.items = items
 
 
-class Reporter:
+class Reporter(Coming):
     """cut: how likely a connection leads over a bad road. bursts: how likely one comes behind a visit. stock:
     it is the stock client, which sends nothing again."""
 
     def __init__(self, world, number, visits, cut, bursts, stock=False):
-        self.stock = stock
-        self.world, self.number, self.visits, self.cut, self.bursts = world, number, visits, cut, bursts
+        super().__init__(world, number, visits)
+        self.cut, self.bursts, self.stock = cut, bursts, stock
         self.dice = random.Random("%d-ws-%d" % (SEED, number))
-        self.emitted, self.roads, self.waiting, self.session = [], [], collections.deque(), ""
+        self.roads, self.waiting, self.session = [], collections.deque(), ""
         self.expected, self.acked, self.left = collections.deque(), 0, 0
-        self.clock = NOW + number * 100000000
-        self.thread = threading.Thread(target=self._run, daemon=True)
 
     def host(self, address=None):
         return "localhost"
 
-    def _run(self):
-        try:
-            visit = 0
-            while visit < self.visits and not self.world.failure:
-                self._visit("sess_%d_%d" % (self.number, visit))
-                visit += 1
-            for road in self.roads:
-                road.join()
-        except Exception as error:
-            self.world.fail(error)
+    def _leave(self):
+        for road in self.roads:
+            road.join()
 
     def _visit(self, session):
         self.session, self.left = session, self.dice.randrange(1, 25)

@@ -26,14 +26,6 @@ OLDER = TAIL[:-2] + b"Last-Event-ID: 0\r\n\r\n"
 QUERY = frame(b'{"type":"events:query","reqId":"q","query":{}}')
 
 
-def sockets(daemon):
-    folder, count = "/proc/%d/fd" % daemon.pid, 0
-    for name in os.listdir(folder):
-        with contextlib.suppress(FileNotFoundError):
-            count += os.readlink(folder + "/" + name).startswith("socket:")
-    return count
-
-
 def narrow(daemon, request):
     """A connection that takes little before its client reads, with the request on its way."""
     sock = socket.socket()
@@ -79,7 +71,7 @@ def readers_that_take_nothing_or_a_byte_a_second_are_dropped_in_time():
     others()
     for request in (WHOLE, PACKED):
         daemon.request("GET", "/_tracker", {"Accept-Encoding": "gzip"} if request is PACKED else {})
-    base, before = sockets(daemon), daemon.rss()
+    base, before = daemon.sockets(), daemon.rss()
     daemon.reset_peak()
     crowd = []
     for kind in (WHOLE, PACKED, OLDER, SHAKE + QUERY):
@@ -97,7 +89,7 @@ def readers_that_take_nothing_or_a_byte_a_second_are_dropped_in_time():
     thread = threading.Thread(target=sip)
     thread.start()
     try:
-        poll(lambda: others() and sockets(daemon) <= base, "all of them to be dropped")
+        poll(lambda: others() and daemon.sockets() <= base, "all of them to be dropped")
     finally:
         going.set()
         thread.join()
@@ -130,7 +122,7 @@ def senders_that_never_come_to_an_end_are_dropped_in_time():
     others = Others(daemon, 3)
     daemon.save([event() for _ in range(3)])
     others()
-    base, before = sockets(daemon), daemon.rss()
+    base, before = daemon.sockets(), daemon.rss()
     daemon.reset_peak()
     crowd = []
     for name, start, rest in stalls():
@@ -147,7 +139,7 @@ def senders_that_never_come_to_an_end_are_dropped_in_time():
             with contextlib.suppress(OSError):
                 sock.send(rest[at % max(len(rest), 1):][:1], socket.MSG_DONTWAIT)
         at += 1
-        return others() and sockets(daemon) <= base
+        return others() and daemon.sockets() <= base
 
     poll(turn, "all of them to be dropped")
     print("# %d senders that never came to an end were gone after %.1f s; %.1f KiB each at the highest; %d requests of "
@@ -169,7 +161,7 @@ def handshakes_that_never_come_to_an_end_are_dropped_in_time():
     others = Others(daemon, 3)
     daemon.save([event() for _ in range(3)])
     others()
-    base = sockets(daemon)
+    base = daemon.sockets()
     hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(32)) * 4
     crowd = [daemon.connect(bare=True) for _ in range(allowed(2 * each))]
     for n, sock in enumerate(crowd):
@@ -182,7 +174,7 @@ def handshakes_that_never_come_to_an_end_are_dropped_in_time():
             with contextlib.suppress(OSError):
                 sock.send(hello[at % len(hello):][:1], socket.MSG_DONTWAIT)
         at += 1
-        return others() and sockets(daemon) <= base
+        return others() and daemon.sockets() <= base
 
     poll(turn, "all of them to be dropped")
     print("# %d handshakes that never came to an end were gone after %.1f s" % (len(crowd), time.monotonic() - began))

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 
-from harness import NOW, Daemon, begin, case, directory, equal, event, main, on_terminal, run, shell, sql, stamp
+from harness import NOW, Daemon, begin, case, directory, drained, equal, event, main, on_terminal, run, shell, sql, stamp
 
 
 def stats(database, *flags):
@@ -136,11 +136,7 @@ def interrupted_it_says_nothing_and_changes_nothing():
         seen = os.read(ours, 65536)  # it has begun to read
         process.send_signal(signal.SIGINT)
         out = process.communicate()[0]
-        try:
-            while True:
-                seen += os.read(ours, 65536)
-        except OSError:
-            os.close(ours)
+        seen += drained(ours)
         equal(sql(daemon.database, "select count(*), sum(seq) from events"), before)
         if process.returncode == 130:
             equal(out, b"")

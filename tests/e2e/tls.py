@@ -29,7 +29,7 @@ LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"  # more of everything
 OTHERS = {"http_shapes": ["in_one_segment", "closed_its_half"], "ws_frames": ["fragments_and"],
           "ws_ends": ["behind_the_acks", "before_a_reset"], "feed": ["goes_on_behind"],
           "retries": ["connection_broke", "answer_was_lost"], "ws_bursts": ["without_having_read"],
-          "ndjson": ["behind_a_malformed"]}
+          "ndjson": ["behind_a_malformed"], "lingering": ["always_arrive", "413_read"]}
 
 
 def pair():

@@ -20,8 +20,8 @@ import select
 import socket
 import threading
 
-from harness import NOW, PATIENCE, Closed, batch, equal, poll, stamp
-from world import BATCH, NEVER, SEED, STORED, UNKNOWN, Emitted, reset
+from harness import PATIENCE, Closed, batch, equal, poll, stamp
+from world import BATCH, NEVER, SEED, STORED, UNKNOWN, Coming, Emitted, reset
 
 HEAD = b"POST /_tracker/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
 
@@ -191,27 +191,17 @@ class Road:
 
 # --- the client -------------------------------------------------------------------------------
 
-class Visitor:
+class Visitor(Coming):
     """One visit after the other, each with its own session."""
 
     def __init__(self, world, number, visits, fates, bursts):
-        self.world, self.number, self.visits, self.bursts = world, number, visits, bursts
-        self.dice = random.Random("%d-%d" % (SEED, number))
+        super().__init__(world, number, visits)
+        self.dice, self.bursts, self.queue = random.Random("%d-%d" % (SEED, number)), bursts, []
         self.road = Road(world, self.dice, fates)
-        self.emitted, self.queue = [], []
-        self.clock = NOW + number * 100000000
-        self.thread = threading.Thread(target=self._run, daemon=True)
 
-    def _run(self):
-        try:
-            visit = 0
-            while visit < self.visits and not self.world.failure:
-                self._visit("sess_%d_%d" % (self.number, visit))
-                visit += 1
-            self.road.drop_wire()
-            self.road.end()
-        except Exception as error:
-            self.world.fail(error)
+    def _leave(self):
+        self.road.drop_wire()
+        self.road.end()
 
     def _emit(self, session, count, equal_ones=False):
         """Single events often share a millisecond; a loop's never with others."""

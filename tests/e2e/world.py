@@ -18,7 +18,8 @@ import struct
 import threading
 import time
 
-from harness import BINARY, FAULTY, PATIENCE, Daemon, Wire, WriteLock, becomes, directory, equal, lasting_address, sql
+from harness import (BINARY, FAULTY, NOW, PATIENCE, Daemon, Wire, WriteLock, becomes, directory, equal,
+                     lasting_address, sql)
 
 SEED = int(os.environ.get("BEACOND_SEED", "1"))
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
@@ -45,6 +46,26 @@ class Emitted:
 
     def went(self):
         self.least, self.most, self.gone = 0, 0, True
+
+
+class Coming:
+    """Who comes visit after visit, in a thread of its own, each with a session; _visit(session) and _leave()
+    are the child's."""
+
+    def __init__(self, world, number, visits):
+        self.world, self.number, self.visits, self.emitted = world, number, visits, []
+        self.clock = NOW + number * 100000000
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        try:
+            visit = 0
+            while visit < self.visits and not self.world.failure:
+                self._visit("sess_%d_%d" % (self.number, visit))
+                visit += 1
+            self._leave()
+        except Exception as error:
+            self.world.fail(error)
 
 
 class Calm:

@@ -39,10 +39,7 @@ def ingest_gets_over_every_call_that_fails():
     life.settle()
     sweep = Sweep("ingest", life.disk, lambda n, often, op: ingested(life, life.texts(), op, often))
     sweep.over(EVERY).tell()
-    life.settle()
-    life.check_whole()
-    life.restart(crash=True)
-    life.check_whole()
+    life.come_through()
 
 
 @case
@@ -151,10 +148,7 @@ class Checkpoints:
     def finish(self, name):
         print("# %s: %d faults, %d calls failed" % (name, self.faults, self.runs), flush=True)
         for life in self.lives:
-            life.settle()
-            life.check_whole()
-            life.restart(crash=True)
-            life.check_whole()
+            life.come_through()
 
 
 @case

@@ -68,10 +68,7 @@ class Jobs:
 
     def finish(self):
         self.sweep.tell()
-        self.life.settle()
-        self.life.check_whole(self.life.gone)
-        self.life.restart(crash=True)
-        self.life.check_whole(self.life.gone)
+        self.life.come_through(self.life.gone)
 
 
 def lived(**options):

@@ -1,7 +1,7 @@
 """A disk that fails at the n-th call, and a daemon that must get over it: what disk.py, disk_jobs.py and
 disk_start.py share.
 
-The numbers of Disk are those of tests/faults/disk.h. In CI n goes 1, 2, 3, 5, 8, 12 …, with
+The numbers of Disk are those of tests/faults/disk.h. In CI n goes 1, 2, 3, 5, 9, 16 …, with
 BEACOND_TEST_LONG=1 it is every one; both end with the first run that no fault has touched.
 """
 
@@ -216,6 +216,13 @@ class Life:
             shown = self.daemon.read()
             equal(len(shown["events"]), shown["total"], "total")
             equal(collections.Counter(e["n"] for e in shown["events"]), stored, "what a read shows")
+
+    def come_through(self, gone=()):
+        """All is there, and after a kill -9, too."""
+        self.settle()
+        self.check_whole(gone)
+        self.restart(crash=True)
+        self.check_whole(gone)
 
     def restart(self, crash=False):
         """kill -9 or SIGTERM, then once more on the same file."""
