@@ -196,7 +196,7 @@ def handshakes_that_never_come_to_an_end_are_dropped_in_time():
 @case
 def everything_is_read_by_several_at_once_while_it_comes_in():
     daemon = Daemon(cache_bytes="1M", timeout="1h", readers=2, max_events=10 ** 9)
-    count = 500000 if LONG else scale(30000, 3000)
+    count = 501000 if LONG else scale(30000, 3000)  # whole steps
     connection, step = daemon.connection(), 3000
     for start in range(0, count, step):
         daemon.save([event(NOW + n // 50, n) for n in range(start, start + step)], packed=True, connection=connection)
