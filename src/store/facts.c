@@ -6,13 +6,19 @@
 
 int store_facts(struct store_reader *reader, struct store_facts *out, struct error *err)
 {
-    return sqlite_facts(reader, out, err);
+    gate_enter(reader->gate);
+    int status = sqlite_facts(reader, out, err);
+    gate_leave(reader->gate);
+    return status;
 }
 
 int store_count_steps(struct store_reader *reader, const struct store_steps_ask *ask,
                       struct store_steps *out, struct error *err)
 {
-    return sqlite_count_steps(reader, ask, out, err);
+    gate_enter(reader->gate);
+    int status = sqlite_count_steps(reader, ask, out, err);
+    gate_leave(reader->gate);
+    return status;
 }
 
 void store_steps_clear(struct store_steps *steps)
@@ -25,10 +31,16 @@ void store_steps_clear(struct store_steps *steps)
 int store_show_rejects(struct store_reader *reader, const struct store_rejects_ask *ask,
                        struct store_rejects_show *show, struct error *err)
 {
-    return sqlite_show_rejects(reader, ask, show, err);
+    gate_enter(reader->gate);
+    int status = sqlite_show_rejects(reader, ask, show, err);
+    gate_leave(reader->gate);
+    return status;
 }
 
 int store_days(struct store_reader *reader, store_day_fn *day, void *arg, struct error *err)
 {
-    return sqlite_days(reader, day, arg, err);
+    gate_enter(reader->gate);
+    int status = sqlite_days(reader, day, arg, err);
+    gate_leave(reader->gate);
+    return status;
 }

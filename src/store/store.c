@@ -161,60 +161,113 @@ void store_reader_close(struct store_reader *reader)
 int store_survey(struct store_reader *reader, int64_t since, int64_t until, int64_t skip,
                  struct store_survey *out, struct error *err)
 {
-    return reader->ops->survey(reader, since, until, skip, out, err);
+    gate_enter(reader->gate);
+    int status = reader->ops->survey(reader, since, until, skip, out, err);
+    gate_leave(reader->gate);
+    return status;
 }
 
 int store_newest(struct store_reader *reader, struct store_newest *out, struct error *err)
 {
-    return reader->ops->newest(reader, out, err);
+    gate_enter(reader->gate);
+    int status = reader->ops->newest(reader, out, err);
+    gate_leave(reader->gate);
+    return status;
 }
 
+/* A page, or the part of one behind which someone waits at the gate. */
+struct store_stretch {
+    struct gate *gate;
+    store_row_fn *row;
+    void *arg;
+    struct range_place last;
+    bool ended; /* by row */
+};
+
+static int store_stretch_row(void *arg, struct range_place place, const char *text, size_t len)
+{
+    struct store_stretch *stretch = arg;
+    stretch->last = place;
+    stretch->ended = stretch->row(stretch->arg, place, text, len) != 0;
+    return stretch->ended || gate_wanted(stretch->gate);
+}
+
+/* What fills the cache compresses what it is handed, tens of MB of it. */
 int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,
                struct range_place place, store_row_fn *row, void *arg, bool *more,
                struct error *err)
 {
-    return reader->ops->page(reader, since, max_seq, place, row, arg, more, err);
+    struct store_stretch stretch = {.gate = reader->gate, .row = row, .arg = arg, .last = place};
+    int status;
+    do {
+        gate_enter(reader->gate);
+        status = reader->ops->page(reader, since, max_seq, stretch.last, store_stretch_row,
+                                   &stretch, more, err);
+        gate_leave(reader->gate);
+    } while (status == STORE_OK && *more && !stretch.ended);
+    return status;
 }
 
 int store_page_up(struct store_reader *reader, int64_t until, int64_t max_seq,
                   struct range_place place, store_seq_fn *row, void *arg, bool *more,
                   struct error *err)
 {
-    return reader->ops->page_up(reader, until, max_seq, place, row, arg, more, err);
+    gate_enter(reader->gate);
+    int status = reader->ops->page_up(reader, until, max_seq, place, row, arg, more, err);
+    gate_leave(reader->gate);
+    return status;
 }
 
 int store_page_down(struct store_reader *reader, int64_t since, int64_t max_seq,
                     struct range_place place, store_seq_fn *row, void *arg, bool *more,
                     struct error *err)
 {
-    return reader->ops->page_down(reader, since, max_seq, place, row, arg, more, err);
+    gate_enter(reader->gate);
+    int status = reader->ops->page_down(reader, since, max_seq, place, row, arg, more, err);
+    gate_leave(reader->gate);
+    return status;
 }
 
 int store_page_seq(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
                    store_seq_fn *row, void *arg, bool *more, struct error *err)
 {
-    return reader->ops->page_seq(reader, after_seq, max_seq, row, arg, more, err);
+    gate_enter(reader->gate);
+    int status = reader->ops->page_seq(reader, after_seq, max_seq, row, arg, more, err);
+    gate_leave(reader->gate);
+    return status;
 }
 
 int store_seq_back(struct store_reader *reader, int64_t count, int64_t *seq, struct error *err)
 {
-    return reader->ops->seq_back(reader, count, seq, err);
+    gate_enter(reader->gate);
+    int status = reader->ops->seq_back(reader, count, seq, err);
+    gate_leave(reader->gate);
+    return status;
 }
 
 int store_page_rejects(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
                        void *arg, bool *more, struct error *err)
 {
-    return reader->ops->page_rejects(reader, after_n, row, arg, more, err);
+    gate_enter(reader->gate);
+    int status = reader->ops->page_rejects(reader, after_n, row, arg, more, err);
+    gate_leave(reader->gate);
+    return status;
 }
 
 int store_page_receipts(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
                         void *arg, bool *more, struct error *err)
 {
-    return reader->ops->page_receipts(reader, after_row, row, arg, more, err);
+    gate_enter(reader->gate);
+    int status = reader->ops->page_receipts(reader, after_row, row, arg, more, err);
+    gate_leave(reader->gate);
+    return status;
 }
 
 int store_known(struct store_reader *reader, const struct batch *batch, bool *known,
                 struct error *err)
 {
-    return reader->ops->known(reader, batch, known, err);
+    gate_enter(reader->gate);
+    int status = reader->ops->known(reader, batch, known, err);
+    gate_leave(reader->gate);
+    return status;
 }

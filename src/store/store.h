@@ -6,6 +6,10 @@
  * engine's writer; store_open and store_close run before it starts and after it has ended. Each
  * reader belongs to one thread. All calls block.
  *
+ * A store may have its readers stay out for a moment (the gate below): each of their calls waits
+ * for that, also within one as if it were two. So a callback that is handed rows must not wait for
+ * long, and not for the writer.
+ *
  * Order: events are kept in the order (ts, seq). seq numbers the commits' events, ascending, and no
  * number is used twice in a database's life, so "seq <= max_seq" is what was there at one moment.
  */
@@ -17,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/gate.h"
 #include "base/siphash.h"
 #include "contract/batch.h"
 #include "contract/range.h"
@@ -381,6 +386,7 @@ struct store {
 
 struct store_reader {
     const struct store_ops *ops;
+    struct gate *gate; /* the store's, entered around each of ops but reader_close; NULL: none */
 };
 
 #endif

@@ -188,7 +188,7 @@ def handshakes_that_never_come_to_an_end_are_dropped_in_time():
 @case
 def everything_is_read_by_several_at_once_while_it_comes_in():
     daemon = Daemon(cache_bytes="1M", timeout="1h", readers=2, max_events=10 ** 9)
-    count = 500000 if LONG else scale(30000, 3000)
+    count = 501000 if LONG else scale(30000, 3000)  # whole steps
     connection, step = daemon.connection(), 3000
     for start in range(0, count, step):
         daemon.save([event(NOW + n // 50, n) for n in range(start, start + step)], packed=True, connection=connection)
@@ -231,8 +231,9 @@ def everything_is_read_by_several_at_once_while_it_comes_in():
     print("# %d events came in while %d and more were read %d times; the WAL had %.1f MiB at most"
           % (during, count, 4 * (8 if LONG else 2), max(wal) / MI))
     assert during > 0, "ingest stood still"
-    # As long as reads overlap without a gap SQLite can't begin the WAL anew (HACKING, Load); then it must.
-    assert LONG or max(wal) <= 128 * MI, "a WAL of %d bytes" % max(wal)
+    # Readers that leave no gap are kept out for a moment once it is 63 MiB long (store/sqlite/checkpoint.h), and once
+    # more should the machine have had no time for one of them.
+    assert max(wal) <= 96 * MI, "a WAL of %d bytes" % max(wal)
     poll(lambda: os.path.getsize(daemon.database + "-wal") == 0, "the WAL to be put back")
     equal(daemon.total(), sent[0])
     check_tally(daemon.database)

@@ -5,6 +5,9 @@
 #include <sqlite3.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -88,8 +91,8 @@ static int64_t size_of(const char *path)
     return stat(path, &info) == 0 ? info.st_size : 0;
 }
 
-/* A commit of some twenty pages, and what the writer does behind it. */
-static void append(void)
+/* A commit of some twenty pages. */
+static void append_only(void)
 {
     static char text[128 << 10];
     static const struct batch_limits limits = {1 << 20, 512};
@@ -105,7 +108,21 @@ static void append(void)
     ck_assert_msg(store_append(store, &item, 1, &no_receipts, &err) == STORE_OK, "%s", err.text);
     batch_free(item.batch);
     appended++;
+}
+
+/* The same, and what the writer does behind it. */
+static void append(void)
+{
+    append_only();
     (void)store_tend(store, false);
+}
+
+/* How often all of the WAL has been put back. */
+static int64_t times_put_back(void)
+{
+    struct store_checkpoints checkpoints;
+    store_look_checkpoints(store, &checkpoints);
+    return checkpoints.done;
 }
 
 static int64_t count_of(struct store *counted)
@@ -242,6 +259,148 @@ START_TEST(checkpoint_goes_round_a_reader_and_makes_up_for_it)
 }
 END_TEST
 
+static sqlite3 *shell_up(void)
+{
+    sqlite3 *shell;
+    ck_assert_int_eq(sqlite3_open(database, &shell), SQLITE_OK);
+    return shell;
+}
+
+static void shell_run(sqlite3 *shell, const char *sql)
+{
+    ck_assert_int_eq(sqlite3_exec(shell, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* With two that take turns there is always one that reads what is newest: all is put back, but the
+ * WAL is gone on with. That is no reason to flush the database with each commit. */
+START_TEST(checkpoint_of_all_that_readers_keep_from_beginning_anew_is_not_due_at_once)
+{
+    sqlite3 *shells[2] = {shell_up(), shell_up()};
+    for (unsigned i = 0; size_of(wal) < 3 * WHOLE; i++) {
+        append_only();
+        shell_run(shells[i % 2], "BEGIN; SELECT count(*) FROM events");
+        if (i > 0)
+            shell_run(shells[(i + 1) % 2], "COMMIT");
+        (void)store_tend(store, false);
+    }
+    ck_assert_int_ge(times_put_back(), 1);
+    ck_assert_int_le(times_put_back(), 3);
+    sqlite3_close(shells[0]);
+    sqlite3_close(shells[1]);
+    ck_assert(!store_tend(store, true));
+    ck_assert_int_eq(size_of(wal), 0);
+}
+END_TEST
+
+START_TEST(checkpoint_of_all_without_a_commit_behind_it_is_emptied_once_idle)
+{
+    while (times_put_back() == 0)
+        append();
+    ck_assert_int_ge(size_of(wal), WHOLE - SLACK);
+    ck_assert(!store_tend(store, true));
+    ck_assert_int_eq(size_of(wal), 0);
+}
+END_TEST
+
+/* --- readers of this process that leave no gap ------------------------------------------------ */
+
+#define READERS 3
+
+static atomic_bool over;
+static atomic_uint walks, heavy; /* heavy: how often each row is gone over */
+
+/* All of it, as it was at one moment, newest first. */
+struct walk_down {
+    struct range_place last;
+    int64_t rows;
+    bool wrong;
+    unsigned sum;
+};
+
+static int walk_row(void *arg, struct range_place place, const char *text, size_t len)
+{
+    struct walk_down *walk = arg;
+    walk->wrong = walk->wrong || (walk->rows > 0 && place.seq != walk->last.seq - 1);
+    walk->last = place;
+    walk->rows++;
+    for (unsigned n = atomic_load(&heavy); n > 0; n--) /* takes its time */
+        for (size_t i = 0; i < len; i++)
+            walk->sum = walk->sum * 31 + (unsigned char)text[i];
+    return 0;
+}
+
+static void *walk_round(void *arg)
+{
+    struct store_reader *reader;
+    bool wrong = store_reader_open(store, &reader, NULL) != STORE_OK;
+    (void)arg;
+    while (!wrong && !atomic_load(&over)) {
+        struct walk_down walk = {.rows = 0};
+        struct store_survey survey;
+        bool more = true;
+        wrong = store_survey(reader, INT64_MIN, INT64_MAX, 0, &survey, NULL) != STORE_OK ||
+                store_page(reader, INT64_MIN, survey.max_seq, survey.start, walk_row, &walk, &more,
+                           NULL) != STORE_OK ||
+                more || walk.wrong || walk.rows != survey.total;
+        atomic_fetch_add(&walks, 1);
+    }
+    store_reader_close(reader);
+    return wrong ? &over : NULL;
+}
+
+START_TEST(checkpoint_begins_the_wal_anew_whatever_our_own_readers_do)
+{
+    pthread_t threads[READERS];
+    int64_t longest = 0;
+    atomic_store(&over, false);
+    atomic_store(&heavy, 1);
+    while (size_of(wal) < WHOLE / 2)
+        append();
+    for (unsigned i = 0; i < READERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, walk_round, NULL), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        int64_t size = append_until_anew(6 * WHOLE);
+        longest = size > longest ? size : longest;
+    }
+    atomic_store(&over, true);
+    for (unsigned i = 0; i < READERS; i++) {
+        void *wrong;
+        pthread_join(threads[i], &wrong);
+        ck_assert_ptr_null(wrong);
+    }
+    ck_assert_uint_ge(atomic_load(&walks), READERS);
+    /* Twice the length, or once more should the machine have had no time for one of them. */
+    ck_assert_int_le(longest, 3 * WHOLE + SLACK);
+    ck_assert(!store_tend(store, true));
+    ck_assert_int_eq(size_of(wal), 0);
+    verify();
+}
+END_TEST
+
+/* As when somebody is forgotten, though each of them takes longer than others are waited for. */
+START_TEST(checkpoint_empties_the_wal_whatever_our_own_readers_do)
+{
+    pthread_t threads[READERS];
+    struct error err = {""};
+    int status = STORE_BUSY;
+    atomic_store(&over, false);
+    atomic_store(&heavy, 10);
+    while (size_of(wal) < WHOLE / 2)
+        append();
+    for (unsigned i = 0; i < READERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, walk_round, NULL), 0);
+    while (atomic_load(&walks) == 0)
+        sched_yield();
+    for (unsigned i = 0; i < 2 && status != STORE_OK; i++)
+        status = store_scrub(store, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+    atomic_store(&over, true);
+    for (unsigned i = 0; i < READERS; i++)
+        pthread_join(threads[i], NULL);
+    verify();
+}
+END_TEST
+
 /* The system tells once that it could not write, and takes what it dropped for written. */
 static void drop_what_was_put_back(void)
 {
@@ -316,6 +475,11 @@ int main(void)
     tcase_add_test(tcase, checkpoint_whose_flush_fails_is_made_anew_by_itself);
     tcase_add_test(tcase, checkpoint_at_the_start_trusts_nobody);
     tcase_add_test(tcase, checkpoint_goes_round_a_reader_and_makes_up_for_it);
+    tcase_add_test(tcase,
+                   checkpoint_of_all_that_readers_keep_from_beginning_anew_is_not_due_at_once);
+    tcase_add_test(tcase, checkpoint_of_all_without_a_commit_behind_it_is_emptied_once_idle);
+    tcase_add_test(tcase, checkpoint_begins_the_wal_anew_whatever_our_own_readers_do);
+    tcase_add_test(tcase, checkpoint_empties_the_wal_whatever_our_own_readers_do);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }

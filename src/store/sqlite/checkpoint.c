@@ -17,7 +17,10 @@
 /* A WAL this long means that something keeps a read transaction open. */
 #define CHECKPOINT_WARN_PAGES (10 * CHECKPOINT_PAGES)
 #define CHECKPOINT_WARN_MS 60000
-/* How long readers are waited for where the WAL must be emptied: a read of ours is over by then. */
+/* One this long is put back with our own readers outside, who are waited for so long. */
+#define CHECKPOINT_LONG_PAGES (2 * CHECKPOINT_PAGES)
+#define CHECKPOINT_LEAVE_MS 250
+/* How long other programs' readers are waited for where the WAL must be emptied. */
 #define CHECKPOINT_WAIT_MS 50
 /* While the disk fails: pauses from one try to the next, each twice as long as the one before. */
 #define CHECKPOINT_PAUSE_MS 1000
@@ -36,9 +39,12 @@ struct checkpoint_index {
 
 static int checkpoint_on_commit(void *arg, sqlite3 *handle, const char *name, int pages)
 {
+    struct checkpoint *checkpoint = arg;
     (void)handle;
     (void)name;
-    ((struct checkpoint *)arg)->pages = pages;
+    if (pages < checkpoint->tried)
+        checkpoint->tried = 0;
+    checkpoint->pages = pages;
     return SQLITE_OK;
 }
 
@@ -64,11 +70,12 @@ bool checkpoint_set_back(struct db *db)
     return done;
 }
 
-int checkpoint_open(struct checkpoint *checkpoint, struct db *db, const char *database, bool whole,
-                    struct error *err)
+int checkpoint_open(struct checkpoint *checkpoint, struct db *db, const char *database,
+                    struct gate *gate, bool whole, struct error *err)
 {
     /* One page, perhaps: what a killed run left is put back when idle. */
-    *checkpoint = (struct checkpoint){.database = database, .pages = 1, .whole = whole};
+    *checkpoint =
+        (struct checkpoint){.database = database, .gate = gate, .pages = 1, .whole = whole};
     checkpoint->warned_ms = clock_mono_ms() - CHECKPOINT_WARN_MS;
     (void)sqlite3_wal_hook(db->handle, checkpoint_on_commit, checkpoint);
     checkpoint->file = open(database, O_RDONLY | O_CLOEXEC);
@@ -147,10 +154,12 @@ static void checkpoint_complain(struct checkpoint *checkpoint)
              checkpoint->database, checkpoint->pages);
 }
 
-/* All of the WAL has been put back. */
-static void checkpoint_note(struct checkpoint *checkpoint)
+/* All of the WAL has been put back. It may be gone on with all the same, when somebody reads: the
+ * next one is not due with each commit then. */
+static void checkpoint_note(struct checkpoint *checkpoint, bool emptied)
 {
-    checkpoint->pages = checkpoint->tried = 0;
+    checkpoint->tried = emptied ? 0 : checkpoint->pages;
+    checkpoint->pages = 0;
     checkpoint->done++;
     checkpoint->last_ms = clock_wall_ms();
     if (checkpoint->spoilt)
@@ -192,9 +201,22 @@ static void checkpoint_part(struct checkpoint *checkpoint, struct db *db)
     checkpoint_mark(checkpoint);
 }
 
+/* The same with our own readers outside when the WAL is long. */
+static bool checkpoint_run_gated(struct checkpoint *checkpoint, struct db *db, int mode)
+{
+    bool closed = checkpoint->pages >= CHECKPOINT_LONG_PAGES &&
+                  gate_close(checkpoint->gate, CHECKPOINT_LEAVE_MS);
+    bool all = checkpoint_run(checkpoint, db, mode);
+    if (closed)
+        gate_open(checkpoint->gate);
+    return all;
+}
+
 bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle)
 {
-    if (checkpoint->pages == 0)
+    /* Put back, but still there: it becomes an empty file. */
+    bool stale = idle && checkpoint->tried > 0;
+    if (checkpoint->pages == 0 && !stale)
         return false;
     if (checkpoint->spoilt && clock_mono_ms() < checkpoint->again_ms)
         return true;
@@ -205,12 +227,13 @@ bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle)
         return true;
     }
     checkpoint_unmark(checkpoint);
-    if (checkpoint_run(checkpoint, db,
-                       idle ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE)) {
-        checkpoint_note(checkpoint);
+    if (checkpoint_run_gated(checkpoint, db,
+                             idle ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE)) {
+        checkpoint_note(checkpoint, idle);
         return !idle;
     }
-    checkpoint->tried = checkpoint->pages;
+    if (checkpoint->pages > 0)
+        checkpoint->tried = checkpoint->pages;
     checkpoint_complain(checkpoint);
     return true;
 }
@@ -223,11 +246,14 @@ int checkpoint_empty(struct checkpoint *checkpoint, struct db *db, struct error 
         return STORE_BUSY;
     }
     checkpoint->recopy = false;
+    bool closed = gate_close(checkpoint->gate, CHECKPOINT_LEAVE_MS);
     (void)sqlite3_busy_timeout(db->handle, CHECKPOINT_WAIT_MS);
     int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     (void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
+    if (closed)
+        gate_open(checkpoint->gate);
     if (code == SQLITE_OK) {
-        checkpoint_note(checkpoint);
+        checkpoint_note(checkpoint, true);
         return db_flush_wal(db, err);
     }
     error_set(err, "%s",

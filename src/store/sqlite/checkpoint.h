@@ -5,6 +5,13 @@
  * are some thousand pages, which copies what no reader is in the way of; a truncating one when
  * nothing else is to be done. Neither waits for anybody.
  *
+ * SQLite begins the WAL anew when all of it was put back and nobody reads from it. Short reads that
+ * overlap leave no such moment, whatever they are of. So once the WAL is twice as long as it should
+ * get, our own readers are kept outside their gate while it is put back: those under way end in
+ * milliseconds, and who comes in afterwards reads the database alone, so that the next commit finds
+ * nobody in the WAL. Who takes longer is waited for a quarter of a second, once in some thousand
+ * pages; so much another process costs, too, which can't be kept out.
+ *
  * Nobody is answered meanwhile, and most of the time is spent on flushing the database. So most of
  * it is done beforehand, in parts of some hundred pages: a reader of our own keeps SQLite from
  * copying what is newer than its mark, and a checkpoint that copies a part flushes nothing, since
@@ -21,12 +28,14 @@
 #ifndef BEACOND_STORE_SQLITE_CHECKPOINT_H
 #define BEACOND_STORE_SQLITE_CHECKPOINT_H
 
+#include "base/gate.h"
 #include "store/sqlite/db.h"
 
 struct checkpoint {
     const char *database; /* its name, for the log; the owner's */
-    int pages;            /* in the WAL after the last commit */
-    int tried;            /* of them when one was last tried in vain */
+    struct gate *gate;    /* of all readers of this process; the owner's */
+    int pages;            /* in the WAL after the last commit; 0: all of it has been put back */
+    int tried;            /* of them when that was last tried; 0: SQLite has begun it anew since */
     int64_t warned_ms;    /* when a long WAL was last complained about */
     struct db mark;       /* the reader */
     int marked;           /* pages in the WAL when it began to read; 0: it does not */
@@ -50,8 +59,8 @@ bool checkpoint_set_back(struct db *db);
  * flush of the WAL. A store_status; checkpoint_close it in any case, once no other connection to
  * the database is open in this process: a descriptor that is closed takes SQLite's locks with it.
  */
-int checkpoint_open(struct checkpoint *checkpoint, struct db *db, const char *database, bool whole,
-                    struct error *err) MUST_CHECK;
+int checkpoint_open(struct checkpoint *checkpoint, struct db *db, const char *database,
+                    struct gate *gate, bool whole, struct error *err) MUST_CHECK;
 void checkpoint_close(struct checkpoint *checkpoint);
 
 /* Runs one, or a part, if it is due. idle: nothing waits. Returns whether there is more to do once
@@ -59,7 +68,7 @@ void checkpoint_close(struct checkpoint *checkpoint);
 bool checkpoint_tend(struct checkpoint *checkpoint, struct db *db, bool idle);
 
 /* All of it, after which the WAL is an empty file, on the disk too: a loss of power does not bring
- * back what it held. Waits a moment for readers. STORE_OK, or
+ * back what it held. Waits a moment for readers, and lets none of ours in. STORE_OK, or
  * STORE_BUSY while one is in the way or when the disk has failed. */
 int checkpoint_empty(struct checkpoint *checkpoint, struct db *db, struct error *err) MUST_CHECK;
 

@@ -204,6 +204,7 @@ static void sqlite_store_close(struct store *base)
         db_close(&store->db);
     checkpoint_close(&store->checkpoint);
     tally_clear(&store->tally);
+    gate_clear(&store->gate);
     free(store->database);
     if (store->lock >= 0)
         close(store->lock);
@@ -213,11 +214,15 @@ static void sqlite_store_close(struct store *base)
 static int sqlite_store_reader_open(struct store *base, struct store_reader **out,
                                     struct error *err)
 {
-    const char *database = ((struct sqlite_store *)base)->database;
+    struct sqlite_store *store = (struct sqlite_store *)base;
     struct error why = {""};
-    int status = sqlite_reader_open(database, base->ops, out, &why);
-    if (status != STORE_OK)
-        error_set(err, "%s: %s", database, why.text);
+    gate_enter(&store->gate); /* it reads the schema */
+    int status = sqlite_reader_open(store->database, base->ops, out, &why);
+    gate_leave(&store->gate);
+    if (status == STORE_OK)
+        (*out)->gate = &store->gate;
+    else
+        error_set(err, "%s: %s", store->database, why.text);
     return status;
 }
 
@@ -293,7 +298,7 @@ static int store_read_secret(struct sqlite_store *store, struct error *err)
 static int store_take_up(struct sqlite_store *store, const struct store_options *options,
                          struct error *err)
 {
-    int status = checkpoint_open(&store->checkpoint, &store->db, store->database,
+    int status = checkpoint_open(&store->checkpoint, &store->db, store->database, &store->gate,
                                  options->synchronous == STORE_SYNC_NORMAL, err);
     if (status == STORE_OK)
         status = store_read_secret(store, err);
@@ -330,6 +335,7 @@ int sqlite_store_open(struct store **out, const struct store_options *options, s
     store->stale = true;
     sqlite_store_limit_rejects(&store->base, options->max_rejects, options->max_rejects_bytes);
     tally_init(&store->tally);
+    gate_init(&store->gate);
     struct error why = {""};
     int status = STORE_BUSY;
     store->database = strdup(options->database);

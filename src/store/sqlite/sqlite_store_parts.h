@@ -32,6 +32,7 @@ struct sqlite_store {
     int64_t receipts_before; /* rows of receipts below it have been deleted */
     struct tally tally;      /* of the open transaction */
     struct checkpoint checkpoint;
+    struct gate gate; /* of all readers */
 };
 
 /* Begins the one transaction: takes the write lock, notices what another program has changed, reads
