@@ -32,7 +32,7 @@ PARTS = [
      ["src/cache/ring.c", "src/cache/ring_slots.c", "src/cache/cut.c", "src/cache/blend.c", "src/cache/fill.c",
       "src/cache/loose.c", "src/cache/slot.c", "src/cache/sealing.c"]),
     ("cache", READING, ["reading", "cache_model", "cache"], ["src/engine/reading.c", "src/engine/answer.c"]),
-    ("cache", READING, ["cache", "cache_model"], ["src/engine/keeper.c", "src/engine/filler.c"]),
+    ("cache", READING + ["check_idle"], ["cache", "cache_model"], ["src/engine/keeper.c", "src/engine/filler.c"]),
 ]
 
 # The statements of sql/statements.sql that count, sum, recount, lower and page.
