@@ -70,6 +70,8 @@ class Run:
         """The objects of a mutant; None when it does not count."""
         if path.endswith(".sql"):
             return self.statements.objects(text) if self.statements.differs(text) else None
+        if path.endswith(".h"):
+            return self.shop.with_header(path, text)
         return [self.shop.place("mutant0.o")] if self.shop.differs(path, text) else None
 
     def unbroken(self, shop, test, ask):
@@ -90,7 +92,7 @@ class Run:
             self.sanitized = Shop(self.shop.srcdir, self.shop.place("asan"), sanitized=True)
             self.sanitized.prepare()
         shop = self.sanitized
-        if path.endswith(".sql") or not shop.compile(path, text, shop.place("mutant.o")):
+        if not path.endswith(".c") or not shop.compile(path, text, shop.place("mutant.o")):
             return None
         return self.ask_units(shop, path, text, [shop.place("mutant.o")], units)
 

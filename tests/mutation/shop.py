@@ -36,6 +36,7 @@ class Shop:
                           "-fno-sanitize-recover=all"] + STRICT
         self.cppflags = shlex.split(os.environ["TEST_CPPFLAGS"])
         self.libraries = shlex.split(os.environ["TEST_LIBS"])
+        self.wraps = {"check_memory": shlex.split(os.environ.get("TEST_MEMORY_WRAPS", ""))}
         self.costs, self.unbroken = {}, {}
         os.makedirs(os.path.join(self.work, "objects"), exist_ok=True)
 
@@ -59,18 +60,14 @@ class Shop:
         if os.path.exists(archive):
             os.unlink(archive)
         objects = []
-        for folder, _, names in sorted(os.walk(os.path.join(self.srcdir, "src"))):
-            for name in sorted(names):
-                if not name.endswith(".c"):
-                    continue
-                path = os.path.relpath(os.path.join(folder, name), self.srcdir)
-                out = self.object_of(path)
-                made = os.path.getmtime(out) if os.path.exists(out) else 0
-                if made < max(newest, os.path.getmtime(os.path.join(folder, name))) and \
-                        not self.compile(path, self.text(path), out):
-                    raise SystemExit("%s does not compile" % path)
-                if path != "src/main.c":
-                    objects.append(out)
+        for path in self.sources():
+            out = self.object_of(path)
+            made = os.path.getmtime(out) if os.path.exists(out) else 0
+            if made < max(newest, os.path.getmtime(os.path.join(self.srcdir, path))) and \
+                    not self.compile(path, self.text(path), out):
+                raise SystemExit("%s does not compile" % path)
+            if path != "src/main.c":
+                objects.append(out)
         subprocess.run(["ar", "rcs", archive] + objects, check=True)
 
     def headers(self):
@@ -98,20 +95,54 @@ class Shop:
             now = self.place("mutant%d.o" % len(extra))
             if not self.compile(path, text, now, extra):
                 return None
-            if (path, *extra) not in self.unbroken:
-                was = self.place("was.o")
-                self.compile(path, self.text(path), was, extra)
-                with open(was, "rb") as file:
-                    self.unbroken[path, *extra] = file.read()
             with open(now, "rb") as file:
-                changed = changed or file.read() != self.unbroken[path, *extra]
+                changed = changed or file.read() != self.as_it_was(path, extra)
         return changed
+
+    def with_header(self, path, text):
+        """A header's mutant: the objects of all that include it. None: no program, or the same."""
+        made, changed, folder = [], False, self.mutated(path, text)
+        for user in self.sources():
+            if '#include "%s"' % path[len("src/"):] not in self.text(user):
+                continue
+            made.append(self.place("mutant_%s.o" % os.path.basename(user)))
+            for extra in [VARIANTS[user], []] if user in VARIANTS else [[]]:
+                if not self.compile(user, self.text(user), made[-1], ["-I" + folder] + extra):
+                    shutil.rmtree(folder)
+                    return None
+                with open(made[-1], "rb") as file:
+                    changed = changed or file.read() != self.as_it_was(user, extra)
+        shutil.rmtree(folder)
+        return made if changed else None
+
+    def as_it_was(self, path, extra):
+        """The object of an unbroken source."""
+        if (path, *extra) not in self.unbroken:
+            was = self.place("was.o")
+            self.compile(path, self.text(path), was, extra)
+            with open(was, "rb") as file:
+                self.unbroken[path, *extra] = file.read()
+        return self.unbroken[path, *extra]
+
+    def sources(self):
+        for folder, _, names in sorted(os.walk(os.path.join(self.srcdir, "src"))):
+            for name in sorted(names):
+                if name.endswith(".c"):
+                    yield os.path.relpath(os.path.join(folder, name), self.srcdir)
+
+    def mutated(self, path, text):
+        """A folder that holds a mutant where an #include looks for it."""
+        out = self.place("mutated", path[len("src/"):])
+        os.makedirs(os.path.dirname(out), exist_ok=True)
+        with open(out, "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.place("mutated")
 
     def link(self, test, source, objects, extra=()):
         out = self.place(test)
         command = self.compiler + self.flags + list(extra) + self.cppflags + \
-            ["-I" + os.path.join(self.srcdir, "tests/unit"), "-o", out] + source + objects + \
-            [self.place("beacond.a")] + self.libraries
+            ["-I" + os.path.join(self.srcdir, "tests/unit"), "-o", out] + self.wraps.get(test, []) + \
+            source + objects + [self.place("beacond.a")] + self.libraries
         done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode != 0:
             raise SystemExit("%s can't be linked: %s" % (test, done.stdout))
@@ -132,19 +163,19 @@ class Shop:
         """How a unit test ends with those objects in the archive's place: "" well, else why not."""
         with open(self.test_source(test), encoding="utf-8") as file:
             includes = re.findall(r'#include "([\w/]+\.c)"', file.read())
-        mine = path is not None and path[len("src/"):] in includes
-        if mine:
-            mutated = self.place("mutated", path[len("src/"):])
-            os.makedirs(os.path.dirname(mutated), exist_ok=True)
-            with open(mutated, "w", encoding="utf-8") as file:
-                file.write(text)
-            program = self.link(test, [self.test_source(test)], [], ["-I" + self.place("mutated")])
-            shutil.rmtree(self.place("mutated"))
+        # What the test has itself the linker can't take twice.
+        own = ["mutant_" + os.path.basename(name) + ".o" for name in includes]
+        others = [name for name in objects if os.path.basename(name) not in own]
+        if path is not None and path[len("src/"):] in includes:
+            others = []
+        elif not (includes and path is not None and path.endswith(".h")):
+            path = None
+        if path is not None:
+            folder = self.mutated(path, text)
+            program = self.link(test, [self.test_source(test)], others, ["-I" + folder])
+            shutil.rmtree(folder)
         else:
-            # What the test has itself the linker can't take twice.
-            own = ["mutant_" + os.path.basename(name) + ".o" for name in includes]
-            program = self.link(test, [self.test_object(test)],
-                                [name for name in objects if os.path.basename(name) not in own])
+            program = self.link(test, [self.test_object(test)], others)
         return self.run(test, [program], 5, 5)
 
     def program(self, objects=()):

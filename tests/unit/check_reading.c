@@ -22,6 +22,7 @@ struct listener {
     struct bytes text;
     unsigned chunks;
     unsigned most; /* chunks after which it is given up; 0 for never */
+    enum reading_source source;
     bool done;
     bool failed;
 };
@@ -39,6 +40,7 @@ static void listener_hear(void *arg, enum reading_state state, struct rope *chun
     if (state == READING_MORE)
         reading_next(listener->reading);
     listener->done = state != READING_MORE || listener->chunks == listener->most;
+    listener->source = reading_source(listener->reading);
     if (listener->done)
         reading_free(listener->reading);
 }
@@ -75,6 +77,7 @@ START_TEST(reading_gives_one_document_in_many_chunks)
     fill(50);
     listener_read(&plain, NULL, &as_plain);
     ck_assert_uint_gt(plain.chunks, 1);
+    ck_assert_int_ne(plain.source, READING_FROM_CACHE); /* which has no room for so many */
     json_t *document = json_loadb(plain.text.data, plain.text.len, 0, NULL);
     ck_assert_ptr_nonnull(document);
     ck_assert_int_eq(json_integer_value(json_object_get(document, "total")), 5000);

@@ -136,6 +136,20 @@ START_TEST(ring_that_is_opened_keeps_what_comes_and_voids_fills_below)
 }
 END_TEST
 
+START_TEST(ring_is_filled_with_segments_of_the_size_wanted)
+{
+    make_ring(1000, 1 << 20);
+    struct fill *fill = fill_down(ring);
+    ck_assert_ptr_nonnull(fill);
+    fill_snapshot(fill, 5 * SEGMENT, (struct range_place){5 * SEGMENT, 5 * SEGMENT});
+    add_run(fill, 5 * SEGMENT, 1);
+    ck_assert_int_eq(fill_end(fill, glue.pieces, PLACE_LOWEST), 0);
+    ring_told(ring, 5 * SEGMENT, 0);
+    ck_assert_int_eq(fill_publish(fill, 0), FILL_DONE);
+    ck_assert_uint_eq(survey().segments, 5);
+}
+END_TEST
+
 START_TEST(fill_says_when_the_ring_is_full)
 {
     make_ring(8, 1 << 20);
@@ -175,6 +189,7 @@ int main(void)
                                   ring_raises_its_ceiling_once_what_lies_between_is_filled_in,
                                   fill_is_void_when_something_was_erased_or_the_edge_has_moved,
                                   ring_that_is_opened_keeps_what_comes_and_voids_fills_below,
+                                  ring_is_filled_with_segments_of_the_size_wanted,
                                   fill_says_when_the_ring_is_full,
                                   fill_is_void_when_too_much_was_told_meanwhile,
                                   NULL};

@@ -134,6 +134,29 @@ START_TEST(ring_seals_without_waiting_when_much_is_loose)
 }
 END_TEST
 
+/* Two large events that came late lie in slots of their own with a small one each. The one behind
+ * the large one is not sealed with it. */
+START_TEST(sealing_does_not_fill_up_a_segment_that_is_large_already)
+{
+    static char text[SEGMENT_BYTES];
+    memset(text, '7', sizeof text);
+    make_ring(1000, 16 << 20);
+    fill_with_nothing();
+    tell(1, 1);
+    tell(10, 2);
+    for (int64_t seq = 3; seq <= 4; seq++) {
+        struct batch_event event = {
+            .ts = 2 + seq, .seq = seq, .text = text, .text_len = sizeof text};
+        ring_tell(ring, &event, 1, 0);
+    }
+    ring_told(ring, 0, 0);
+    (void)seal_all(INT64_MAX / 2);
+    ck_assert_uint_eq(survey().events, 4);
+    ck_assert_uint_eq(survey().loose_events, 0);
+    ck_assert_uint_eq(survey().segments, 3);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const cases[] = {ring_seals_what_is_full_and_has_waited,
@@ -144,6 +167,7 @@ int main(void)
                                   ring_keeps_what_comes_while_it_seals,
                                   ring_throws_a_sealing_away_that_an_erasure_has_overtaken,
                                   ring_seals_without_waiting_when_much_is_loose,
+                                  sealing_does_not_fill_up_a_segment_that_is_large_already,
                                   NULL};
     return ring_main("ring_sealing", cases);
 }
