@@ -59,8 +59,9 @@ AROUND("start", int, fit_lock, (const char *d, struct error *e), d, e)
 AROUND("start", int, fit_open, (struct db * db, const struct store_options *o, struct error *e), db,
        o, e)
 AROUND("start", int, checkpoint_open,
-       (struct checkpoint * c, struct db *db, const char *d, bool w, struct error *e), c, db, d, w,
-       e)
+       (struct checkpoint * c, struct db *db, const char *d, struct gate *g, bool w,
+        struct error *e),
+       c, db, d, g, w, e)
 AROUND("start", int, store_open,
        (struct store * *s, const struct store_options *o, struct error *e), s, o, e)
 AROUND("start", int, store_load_receipts,
