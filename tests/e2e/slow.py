@@ -97,7 +97,7 @@ def readers_that_take_nothing_or_a_byte_a_second_are_dropped_in_time():
           "highest; %d requests of others answered meanwhile" % (
               len(crowd), count / 1000, time.monotonic() - began, (daemon.peak() - before) / len(crowd) / 1024,
               2 * others.saved))
-    assert SLOW or daemon.peak() - before <= 32 * MI + len(crowd) * 400 * 1024, (daemon.peak() - before) / MI
+    assert SLOW or daemon.peak() - before <= 32 * MI + len(crowd) * MI, (daemon.peak() - before) / MI
     for sock in crowd:
         sock.close()
     equal(daemon.total(), count + others.saved)
