@@ -217,7 +217,7 @@ def interrupted_it_says_so_and_run_again_it_completes():
             daemon.post([other(10000)])
 
     def interrupted():
-        """How many are left; None when it had ended before."""
+        """How many are left; None when it had ended before, or was through and looked for traces."""
         before = marked(path)
         command = begin("forget", "--database", path, "--user", USER, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         poll(lambda: command.poll() is not None or marked(path) < before, "the first to go")
@@ -228,9 +228,8 @@ def interrupted_it_says_so_and_run_again_it_completes():
         left = marked(path)
         equal(command.returncode, 130, err)
         assert out.startswith(b"stopped early, only a part is erased: ") and b"nothing left" not in out, out
-        assert left > 0, "what is left of them?"
         assert b"  events                  %d\n" % (before - left) in out, out
-        return left
+        return left or None
 
     feeder = threading.Thread(target=feed)  # while events come in it takes its time
     feeder.start()
