@@ -217,7 +217,7 @@ def interrupted_it_says_so_and_run_again_it_completes():
             daemon.post([other(10000)])
 
     def interrupted():
-        """How many are left; None when it had ended before."""
+        """How many are left; None when it had ended before, or was through and looked for traces."""
         before = marked(path)
         command = begin("forget", "--database", path, "--user", USER, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         poll(lambda: command.poll() is not None or marked(path) < before, "the first to go")
