@@ -18,6 +18,15 @@ static inline int unit_main(Suite *suite)
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Defined in a build with a sanitizer, whose memory can't be limited. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define UNIT_SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNIT_SANITIZED
+#endif
+
 /* Whether BEACOND_SLOW says that every step is dear (valgrind, sanitizers). */
 static inline bool unit_slow(void)
 {
