@@ -40,7 +40,8 @@ static void listener_hear(void *arg, enum reading_state state, struct rope *chun
     if (state == READING_MORE)
         reading_next(listener->reading);
     listener->done = state != READING_MORE || listener->chunks == listener->most;
-    listener->source = reading_source(listener->reading);
+    if (state != READING_MORE)
+        listener->source = reading_source(listener->reading);
     if (listener->done)
         reading_free(listener->reading);
 }
