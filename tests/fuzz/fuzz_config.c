@@ -34,7 +34,7 @@ static const void *fuzz_place(const struct options *options, const struct option
 
 static void fuzz_line(struct bytes *out, const struct options_row *row, const char *value)
 {
-    fuzz_need(bytes_append_format(out, "%s = %s\n", row->name, value) == 0, "out of memory");
+    fuzz_need(bytes_append_format(out, "%s=%s\n", row->name, value) == 0, "out of memory");
 }
 
 static void fuzz_print_row(struct bytes *out, const struct options *options,

@@ -3,6 +3,8 @@
 # directory where `make fuzz` has built them or in the one above. srcdir says where the sources are.
 #
 #   BEACOND_FUZZ_SECONDS   of each; 20, or 3600 with BEACOND_TEST_LONG=1, and then a million runs at least
+#   BEACOND_SEED           where the dice begin; 1, so that what fails at every change is what the change has
+#                          broken. 0, and with BEACOND_TEST_LONG=1: somewhere else each time
 #
 # Begins with the corpus of the tree and goes on with what earlier runs have found in corpus/TARGET here.
 # What fails is told in base64 and kept in failed/, and the exit code is 1.
@@ -11,9 +13,9 @@ srcdir=${srcdir:-../..}
     case $srcdir in /*) ;; *) srcdir=../$srcdir ;; esac
     cd fuzz || exit 2
 }
-sources=$srcdir/tests/fuzz least=0 seconds=20
-[ "${BEACOND_TEST_LONG:-0}" != 1 ] || least=1000000 seconds=3600
-seconds=${BEACOND_FUZZ_SECONDS:-$seconds}
+sources=$srcdir/tests/fuzz least=0 seconds=20 seed=1
+[ "${BEACOND_TEST_LONG:-0}" != 1 ] || least=1000000 seconds=3600 seed=0
+seconds=${BEACOND_FUZZ_SECONDS:-$seconds} seed=${BEACOND_SEED:-$seed}
 failures=0
 mkdir -p failed
 
@@ -22,7 +24,7 @@ fuzz()
 {
     target=$1
     shift
-    ./tests/fuzz/fuzz_"$target" -timeout=300 -max_len=4096 -print_final_stats=1 -detect_leaks=0 \
+    ./tests/fuzz/fuzz_"$target" -seed="$seed" -timeout=300 -max_len=4096 -print_final_stats=1 -detect_leaks=0 \
         -dict="$sources/dictionaries/$target.dict" -artifact_prefix="failed/$target-" "$@" \
         "corpus/$target" "$sources/corpus/$target" >"failed/$target.log" 2>&1 || return 1
     runs=$((runs + $(sed -n 's/^stat::number_of_executed_units: *//p' "failed/$target.log")))
