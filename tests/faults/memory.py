@@ -21,7 +21,7 @@ import signal
 import socket
 
 from allocations import FOREVER, JANSSON, LIBEVENT, NAMES, OURS, SQLITE, ZLIB, Memory
-from harness import (BROKEN, FAULTY, Closed, NOW, PATIENCE, Daemon, batch, becomes, case, equal,
+from harness import (BRIEF, BROKEN, FAULTY, Closed, NOW, PATIENCE, Daemon, batch, becomes, case, equal,
                      event, main, poll, run, sliced, sql, stamp)
 from sockets import Cut, Ended, Refused, Socket
 
@@ -466,7 +466,7 @@ def tries(what, sides, count):
     if LONG:
         return itertools.count(1)
     dice = random.Random("%d %s %d" % (SEED, what.__name__, sides))
-    return sorted(dice.sample(range(1, count + 1), min(count, TRIES)))
+    return sorted(dice.sample(range(1, count + 1), min(count, 1 if BRIEF else TRIES)))
 
 
 def every(session, what, sides, run=1):

@@ -13,11 +13,11 @@ import shutil
 import sqlite3
 
 from allocations import JANSSON, LIBEVENT, NAMES, OURS, SQLITE, THREADS, Memory
-from harness import (FAULTY, NOW, SANITIZERS, Daemon, Rows, case, directory, equal, event, main, run, sql, stamp)
+from harness import (BRIEF, FAULTY, NOW, SANITIZERS, Daemon, Rows, case, directory, equal, event, main, run, sql, stamp)
 
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
 SEED = int(os.environ.get("BEACOND_SEED", "1"))
-MOST = int(os.environ.get("MOST", 0)) or (100000 if LONG else 6)  # tries of a side
+MOST = int(os.environ.get("MOST", 0)) or (100000 if LONG else 1 if BRIEF else 6)  # tries of a side
 
 
 def tries(name, side, count):
