@@ -501,7 +501,10 @@ def watch(soak, figures):
         if rests and time.monotonic() >= rests[0]:
             rests.pop(0)
             with soak.rest():
-                figures.rest(soak.requests)
+                wire = soak.unix()
+                shown = wire.send(get(b"/metrics")).response().body
+                wire.close()
+                figures.rest(soak.requests, int(re.search(rb"\nbeacond_receipts_bytes (\d+)", shown).group(1)))
         if len(figures.samples) % 300 == 0:
             print("# %d s: %d requests, %s" % (SECONDS - (until - time.monotonic()), soak.requests, figures.samples[-1]), flush=True)
         if not soak.daemon.alive():
