@@ -22,13 +22,13 @@ import time
 
 import certs
 import tally
-from harness import PATIENCE, SLOW, Grave, Skip, batch, case_of_time, directory, equal, main, poll, run, stamp
+from harness import BRIEF, PATIENCE, SLOW, Grave, Skip, batch, case_of_time, directory, equal, main, poll, run, stamp
 from reloading import Configured
 from sockets import PING, Cut, Ended, Socket, closing, frame
 from soaking import ACKED, DOUBT, STRETCHES, Figures, Ledger, growth, leaks
 
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
-SECONDS = int(os.environ.get("BEACOND_SOAK_SECONDS", 7200 if LONG else 120))
+SECONDS = int(os.environ.get("BEACOND_SOAK_SECONDS", 7200 if LONG else 10 if BRIEF else 120))
 PACE = float(os.environ.get("BEACOND_SOAK_PACE", 1 if LONG else 0.7)) / (10 if SLOW else 1)
 SEED = int(os.environ.get("BEACOND_SEED", "1"))
 
