@@ -70,7 +70,7 @@ class Road(threading.Thread):
         self.side.settimeout(PATIENCE)
         while data := self.side.recv(65536):
             rest.append(data)
-        time.sleep(self.delay)
+        time.sleep(self.delay)  # the road's own, which nothing waits for
         self.far.sendall(b"".join(rest))
         self.far.shutdown(socket.SHUT_WR)
         while self.far.recv(65536):

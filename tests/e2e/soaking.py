@@ -3,7 +3,7 @@ over time.
 
 What a machine that is busy does to single figures must not decide. So the figures are sampled each
 second, what counts of a stretch of time is its lowest memory (a leak raises that, a burst does not),
-and the growth is the median of the slopes between all of the stretches, by requests and not by time.
+and the growth is the median of the slopes between all of the rests, by requests and not by time.
 """
 
 import array
@@ -11,7 +11,8 @@ import os
 import re
 import statistics
 import threading
-import time
+
+from harness import poll
 
 # What may have become of an event.
 UNSENT, DOUBT, ACKED = 0, 1, 2
@@ -115,9 +116,12 @@ class Figures:
         """While nobody asks for anything: what is given back with a delay is given back within some looks.
         receipts: their bytes, which grow to a bound of their own and are no leak."""
         looks = []
-        while len(looks) < 10 or looks[-1] < min(looks[-10:-1]):
+
+        def settled():
             looks.append((self.daemon.rss(), anonymous(self.daemon.pid)))
-            time.sleep(0.1)
+            return len(looks) >= 200 and min(looks[-100:]) >= min(looks[:-100])
+
+        poll(settled, "memory to be given back")
         for name, sizes in zip(("rss", "anonymous"), zip(*looks)):
             self.rests[name].append((requests, min(sizes) - receipts))
 

@@ -13,35 +13,22 @@
 #include "disk.h"
 #include "points.h"
 
-int __real_open(const char *path, int flags, ...);
-ssize_t __real_read(int fd, void *to, size_t len);
-ssize_t __real_pread(int fd, void *to, size_t len, off_t at);
-ssize_t __real_write(int fd, const void *from, size_t len);
-ssize_t __real_pwrite(int fd, const void *from, size_t len, off_t at);
-int __real_fsync(int fd);
-int __real_ftruncate(int fd, off_t size);
-int __real_rename(const char *from, const char *to);
-int __real_rename_new(const char *from, const char *to);
-int __real_link(const char *from, const char *to);
-int __real_unlink(const char *path);
-int __real_statvfs(const char *path, struct statvfs *out);
-int __real_fstatvfs(int fd, struct statvfs *out);
-int __real_sync_file_range(int fd, off_t at, off_t len, unsigned flags);
-
-int __wrap_open(const char *path, int flags, ...);
-ssize_t __wrap_read(int fd, void *to, size_t len);
-ssize_t __wrap_pread(int fd, void *to, size_t len, off_t at);
-ssize_t __wrap_write(int fd, const void *from, size_t len);
-ssize_t __wrap_pwrite(int fd, const void *from, size_t len, off_t at);
-int __wrap_fsync(int fd);
-int __wrap_ftruncate(int fd, off_t size);
-int __wrap_rename(const char *from, const char *to);
-int __wrap_rename_new(const char *from, const char *to);
-int __wrap_link(const char *from, const char *to);
-int __wrap_unlink(const char *path);
-int __wrap_statvfs(const char *path, struct statvfs *out);
-int __wrap_fstatvfs(int fd, struct statvfs *out);
-int __wrap_sync_file_range(int fd, off_t at, off_t len, unsigned flags);
+/* A call's own declaration serves for the one behind it and the one before it. */
+#define OWN(call) extern __typeof__(call) __real_##call, __wrap_##call
+OWN(open);
+OWN(read);
+OWN(pread);
+OWN(write);
+OWN(pwrite);
+OWN(fsync);
+OWN(ftruncate);
+OWN(rename);
+OWN(rename_new);
+OWN(link);
+OWN(unlink);
+OWN(statvfs);
+OWN(fstatvfs);
+OWN(sync_file_range);
 
 static enum disk_file own_file(int fd)
 {

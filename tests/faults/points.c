@@ -35,7 +35,7 @@ void point_pass(struct point *point)
         return;
     if (atomic_fetch_add(&passed, 1) + 1 != points_left)
         return;
-    usleep(points_stall_ms * 1000);
+    usleep(points_stall_ms * 1000); /* as a slow disk does: so others get as far as they may */
     int len = snprintf(text, sizeof text, "point %s\n", point->name);
     ssize_t written = write(STDERR_FILENO, text, (size_t)len);
     (void)written;
