@@ -1,9 +1,10 @@
 """What the soak knows and judges: a ledger of events by their numbers, and figures of the daemon
 over time.
 
-What a machine that is busy does to single figures must not decide. So the figures are sampled each
-second, what counts of a stretch of time is its lowest memory (a leak raises that, a burst does not),
-and the growth is the median of the slopes between all of the rests, by requests and not by time.
+What a machine that is busy does to single figures must not decide. So memory is looked at when nobody
+asks for anything (a leak raises that, a burst does not), and its growth is the median of the slopes
+between all of these rests, by requests and not by time. Other figures are sampled each second, and the
+lowest of a stretch of time counts.
 """
 
 import array
