@@ -10,7 +10,7 @@ static int import_job_tell(struct job *job, json_t *message, struct error *err)
     json_decref(message);
     if (status == 0)
         return STORE_OK;
-    error_set(err, "out of memory");
+    error_set(err, "out of memory, or the command is gone");
     return STORE_BUSY;
 }
 
