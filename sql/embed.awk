@@ -1,4 +1,5 @@
-# embed.awk: turns the SQL files into the header src/store/sqlite/sql.h.
+# embed.awk: turns the SQL files into the header src/store/sqlite/sql.h, or, with -v room=postgres and the
+# files of sql/postgresql, into src/store/postgres/sql.h.
 #
 #     awk -f sql/embed.awk sql/0001-schema.sql … sql/statements.sql > sql.h
 #
@@ -99,10 +100,11 @@ END {
             exit 1
         }
     print "/* Made by sql/embed.awk from the files in sql/. Edit those. */"
-    print "#ifndef BEACOND_STORE_SQLITE_SQL_H"
-    print "#define BEACOND_STORE_SQLITE_SQL_H"
+    guard = "BEACOND_STORE_" toupper(room == "" ? "sqlite" : room) "_SQL_H"
+    print "#ifndef " guard
+    print "#define " guard
     print ""
-    print "/* sql_migrations[n] takes a database from user_version n to n + 1. */"
+    print "/* sql_migrations[n] takes a database from version n to n + 1. */"
     print "#define SQL_MIGRATION_COUNT " (migrations + 0)
     print "static const char *const sql_migrations[SQL_MIGRATION_COUNT] = {"
     for (i = 1; i <= migrations; i++) {

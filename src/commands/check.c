@@ -6,7 +6,7 @@
 #include "commands/interrupt.h"
 #include "commands/meter.h"
 #include "commands/work.h"
-#include "engine/receipt_rows.h"
+#include "contract/receipt_rows.h"
 #include "store/audit.h"
 #include "store/store.h"
 

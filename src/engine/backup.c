@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "engine/backup_place.h"
 #include "engine/internal.h"
-#include "engine/receipt_rows.h"
+#include "contract/receipt_rows.h"
 #include "engine/writer_parts.h"
 #include "store/audit.h"
 #include "store/copy.h"

@@ -24,7 +24,7 @@
 
 #include "base/bytes.h"
 #include "contract/marks.h"
-#include "engine/receipt_rows.h"
+#include "contract/receipt_rows.h"
 
 #define RECEIPTS_MAX_AGE_MS (INT64_C(7) * 24 * 3600 * 1000)
 /* Receipts that share their first mark; a client that made more would make each look-up slower. */

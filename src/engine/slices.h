@@ -9,7 +9,7 @@
 #ifndef BEACOND_ENGINE_SLICES_H
 #define BEACOND_ENGINE_SLICES_H
 
-#include "engine/receipt_rows.h"
+#include "contract/receipt_rows.h"
 #include "engine/writer.h"
 #include "store/store.h"
 

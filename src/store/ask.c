@@ -1,5 +1,6 @@
 #include "store/ask.h"
 
+#include "store/ops.h"
 #include "store/sqlite/sqlite_ask.h"
 
 bool store_query_at(size_t n, struct store_query *out)
@@ -14,5 +15,5 @@ const char *store_views(void)
 
 int store_ask(struct store_reader *reader, const struct store_ask *ask, struct error *err)
 {
-    return sqlite_ask(reader, ask, err);
+    return reader->ops->ask(reader, ask, err);
 }

@@ -1,10 +1,10 @@
 #include "store/audit.h"
 
-#include "store/sqlite/audit.h"
+#include "store/ops.h"
 
 int store_audit(const char *database, enum store_audit_depth depth,
                 const struct store_audit_ear *ear, struct store_audit_facts *facts,
                 struct error *err)
 {
-    return sqlite_audit(database, depth, ear, facts, err);
+    return store_kind_of(database)->audit(database, depth, ear, facts, err);
 }

@@ -29,7 +29,7 @@ enum store_audit_depth {
 struct store_audit_ear {
     /* One line, printable ASCII: what is as it must be (ok), or what is wrong. */
     void (*say)(void *arg, bool ok, const char *text);
-    /* Whether a row of receipts can be read, see engine/receipt_rows.h. */
+    /* Whether a row of receipts can be read, see contract/receipt_rows.h. */
     bool (*receipts)(const void *data, size_t len);
     /* As progress.step (engine/progress.h), done and total in bytes read with STORE_AUDIT_PAGES,
      * then in rows; often. Non-zero: stop. */

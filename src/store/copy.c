@@ -1,22 +1,23 @@
 #include "store/copy.h"
 
+#include "store/ops.h"
 #include "store/sqlite/sqlite_copy.h"
 
 int store_copy_begin(struct store *store, const char *path, struct store_copy **out,
                      struct error *err)
 {
-    return sqlite_copy_begin(store, path, out, err);
+    return store->ops->copy_begin(store, path, out, err);
 }
 
 int store_copy_step(struct store_copy *copy, struct store_copy_state *out, struct error *err)
 {
-    return sqlite_copy_step(copy, out, err);
+    return copy->ops->copy_step(copy, out, err);
 }
 
 void store_copy_end(struct store_copy *copy)
 {
     if (copy != NULL)
-        sqlite_copy_end(copy);
+        copy->ops->copy_end(copy);
 }
 
 int store_copy_settle(const char *path, struct error *err)

@@ -2,12 +2,12 @@
 
 #include <stdlib.h>
 
-#include "store/sqlite/sqlite_facts.h"
+#include "store/ops.h"
 
 int store_facts(struct store_reader *reader, struct store_facts *out, struct error *err)
 {
     gate_enter(reader->gate);
-    int status = sqlite_facts(reader, out, err);
+    int status = reader->ops->facts(reader, out, err);
     gate_leave(reader->gate);
     return status;
 }
@@ -16,7 +16,7 @@ int store_count_steps(struct store_reader *reader, const struct store_steps_ask 
                       struct store_steps *out, struct error *err)
 {
     gate_enter(reader->gate);
-    int status = sqlite_count_steps(reader, ask, out, err);
+    int status = reader->ops->count_steps(reader, ask, out, err);
     gate_leave(reader->gate);
     return status;
 }
@@ -32,7 +32,7 @@ int store_show_rejects(struct store_reader *reader, const struct store_rejects_a
                        struct store_rejects_show *show, struct error *err)
 {
     gate_enter(reader->gate);
-    int status = sqlite_show_rejects(reader, ask, show, err);
+    int status = reader->ops->show_rejects(reader, ask, show, err);
     gate_leave(reader->gate);
     return status;
 }
@@ -40,7 +40,7 @@ int store_show_rejects(struct store_reader *reader, const struct store_rejects_a
 int store_days(struct store_reader *reader, store_day_fn *day, void *arg, struct error *err)
 {
     gate_enter(reader->gate);
-    int status = sqlite_days(reader, day, arg, err);
+    int status = reader->ops->days(reader, day, arg, err);
     gate_leave(reader->gate);
     return status;
 }

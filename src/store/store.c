@@ -1,10 +1,30 @@
 #include "store/store.h"
 
-#include "store/sqlite/sqlite_store.h"
+#include "store/ops.h"
+
+const struct store_kind *store_kind_of(const char *database)
+{
+    return postgres_kind.takes(database) ? &postgres_kind : &sqlite_kind;
+}
+
+bool store_is_file(const char *database)
+{
+    return store_kind_of(database)->file;
+}
+
+void store_name(const char *database, char *out, size_t size)
+{
+    store_kind_of(database)->name(database, out, size);
+}
+
+bool store_shared(const struct store *store)
+{
+    return store->shared;
+}
 
 int store_open(struct store **out, const struct store_options *options, struct error *err)
 {
-    return sqlite_store_open(out, options, err);
+    return store_kind_of(options->database)->open(out, options, err);
 }
 
 void store_on_work(struct store *store, void (*works)(void *arg), void *arg)
@@ -149,7 +169,7 @@ int store_reader_open(struct store *store, struct store_reader **out, struct err
 
 int store_reader_open_file(const char *database, struct store_reader **out, struct error *err)
 {
-    return sqlite_store_reader_open_file(database, out, err);
+    return store_kind_of(database)->reader_open_file(database, out, err);
 }
 
 void store_reader_close(struct store_reader *reader)

@@ -21,7 +21,6 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "base/gate.h"
 #include "base/siphash.h"
 #include "contract/batch.h"
 #include "contract/range.h"
@@ -37,7 +36,7 @@ enum store_status {
 enum store_synchronous { STORE_SYNC_FULL, STORE_SYNC_NORMAL, STORE_SYNC_OFF };
 
 struct store_options {
-    const char *database;               /* path */
+    const char *database;               /* what it is called: see store_is_file */
     enum store_synchronous synchronous; /* FULL: what append has returned survives a power loss */
     int64_t max_rejects;                /* rows of rejects kept */
     int64_t max_rejects_bytes;          /* their bytes */
@@ -53,18 +52,40 @@ struct store_item {
     size_t refused;      /* by store_append_apart alone: put among the rejects by it */
 };
 
+/* One of what store_claim has handed out: more or fewer of its answers are known to be lost. */
+struct store_loss {
+    uint64_t serial;
+    int change; /* 1 or -1 */
+};
+
 /* What is to be remembered of the batches of one append, in the same transaction: see
  * engine/receipts.h. */
 struct store_receipts {
     int64_t row;      /* its number, higher than those before */
     int64_t at_ms;    /* wall clock */
-    const void *data; /* the row; nothing is stored when len is 0 */
+    const void *data; /* the row (contract/receipt_rows.h); nothing is stored when len is 0 */
     size_t len;
     int64_t before; /* rows with lower numbers are not needed any more */
+
+    /* Of a shared store alone (store/shared.h), which keeps each receipt by itself. */
+    uint64_t first_serial; /* of the row's first receipt; the others' follow */
+    const struct store_loss *losses;
+    size_t loss_count;
 };
 
 struct store;
 struct store_reader;
+
+/* Whether a database of that name is a file of this machine; else it is a server's. */
+bool store_is_file(const char *database);
+
+/* How it is called in messages: the path, or the connection string without its password. */
+void store_name(const char *database, char *out, size_t size);
+#define STORE_NAME_SIZE 512
+
+/* Whether other processes may write to it at the same time: store/shared.h says what that means.
+ * Constant; any thread. */
+bool store_shared(const struct store *store);
 
 /* Opens or creates. STORE_OK and *out, STORE_UNFIT, STORE_HELD or STORE_BUSY; err says what and
  * what to do. */
@@ -317,76 +338,5 @@ int store_page_receipts(struct store_reader *reader, int64_t after_row, store_re
  * of memory, for as long as it is open. STORE_OK or STORE_BUSY. */
 int store_known(struct store_reader *reader, const struct batch *batch, bool *known,
                 struct error *err) MUST_CHECK;
-
-/* What an implementation provides; only store.c and the implementations look in here. */
-struct store_ops {
-    void (*close)(struct store *store);
-    int (*append)(struct store *store, struct store_item *items, size_t count,
-                  const struct store_receipts *receipts, struct error *err);
-    void (*limit_rejects)(struct store *store, int64_t max_rejects, int64_t max_rejects_bytes);
-    int (*append_apart)(struct store *store, struct store_item *item,
-                        const struct store_receipts *receipts, struct error *err);
-    int (*load_receipts)(struct store *store, store_receipts_fn *fn, void *arg, struct error *err);
-    int (*erase_oldest)(struct store *store, int64_t before_ms, size_t most,
-                        struct range_place *places, size_t *erased, struct error *err);
-    int (*erase)(struct store *store, const struct range_place *places, size_t count,
-                 size_t *erased, struct error *err);
-    int (*erase_rejects)(struct store *store, const int64_t *numbers, size_t count, size_t *erased,
-                         struct error *err);
-    int (*retry_rejects)(struct store *store, struct store_retry *retries, size_t count,
-                         struct error *err);
-    int (*replace_receipts)(struct store *store, const struct store_receipts_row *rows,
-                            size_t count, struct error *err);
-    int (*size)(struct store *store, struct store_size *out, struct error *err);
-    int (*shrink)(struct store *store, int64_t pages, int64_t *left, struct error *err);
-    int (*scrub)(struct store *store, struct error *err);
-    int (*find_traces)(struct store *store, int64_t *page, store_trace_fn *fn, void *arg,
-                       bool *more, struct error *err);
-    int (*clean_traces)(struct store *store, const int64_t *pages, size_t count, struct error *err);
-    int (*rebuild_index)(struct store *store, struct error *err);
-    int (*rewrite)(struct store *store, struct error *err);
-    bool (*tend)(struct store *store, bool idle);
-    int (*probe)(struct store *store, struct error *err);
-    bool (*changed)(struct store *store);
-    void (*doubt)(struct store *store);
-    int (*reader_open)(struct store *store, struct store_reader **out, struct error *err);
-    void (*reader_close)(struct store_reader *reader);
-    int (*survey)(struct store_reader *reader, int64_t since, int64_t until, int64_t skip,
-                  struct store_survey *out, struct error *err);
-    int (*newest)(struct store_reader *reader, struct store_newest *out, struct error *err);
-    int (*page)(struct store_reader *reader, int64_t since, int64_t max_seq,
-                struct range_place place, store_row_fn *row, void *arg, bool *more,
-                struct error *err);
-    int (*page_up)(struct store_reader *reader, int64_t until, int64_t max_seq,
-                   struct range_place place, store_seq_fn *row, void *arg, bool *more,
-                   struct error *err);
-    int (*page_down)(struct store_reader *reader, int64_t since, int64_t max_seq,
-                     struct range_place place, store_seq_fn *row, void *arg, bool *more,
-                     struct error *err);
-    int (*page_seq)(struct store_reader *reader, int64_t after_seq, int64_t max_seq,
-                    store_seq_fn *row, void *arg, bool *more, struct error *err);
-    int (*seq_back)(struct store_reader *reader, int64_t count, int64_t *seq, struct error *err);
-    int (*page_rejects)(struct store_reader *reader, int64_t after_n, store_reject_fn *row,
-                        void *arg, bool *more, struct error *err);
-    int (*page_receipts)(struct store_reader *reader, int64_t after_row, store_receipts_fn *row,
-                         void *arg, bool *more, struct error *err);
-    int (*known)(struct store_reader *reader, const struct batch *batch, bool *known,
-                 struct error *err);
-};
-
-/* An implementation embeds these as its first member. */
-struct store {
-    const struct store_ops *ops;
-    struct store_state state;
-    struct store_checkpoints checkpoints;
-    unsigned char secret[SIPHASH_KEY_BYTES];
-    void (*works)(void *arg); /* store_on_work; NULL: nobody wants to know */
-    void *works_arg;
-};
-
-struct store_reader {
-    const struct store_ops *ops;
-    struct gate *gate; /* the store's, entered around each of ops but reader_close; NULL: none */
-};
 
 #endif

@@ -24,7 +24,7 @@ PARTS = [
     ("scanner", ["check_range", "check_dialog_ask", "check_reading", "check_engine"], ["query", "reading"],
      ["src/contract/range.c"]),
     ("receipts", RECEIPTS, ["replay", "retries", "ws_replay"],
-     ["src/contract/marks.c", "src/engine/receipts.c", "src/engine/receipt_rows.c"]),
+     ["src/contract/marks.c", "src/engine/receipts.c", "src/contract/receipt_rows.c"]),
     ("tally", TALLY, ["check", "database", "figures"],
      ["src/store/sqlite/sqlite_append.c", "src/store/sqlite/audit_tally.c", "src/store/tally.c"]),
     ("tally", TALLY + ["check_reading"], ["check", "database", "retention", "reading"], ["sql/statements.sql"]),

@@ -15,7 +15,7 @@ srcdir=${srcdir:-.}
 scripts=$srcdir/tests/scripts
 stamps=tests/tidy/gcc
 mkdir -p $stamps tests/tidy/cppcheck
-newest=$(find "$srcdir/src" "$scripts"/analyzers.* src/store/sqlite/sql.h src/page/text.h \
+newest=$(find "$srcdir/src" "$scripts"/analyzers.* src/store/sqlite/sql.h src/store/postgres/sql.h src/page/text.h \
     \( -name '*.h' -o -name 'analyzers.*' \) -exec ls -t {} + 2>/dev/null | head -n 1)
 export srcdir scripts stamps newest
 files=$(cd "$srcdir" && find src -name '*.c' | sort)

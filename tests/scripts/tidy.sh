@@ -19,7 +19,7 @@ srcdir=${srcdir:-.}
 stamps=tests/tidy steps=20000
 [ "${BEACOND_TEST_LONG-}" != 1 ] || stamps=tests/tidy/long steps=225000
 mkdir -p $stamps
-newest=$(find "$srcdir/src" "$srcdir/.clang-tidy" src/store/sqlite/sql.h src/page/text.h \
+newest=$(find "$srcdir/src" "$srcdir/.clang-tidy" src/store/sqlite/sql.h src/store/postgres/sql.h src/page/text.h \
     \( -name '*.h' -o -name .clang-tidy \) -exec ls -t {} + | head -n 1)
 export srcdir stamps steps newest
 

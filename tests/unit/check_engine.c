@@ -14,6 +14,7 @@
 #include "engine/slices.h"
 #include "engine/writer_parts.h"
 #include "engine_run.h"
+#include "store/ops.h"
 
 static sqlite3 *shell;           /* a person with the sqlite3 shell */
 static struct rlimit file_limit; /* as it was, for what runs in the same process (CK_FORK=no) */

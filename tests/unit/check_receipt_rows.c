@@ -1,6 +1,6 @@
 /* Rows of receipts that are whole, and those that are not. */
 
-#include "engine/receipt_rows.h"
+#include "contract/receipt_rows.h"
 #include "unit.h"
 
 START_TEST(rows_of_receipts_are_whole_or_not)

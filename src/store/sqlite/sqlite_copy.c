@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/ops.h"
 #include "store/sqlite/sqlite_store_parts.h"
 
 /* A step: half a millisecond or so. */
@@ -13,7 +14,8 @@
 /* Begun anew so often, it won't end: another program keeps writing. */
 #define COPY_MOST_RESTARTS 20
 
-struct store_copy {
+struct sqlite_copy {
+    struct store_copy base;
     struct sqlite_store *store;
     struct db to;
     sqlite3_backup *backup;
@@ -23,7 +25,7 @@ struct store_copy {
 };
 
 /* The file is nobody's yet: no journal, no flush. What it holds counts once it was looked at. */
-static int copy_open(struct store_copy *copy, const char *path, struct error *err)
+static int copy_open(struct sqlite_copy *copy, const char *path, struct error *err)
 {
     struct db *from = &copy->store->db;
     int status = db_open(&copy->to, path, SQLITE_OPEN_READWRITE, err);
@@ -43,22 +45,23 @@ static int copy_open(struct store_copy *copy, const char *path, struct error *er
 int sqlite_copy_begin(struct store *store, const char *path, struct store_copy **out,
                       struct error *err)
 {
-    struct store_copy *copy = calloc(1, sizeof *copy);
+    struct sqlite_copy *copy = calloc(1, sizeof *copy);
     if (copy == NULL) {
         error_set(err, "out of memory");
         return STORE_BUSY;
     }
+    copy->base.ops = store->ops;
     copy->store = (struct sqlite_store *)store;
     if (copy_open(copy, path, err) == STORE_OK) {
-        *out = copy;
+        *out = &copy->base;
         return STORE_OK;
     }
-    sqlite_copy_end(copy);
+    sqlite_copy_end(&copy->base);
     return STORE_BUSY;
 }
 
 /* The next pages are wanted soon: the system reads them while commits are made. */
-static void copy_read_ahead(const struct store_copy *copy)
+static void copy_read_ahead(const struct sqlite_copy *copy)
 {
     int file = copy->store->checkpoint.file;
     if (file >= 0)
@@ -75,8 +78,9 @@ static int copy_failure(int code, struct error *err)
     return STORE_BUSY;
 }
 
-int sqlite_copy_step(struct store_copy *copy, struct store_copy_state *out, struct error *err)
+int sqlite_copy_step(struct store_copy *base, struct store_copy_state *out, struct error *err)
 {
+    struct sqlite_copy *copy = (struct sqlite_copy *)base;
     int code = sqlite3_backup_step(copy->backup, COPY_PAGES);
     int total = sqlite3_backup_pagecount(copy->backup);
     int done = total - sqlite3_backup_remaining(copy->backup);
@@ -102,8 +106,9 @@ int sqlite_copy_step(struct store_copy *copy, struct store_copy_state *out, stru
     return STORE_OK;
 }
 
-void sqlite_copy_end(struct store_copy *copy)
+void sqlite_copy_end(struct store_copy *base)
 {
+    struct sqlite_copy *copy = (struct sqlite_copy *)base;
     (void)sqlite3_backup_finish(copy->backup);
     if (copy->to.handle != NULL)
         db_close(&copy->to);

@@ -7,7 +7,7 @@
 #ifndef BEACOND_STORE_SQLITE_READER_H
 #define BEACOND_STORE_SQLITE_READER_H
 
-#include "store/store.h"
+#include "store/ops.h"
 
 /* ops: put into the reader, for store.c. */
 int sqlite_reader_open(const char *database, const struct store_ops *ops, struct store_reader **out,

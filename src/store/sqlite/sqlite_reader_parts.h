@@ -4,6 +4,7 @@
 #ifndef BEACOND_STORE_SQLITE_READER_PARTS_H
 #define BEACOND_STORE_SQLITE_READER_PARTS_H
 
+#include "store/ops.h"
 #include "store/sqlite/db.h"
 #include "store/sqlite/sqlite_reader.h"
 

@@ -1,11 +1,15 @@
-#include "store/sqlite/sqlite_store.h"
-
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/ops.h"
+#include "store/sqlite/audit.h"
 #include "store/sqlite/fit.h"
+#include "store/sqlite/sqlite_ask.h"
+#include "store/sqlite/sqlite_copy.h"
+#include "store/sqlite/sqlite_facts.h"
 #include "store/sqlite/sqlite_reader.h"
 #include "store/sqlite/sqlite_store_parts.h"
 
@@ -234,6 +238,17 @@ static void sqlite_store_limit_rejects(struct store *base, int64_t max_rejects,
     atomic_store(&store->rejects.max_bytes, max_rejects_bytes);
 }
 
+/* Days are not kept apart. */
+static int sqlite_store_drop_days(struct store *base, int64_t before_ms, struct store_dropped *out,
+                                  struct error *err)
+{
+    (void)base;
+    (void)before_ms;
+    (void)err;
+    *out = (struct store_dropped){0};
+    return STORE_OK;
+}
+
 static const struct store_ops sqlite_store_ops = {
     .close = sqlite_store_close,
     .limit_rejects = sqlite_store_limit_rejects,
@@ -268,10 +283,19 @@ static const struct store_ops sqlite_store_ops = {
     .page_rejects = sqlite_reader_page_rejects,
     .page_receipts = sqlite_reader_page_receipts,
     .known = sqlite_reader_known,
+    .facts = sqlite_facts,
+    .count_steps = sqlite_count_steps,
+    .show_rejects = sqlite_show_rejects,
+    .days = sqlite_days,
+    .ask = sqlite_ask,
+    .copy_begin = sqlite_copy_begin,
+    .copy_step = sqlite_copy_step,
+    .copy_end = sqlite_copy_end,
+    .drop_days = sqlite_store_drop_days,
 };
 
-int sqlite_store_reader_open_file(const char *database, struct store_reader **out,
-                                  struct error *err)
+static int sqlite_store_reader_open_file(const char *database, struct store_reader **out,
+                                         struct error *err)
 {
     return sqlite_reader_open_file(database, &sqlite_store_ops, out, err);
 }
@@ -320,7 +344,8 @@ static int store_works(void *arg)
     return 0;
 }
 
-int sqlite_store_open(struct store **out, const struct store_options *options, struct error *err)
+static int sqlite_store_open(struct store **out, const struct store_options *options,
+                             struct error *err)
 {
     /* The statistics cost a mutex shared by all connections. Too late is no harm. */
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -366,3 +391,24 @@ out:
         sqlite_store_close(&store->base);
     return status;
 }
+
+/* Whatever nobody else takes is a path. */
+static bool sqlite_store_takes(const char *database)
+{
+    (void)database;
+    return true;
+}
+
+static void sqlite_store_name(const char *database, char *out, size_t size)
+{
+    (void)snprintf(out, size, "%s", database);
+}
+
+const struct store_kind sqlite_kind = {
+    .file = true,
+    .takes = sqlite_store_takes,
+    .name = sqlite_store_name,
+    .open = sqlite_store_open,
+    .reader_open_file = sqlite_store_reader_open_file,
+    .audit = sqlite_audit,
+};

@@ -1,10 +1,15 @@
 /*
  * sqlite_store_parts.h: the inside of the SQLite store's writing half, for its own files alone. The
  * writer's thread.
+ *
+ * It keeps events in one file (DESIGN.md 4): WAL, one writing connection that alone checkpoints,
+ * readers opened read-only. A lock file beside the database keeps a second process out for as long
+ * as this one lives.
  */
 #ifndef BEACOND_STORE_SQLITE_STORE_PARTS_H
 #define BEACOND_STORE_SQLITE_STORE_PARTS_H
 
+#include "store/ops.h"
 #include "store/sqlite/checkpoint.h"
 #include "store/sqlite/db.h"
 #include "store/sqlite/rejects.h"

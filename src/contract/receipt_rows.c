@@ -1,4 +1,4 @@
-#include "engine/receipt_rows.h"
+#include "contract/receipt_rows.h"
 
 #include <stdlib.h>
 

@@ -4,8 +4,8 @@
  * A version byte, then for each receipt its count of marks in 4 bytes, with the highest bit for a
  * burst, and its marks in 8 each, lowest byte first.
  */
-#ifndef BEACOND_ENGINE_RECEIPT_ROWS_H
-#define BEACOND_ENGINE_RECEIPT_ROWS_H
+#ifndef BEACOND_CONTRACT_RECEIPT_ROWS_H
+#define BEACOND_CONTRACT_RECEIPT_ROWS_H
 
 #include <stdbool.h>
 #include <stddef.h>

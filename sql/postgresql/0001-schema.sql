@@ -1,0 +1,222 @@
+-- 0001-schema.sql: the first schema of a beacond database in PostgreSQL.
+--
+-- beacond runs the numbered files in order, each in one transaction, and sets meta.schema to the number
+-- of the last one. By hand: psql -1 -f 0001-schema.sql, in a database that has no schema beacond yet.
+-- Times are whole milliseconds since 1970-01-01T00:00:00Z, negative before.
+--
+-- Several beaconds, called nodes, write here at the same time. Numbers (seq) come in blocks of 4096
+-- from the sequence blocks, so there are gaps between them; nothing with a number up to
+-- beacond.watermark() will come any more.
+
+CREATE SCHEMA beacond;
+SET LOCAL search_path = beacond;
+
+-- Every stored event, once. Rows are never changed. A partition holds the events whose timestamp lies in
+-- one day, UTC: events_2026_11_22; events_other what lies far from the present.
+CREATE TABLE events (
+    -- In the order of commits, as nodes see them; never used twice.
+    seq      bigint  NOT NULL,
+    -- The event's own timestamp.
+    ts       bigint  NOT NULL,
+    -- When beacond received it, by that node's clock.
+    received bigint  NOT NULL,
+    -- Whether the client chose the id; else beacond did.
+    given    boolean NOT NULL,
+    -- The id as text, unescaped. One that is no text to PostgreSQL (with U+0000, or half of a
+    -- surrogate pair) stands here as U+0001 and its bytes in hexadecimal.
+    id       text    NOT NULL,
+    -- The event as the client sent it, byte for byte, but with the id in it where it had none.
+    event    text    NOT NULL,
+    -- Windows and pages, newest first, are read along this.
+    PRIMARY KEY (ts, seq)
+) PARTITION BY RANGE (ts);
+
+-- What is new, in the order of commits.
+CREATE INDEX events_by_seq ON events (seq);
+
+-- An event whose client chose the id is stored once.
+CREATE UNIQUE INDEX events_given ON events (ts, id) WHERE given;
+
+CREATE TABLE events_other PARTITION OF events DEFAULT;
+
+-- A member of an event as text; NULL where there is none, or where PostgreSQL can't read it. Of
+-- duplicate members the last one shows.
+CREATE FUNCTION field(event text, name text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN event::json ->> name;
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;
+END
+$$;
+
+-- The members of each event as columns, for people and their queries. Costs nothing until it is read.
+CREATE VIEW event_fields AS
+SELECT seq,
+       ts,
+       received,
+       id,
+       field(event, 'timestamp') AS "timestamp",
+       field(event, 'level')     AS level,
+       field(event, 'type')      AS type,
+       field(event, 'appId')     AS "appId",
+       field(event, 'sessionId') AS "sessionId",
+       field(event, 'userId')    AS "userId",
+       field(event, 'groupId')   AS "groupId",
+       field(event, 'context')   AS context,
+       field(event, 'payload')   AS payload,
+       field(event, 'meta')      AS meta,
+       event
+  FROM events;
+
+-- How many events carry a timestamp in each second, minute, hour and day, kept by the transaction that
+-- stores them. Each node has rows of its own, so that none waits for another: the sum over slots counts.
+-- A single row may be negative, where one node erased what another had stored.
+CREATE TABLE tally_second (
+    -- The first millisecond of the step; the other three tables have the same.
+    at     bigint   NOT NULL,
+    -- The node that counted.
+    slot   smallint NOT NULL,
+    -- How many events have a timestamp in it.
+    events bigint   NOT NULL,
+    PRIMARY KEY (at, slot)
+) WITH (fillfactor = 70);
+CREATE TABLE tally_minute (at bigint NOT NULL, slot smallint NOT NULL, events bigint NOT NULL,
+                           PRIMARY KEY (at, slot)) WITH (fillfactor = 50);
+CREATE TABLE tally_hour   (at bigint NOT NULL, slot smallint NOT NULL, events bigint NOT NULL,
+                           PRIMARY KEY (at, slot)) WITH (fillfactor = 50);
+CREATE TABLE tally_day    (at bigint NOT NULL, slot smallint NOT NULL, events bigint NOT NULL,
+                           PRIMARY KEY (at, slot)) WITH (fillfactor = 50);
+
+-- What was sent as an event and could not be stored, oldest dropped first once there are too many.
+CREATE TABLE rejects (
+    -- Its number, never used twice: people and commands name it by that.
+    n        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    received bigint NOT NULL,
+    -- Why, in words: 'no timestamp', 'over the event limit', …
+    reason   text   NOT NULL,
+    -- The bytes as they were sent; possibly no UTF-8 and no JSON object.
+    event    bytea  NOT NULL
+);
+
+-- What is known of the bodies that were stored, so that one sent again is not stored twice, to
+-- whichever node: one row a body, dropped after seven days or when there are too many. Keyed hashes,
+-- nothing of the events.
+CREATE TABLE receipts (
+    -- Its number: the node's instance, and one upwards.
+    serial   bigint  PRIMARY KEY,
+    -- The running hash behind the body's first element, under which it is looked up.
+    key      bigint  NOT NULL,
+    -- Which start of a node stored it: nodes.instance.
+    instance bigint  NOT NULL,
+    -- When the commit was made.
+    at       bigint  NOT NULL,
+    -- Whether all of it is a burst: equal events in one millisecond, which only evidence tells
+    -- from a retry.
+    burst    boolean NOT NULL,
+    -- How many answers to it are known not to have arrived.
+    lost     integer NOT NULL,
+    -- A version byte, the number of elements (4 bytes, the highest bit set for a burst) and the
+    -- running hash behind each of them (8 bytes), lowest byte first.
+    receipts bytea   NOT NULL
+);
+CREATE INDEX receipts_by_key ON receipts (key);
+CREATE INDEX receipts_by_age ON receipts (at);
+CREATE INDEX receipts_bursts ON receipts (instance) WHERE burst;
+
+-- One row for each transaction that stored events: how nodes follow each other. Dropped after an hour,
+-- but for the newest.
+CREATE TABLE commits (
+    -- The highest number of its events, and the lowest.
+    last_seq  bigint   PRIMARY KEY,
+    first_seq bigint   NOT NULL,
+    -- Who stored it: nodes.instance.
+    instance  bigint   NOT NULL,
+    at        bigint   NOT NULL,
+    -- How many, and the bounds of their timestamps.
+    events    bigint   NOT NULL,
+    min_ts    bigint   NOT NULL,
+    max_ts    bigint   NOT NULL
+);
+
+-- What was erased, numbered without gaps. Dropped after an hour, but for the newest.
+CREATE TABLE erasures (
+    n      bigint PRIMARY KEY,
+    at     bigint NOT NULL,
+    -- Who did it: nodes.instance; NULL: somebody by hand.
+    instance bigint,
+    -- How many events, as far as that was counted.
+    events bigint NOT NULL,
+    -- Single events, or all of [low, high), or, where all four are NULL, anything.
+    ts     bigint[],
+    seq    bigint[],
+    low    bigint,
+    high   bigint
+);
+
+-- The nodes that write here, present and past.
+CREATE TABLE nodes (
+    -- A number for each start of a node.
+    instance bigint   GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- A small number while it lives, for the tally.
+    slot     smallint NOT NULL,
+    -- What it is called: a node that starts replaces one of its name that is not there any more.
+    name     text     NOT NULL,
+    started  bigint   NOT NULL,
+    -- When it last said that it lives, by the database's clock.
+    seen     bigint   NOT NULL,
+    -- When it ended, or was found to have; NULL while it lives.
+    ended    bigint
+);
+CREATE UNIQUE INDEX nodes_living ON nodes (slot) WHERE ended IS NULL;
+
+-- Single values that belong to the database.
+CREATE TABLE meta (
+    -- schema   the number of the newest schema file
+    -- secret   16 random bytes: cursors are signed and receipts hashed with it
+    -- doubt    'yes' when the tally is to be counted anew
+    name  text  PRIMARY KEY,
+    value bytea NOT NULL
+);
+INSERT INTO meta(name, value)
+VALUES ('schema', '1'),
+       -- Of two random UUIDs, the parts that are random as a whole.
+       ('secret', decode(left(replace(gen_random_uuid()::text, '-', ''), 12) ||
+                         right(replace(gen_random_uuid()::text, '-', ''), 12) ||
+                         left(replace(gen_random_uuid()::text, '-', ''), 8), 'hex')),
+       ('doubt', 'no');
+
+-- Numbers of events come in blocks of 4096. The first block is 2.
+CREATE SEQUENCE blocks;
+SELECT setval('blocks', 1, true);
+
+-- The first number of a new block, for the transaction that is open. Before it takes one, it
+-- holds a lock that says from where on its numbers are: see watermark().
+CREATE FUNCTION take_block() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    before bigint;
+BEGIN
+    SELECT last_value INTO before FROM beacond.blocks;
+    -- 0x42 is a letter, B: the rest of the key space is other programs'.
+    PERFORM pg_advisory_xact_lock_shared((66::bigint << 56) | before);
+    RETURN nextval('beacond.blocks') * 4096;
+END
+$$;
+
+-- The number up to which nothing will come any more: all transactions with numbers up to there are
+-- over, and whoever looks after this has returned (in a statement of its own) sees them. The order of
+-- the two steps matters: what is not in the sequence yet has its lock before it is.
+CREATE FUNCTION watermark() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    newest bigint;
+    oldest bigint;
+BEGIN
+    SELECT last_value INTO newest FROM beacond.blocks;
+    SELECT min(((classid::bigint & 16777215) << 32) | objid::bigint) INTO oldest
+      FROM pg_locks
+     WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock' AND granted
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND classid::bigint >> 24 = 66;
+    RETURN (least(newest, oldest) + 1) * 4096 - 1;
+END
+$$;

@@ -1,0 +1,189 @@
+#include "store/postgres/pg.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* What every session begins with. A node that stops in the midst of a transaction, or whose network
+ * goes, must not hold its locks for long: others wait for them. */
+#define PG_SETTINGS                                                                     \
+    "-c search_path=beacond -c idle_in_transaction_session_timeout=10s"                 \
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3" \
+    " -c tcp_user_timeout=25000 -c client_min_messages=warning -c jit=off"
+
+void pg_init(struct pg *pg, const char *database, bool read_only)
+{
+    *pg = (struct pg){.database = database, .read_only = read_only};
+}
+
+void pg_close(struct pg *pg)
+{
+    PQfinish(pg->connection);
+    pg->connection = NULL;
+}
+
+/* PostgreSQL's words, of which the first line says what is wrong. */
+static void pg_say(const char *message, struct error *err)
+{
+    error_set(err, "%.*s", (int)strcspn(message, "\n"), message);
+}
+
+int pg_connect(struct pg *pg, struct error *err)
+{
+    const char *const names[] = {"connect_timeout", "fallback_application_name",
+                                 "client_encoding", "options",
+                                 "dbname",          NULL};
+    /* Behind the others, so that a string in dbname may say otherwise, options apart. */
+    const char *const values[] = {PG_CONNECT_SECONDS, "beacond",    "UTF8",
+                                  PG_SETTINGS,        pg->database, NULL};
+    int64_t now_ms = clock_mono_ms();
+    if (pg->connection != NULL)
+        return STORE_OK;
+    if (now_ms < pg->again_ms) {
+        error_set(err, "PostgreSQL could not be reached a moment ago");
+        return STORE_BUSY;
+    }
+    pg->again_ms = now_ms + PG_AGAIN_MS;
+    pg->connection = PQconnectdbParams(names, values, 1);
+    if (PQstatus(pg->connection) != CONNECTION_OK)
+        return pg_failure(pg, NULL, err);
+    pg->made++;
+    return STORE_OK;
+}
+
+/* Whether that code (SQLSTATE) blames what a row holds: data, constraints, limits; a trigger's
+ * RAISE. */
+static bool pg_blames_row(const char *code)
+{
+    static const char *const classes[] = {"22", "23", "54", "P0"};
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (strncmp(code, classes[i], 2) == 0)
+            return true;
+    return false;
+}
+
+int pg_failure(struct pg *pg, const PGresult *result, struct error *err)
+{
+    const char *code = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = code == NULL ? PQerrorMessage(pg->connection)
+                                       : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    pg_say(message == NULL || message[0] == '\0' ? "PostgreSQL does not say what failed" : message,
+           err);
+    bool refused = code != NULL && pg_blames_row(code);
+    if (PQstatus(pg->connection) != CONNECTION_OK)
+        pg_close(pg);
+    return refused ? STORE_REFUSED : STORE_BUSY;
+}
+
+static void pg_values(const struct pg_params *params, const char **values, int *formats)
+{
+    for (int i = 0; i < params->count; i++) {
+        /* An empty text must not become NULL where there are no bytes at all. */
+        values[i] = params->bytes.data == NULL ? "" : params->bytes.data + params->starts[i];
+        formats[i] = 1;
+    }
+}
+
+static int pg_no_connection(struct error *err)
+{
+    error_set(err, "there is no connection to PostgreSQL");
+    return STORE_BUSY;
+}
+
+int pg_ask(struct pg *pg, enum sql_statement name, const struct pg_params *params, PGresult **out,
+           struct error *err)
+{
+    static const struct pg_params none = {0};
+    const char *values[PG_PARAMETERS];
+    int formats[PG_PARAMETERS];
+    if (params == NULL)
+        params = &none;
+    if (pg->connection == NULL)
+        return pg_no_connection(err);
+    if (params->failed) {
+        error_set(err, "out of memory");
+        return STORE_BUSY;
+    }
+    pg_values(params, values, formats);
+    PGresult *result = PQexecParams(pg->connection, sql_text[name], params->count, params->types,
+                                    values, params->lens, formats, 1);
+    int code = PQresultStatus(result);
+    if (code != PGRES_TUPLES_OK && code != PGRES_COMMAND_OK) {
+        int status = pg_failure(pg, result, err);
+        PQclear(result);
+        return status;
+    }
+    if (out != NULL)
+        *out = result;
+    else
+        PQclear(result);
+    return STORE_OK;
+}
+
+int pg_run(struct pg *pg, enum sql_statement name, struct error *err)
+{
+    return pg_ask(pg, name, NULL, NULL, err);
+}
+
+int pg_script(struct pg *pg, const char *sql, struct error *err)
+{
+    if (pg->connection == NULL)
+        return pg_no_connection(err);
+    PGresult *result = PQexec(pg->connection, sql);
+    int code = PQresultStatus(result), status = STORE_OK;
+    if (code != PGRES_TUPLES_OK && code != PGRES_COMMAND_OK)
+        status = pg_failure(pg, result, err);
+    PQclear(result);
+    return status;
+}
+
+int pg_send(struct pg *pg, enum sql_statement name, const struct pg_params *params,
+            struct error *err)
+{
+    static const struct pg_params none = {0};
+    const char *values[PG_PARAMETERS];
+    int formats[PG_PARAMETERS];
+    if (params == NULL)
+        params = &none;
+    if (pg->connection == NULL)
+        return pg_no_connection(err);
+    if (params->failed) {
+        error_set(err, "out of memory");
+        return STORE_BUSY;
+    }
+    pg_values(params, values, formats);
+    if (PQsendQueryParams(pg->connection, sql_text[name], params->count, params->types, values,
+                          params->lens, formats, 1) == 1)
+        return STORE_OK;
+    return pg_failure(pg, NULL, err);
+}
+
+int64_t pg_int(const PGresult *result, int row, int column)
+{
+    uint64_t big;
+    if (PQgetisnull(result, row, column))
+        return 0;
+    memcpy(&big, PQgetvalue(result, row, column), sizeof big);
+    return (int64_t)be64toh(big);
+}
+
+bool pg_bool(const PGresult *result, int row, int column)
+{
+    return !PQgetisnull(result, row, column) && *PQgetvalue(result, row, column) != 0;
+}
+
+const char *pg_bytes(const PGresult *result, int row, int column, size_t *len)
+{
+    *len = (size_t)PQgetlength(result, row, column);
+    return PQgetvalue(result, row, column);
+}
+
+void pg_abandon(struct pg *pg)
+{
+    struct error err;
+    if (pg->connection == NULL || PQtransactionStatus(pg->connection) == PQTRANS_IDLE)
+        return;
+    if (pg_run(pg, SQL_ROLLBACK, &err) != STORE_OK)
+        pg_close(pg);
+}

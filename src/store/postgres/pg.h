@@ -1,0 +1,111 @@
+/*
+ * pg.h: one connection to PostgreSQL, its statements and their parameters.
+ *
+ * Statements come from sql/postgresql/statements.sql by name and are sent unnamed, with their
+ * parameters in binary, results in binary too: nothing is left in a session between two
+ * transactions, so that poolers which hand sessions around are no matter. One thread at a time.
+ * Statuses are those of store.h.
+ *
+ * A connection that breaks is closed at once; pg_connect makes a new one, not more often than each
+ * PG_AGAIN_MS.
+ */
+#ifndef BEACOND_STORE_POSTGRES_PG_H
+#define BEACOND_STORE_POSTGRES_PG_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "store/postgres/sql.h"
+#include "store/store.h"
+
+#define PG_AGAIN_MS 100
+/* Before a server that does not answer is taken for one that is not there. */
+#define PG_CONNECT_SECONDS "5"
+
+struct pg {
+    const char *database; /* the owner's: a connection string */
+    PGconn *connection;   /* NULL while there is none */
+    uint64_t made;        /* how many there have been: another number, another session */
+    int64_t again_ms;     /* not before, by the monotonic clock */
+    bool read_only;       /* sessions that can't write, and may be a standby's */
+};
+
+/* database stays the caller's. Nothing is opened yet. */
+void pg_init(struct pg *pg, const char *database, bool read_only);
+void pg_close(struct pg *pg);
+
+/* Makes sure that there is a connection, as far as is known, with the settings that beacond relies
+ * on (search path, deadlines). STORE_OK, or STORE_BUSY: there is no server, it takes no more, or it
+ * was tried a moment ago. */
+int pg_connect(struct pg *pg, struct error *err) MUST_CHECK;
+
+/* --- parameters ------------------------------------------------------------------------------- */
+
+#define PG_PARAMETERS 12
+
+/* Zero it, put parameters in the order of their numbers, pg_params_clear it. Putting is never
+ * checked: where memory runs out, running the statement fails. */
+struct pg_params {
+    struct bytes bytes;
+    size_t starts[PG_PARAMETERS];
+    int lens[PG_PARAMETERS];
+    Oid types[PG_PARAMETERS];
+    int count;
+    size_t length_at; /* of the array that is being put: where its length stands */
+    int32_t elements; /* and how many it has so far */
+    bool failed;      /* out of memory, or more than PostgreSQL takes in one message */
+};
+
+void pg_params_clear(struct pg_params *params);
+void pg_params_reset(struct pg_params *params); /* keeps the memory */
+
+void pg_put_int(struct pg_params *params, int64_t value); /* bigint */
+void pg_put_bool(struct pg_params *params, bool value);
+void pg_put_text(struct pg_params *params, const char *text, size_t len);  /* text */
+void pg_put_bytes(struct pg_params *params, const void *data, size_t len); /* bytea */
+
+/* An array: begin, its elements, end. */
+void pg_ints_begin(struct pg_params *params); /* bigint[] */
+void pg_ints_add(struct pg_params *params, int64_t value);
+void pg_texts_begin(struct pg_params *params); /* text[] */
+void pg_texts_add(struct pg_params *params, const char *text, size_t len);
+void pg_blobs_begin(struct pg_params *params); /* bytea[] */
+void pg_blobs_add(struct pg_params *params, const void *data, size_t len);
+void pg_array_end(struct pg_params *params);
+
+/* --- statements ------------------------------------------------------------------------------- */
+
+/* What a result that is no success means, NULL: the connection itself, with PostgreSQL's words in
+ * err. Never STORE_OK. STORE_REFUSED: what a row holds can't be stored; else STORE_BUSY. A
+ * connection that is broken is closed. */
+int pg_failure(struct pg *pg, const PGresult *result, struct error *err);
+
+/* Runs a statement; params may be NULL. STORE_OK and, unless out is NULL, *out, which the caller
+ * clears with PQclear. */
+int pg_ask(struct pg *pg, enum sql_statement name, const struct pg_params *params, PGresult **out,
+           struct error *err) MUST_CHECK;
+
+/* The same without parameters and results. */
+int pg_run(struct pg *pg, enum sql_statement name, struct error *err) MUST_CHECK;
+
+/* SQL text of several statements, without parameters. */
+int pg_script(struct pg *pg, const char *sql, struct error *err) MUST_CHECK;
+
+/* Sends a statement in pipeline mode; its result comes later, in the order of sending. STORE_OK or
+ * STORE_BUSY. */
+int pg_send(struct pg *pg, enum sql_statement name, const struct pg_params *params,
+            struct error *err) MUST_CHECK;
+
+/* Values of a result's row: bigint (0 for NULL), boolean, text or bytea, which are the result's. */
+int64_t pg_int(const PGresult *result, int row, int column);
+bool pg_bool(const PGresult *result, int row, int column);
+const char *pg_bytes(const PGresult *result, int row, int column, size_t *len);
+
+/* Rolls back if a transaction is open and the connection stands. */
+void pg_abandon(struct pg *pg);
+
+#endif

@@ -1,0 +1,49 @@
+/* PostgreSQL's databases by name, also where beacond was built without libpq. */
+
+#include "store/ops.h"
+#include "store/postgres/postgres_name.h"
+
+#ifdef HAVE_LIBPQ
+#include "store/postgres/postgres_store.h"
+#else
+static int kind_is_missing(struct error *err)
+{
+    error_set(err, "this beacond was built without PostgreSQL (configure --with-postgresql)");
+    return STORE_UNFIT;
+}
+
+static int postgres_store_open(struct store **out, const struct store_options *options,
+                               struct error *err)
+{
+    (void)out;
+    (void)options;
+    return kind_is_missing(err);
+}
+
+static int postgres_reader_open(const char *database, struct store_reader **out, struct error *err)
+{
+    (void)database;
+    (void)out;
+    return kind_is_missing(err);
+}
+
+static int postgres_audit(const char *database, enum store_audit_depth depth,
+                          const struct store_audit_ear *ear, struct store_audit_facts *facts,
+                          struct error *err)
+{
+    (void)database;
+    (void)depth;
+    (void)ear;
+    (void)facts;
+    return kind_is_missing(err);
+}
+#endif
+
+const struct store_kind postgres_kind = {
+    .file = false,
+    .takes = postgres_name_is,
+    .name = postgres_name_show,
+    .open = postgres_store_open,
+    .reader_open_file = postgres_reader_open,
+    .audit = postgres_audit,
+};

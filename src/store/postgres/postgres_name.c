@@ -1,0 +1,65 @@
+#include "store/postgres/postgres_name.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const name_schemes[] = {"postgresql://", "postgres://"};
+
+/* What stands behind the scheme, or NULL. */
+static const char *name_behind(const char *database)
+{
+    for (size_t i = 0; i < sizeof name_schemes / sizeof *name_schemes; i++) {
+        size_t len = strlen(name_schemes[i]);
+        if (strncmp(database, name_schemes[i], len) == 0)
+            return database + len;
+    }
+    return NULL;
+}
+
+bool postgres_name_is(const char *database)
+{
+    return name_behind(database) != NULL;
+}
+
+static void name_add(char *out, size_t size, const char *text, size_t len)
+{
+    size_t used = strlen(out);
+    if (used + 1 < size)
+        (void)snprintf(out + used, size - used, "%.*s", (int)len, text);
+}
+
+/* user:password@ without the password. An @ behind the authority is no matter. */
+static const char *name_show_user(const char *rest, char *out, size_t size)
+{
+    size_t authority = strcspn(rest, "/?");
+    const char *at = memchr(rest, '@', authority);
+    if (at == NULL)
+        return rest;
+    name_add(out, size, rest, strcspn(rest, ":@"));
+    return at;
+}
+
+void postgres_name_show(const char *database, char *out, size_t size)
+{
+    static const char secret[] = "password=";
+    const char *rest = name_behind(database);
+    out[0] = '\0';
+    if (rest == NULL)
+        return;
+    name_add(out, size, database, (size_t)(rest - database));
+    rest = name_show_user(rest, out, size);
+    size_t plain = strcspn(rest, "?");
+    name_add(out, size, rest, plain);
+    rest += plain;
+    while (*rest != '\0') { /* '?' or '&' and a parameter */
+        size_t len = 1 + strcspn(rest + 1, "&");
+        /* A name may be written with escapes: those are not shown either. */
+        size_t name_len = strcspn(rest + 1, "=&");
+        bool hidden = strncmp(rest + 1, secret, sizeof secret - 1) == 0 ||
+                      strncmp(rest + 1, "sslpassword=", 12) == 0 ||
+                      memchr(rest + 1, '%', name_len) != NULL;
+        if (!hidden)
+            name_add(out, size, rest, len);
+        rest += len;
+    }
+}

@@ -1,0 +1,62 @@
+#include <string.h>
+
+#include "store/postgres/postgres_store_parts.h"
+
+/* Held by the node that makes or changes the tables. */
+#define SCHEMA_LOCK "SELECT pg_advisory_xact_lock((67::bigint << 56))"
+
+/* The version that the tables have, 0 where there are none. Part of the open transaction. */
+static int schema_version(struct pg *pg, int64_t *version, struct error *err)
+{
+    PGresult *result;
+    *version = 0;
+    int status = pg_ask(pg, SQL_SCHEMA_EXISTS, NULL, &result, err);
+    if (status != STORE_OK)
+        return status;
+    bool there = pg_bool(result, 0, 0), ours = pg_bool(result, 0, 1);
+    PQclear(result);
+    if (!there)
+        return STORE_OK;
+    if (!ours) {
+        error_set(err, "its schema beacond is not beacond's: there is no table meta in it");
+        return STORE_UNFIT;
+    }
+    status = pg_ask(pg, SQL_SCHEMA_VERSION, NULL, &result, err);
+    if (status == STORE_OK) {
+        *version = PQntuples(result) == 1 ? pg_int(result, 0, 0) : -1;
+        PQclear(result);
+    }
+    return status;
+}
+
+static int schema_bring(struct pg *pg, struct error *err)
+{
+    int64_t version;
+    int status = schema_version(pg, &version, err);
+    if (status != STORE_OK)
+        return status;
+    if (version < 0 || version > SQL_MIGRATION_COUNT) {
+        error_set(err,
+                  "it was made by a newer beacond (schema %lld, this one knows %d): install that "
+                  "one",
+                  (long long)version, SQL_MIGRATION_COUNT);
+        return STORE_UNFIT;
+    }
+    for (int64_t n = version; n < SQL_MIGRATION_COUNT && status == STORE_OK; n++)
+        status = pg_script(pg, sql_migrations[n], err);
+    return status == STORE_REFUSED ? STORE_BUSY : status;
+}
+
+int postgres_schema_fit(struct pg *pg, struct error *err)
+{
+    int status = pg_run(pg, SQL_BEGIN, err);
+    if (status == STORE_OK)
+        status = pg_script(pg, SCHEMA_LOCK, err);
+    if (status == STORE_OK)
+        status = schema_bring(pg, err);
+    if (status == STORE_OK)
+        status = pg_run(pg, SQL_COMMIT, err);
+    if (status != STORE_OK)
+        pg_abandon(pg);
+    return status;
+}
