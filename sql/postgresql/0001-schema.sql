@@ -205,11 +205,13 @@ $$;
 
 -- The number up to which nothing will come any more: all transactions with numbers up to there are
 -- over, and whoever looks after this has returned (in a statement of its own) sees them. The order of
--- the two steps matters: what is not in the sequence yet has its lock before it is.
+-- the two first steps matters: what is not in the sequence yet has its lock before it is. No commit has
+-- numbers on both sides: one of several blocks, between which others have taken theirs, waits for those.
 CREATE FUNCTION watermark() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    newest bigint;
-    oldest bigint;
+    newest  bigint;
+    oldest  bigint;
+    settled bigint;
 BEGIN
     SELECT last_value INTO newest FROM beacond.blocks;
     SELECT min(((classid::bigint & 16777215) << 32) | objid::bigint) INTO oldest
@@ -217,6 +219,8 @@ BEGIN
      WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock' AND granted
        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
        AND classid::bigint >> 24 = 66;
-    RETURN (least(newest, oldest) + 1) * 4096 - 1;
+    settled := (least(newest, oldest) + 1) * 4096 - 1;
+    RETURN least(settled, (SELECT min(first_seq) - 1 FROM beacond.commits
+                            WHERE last_seq > settled AND first_seq <= settled));
 END
 $$;
