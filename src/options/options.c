@@ -63,7 +63,7 @@ static const struct options_row options_table[] = {
     {.name = "database", .kind = OPTIONS_TEXT, .offset = AT(database), .takes = "FILE",
      .fallback = "beacond.db", .check = options_check_database,
      .packaged = "/var/lib/beacond/beacond.db",
-     .help = "the SQLite database; serve and import make it when it is missing"},
+     .help = "an SQLite file, which serve and import make, or postgresql://HOST/NAME"},
     {.name = "app-id", .kind = OPTIONS_TEXT, .offset = AT(app_id), .takes = "TEXT",
      .fallback = "", .check = options_check_app_id, .reloads = true,
      .example = "shop",

@@ -47,7 +47,7 @@ struct options {
     char *tls_key;                    /* path of its key; NULL as tls_cert is */
     struct options_list admin_host;   /* names it is known by, see contract/admin_host.h */
     struct options_list prefix;       /* "/_tracker": begins with '/', does not end with one */
-    char *database;                   /* path, default beacond.db */
+    char *database;                   /* path or postgresql:// URI, default beacond.db */
     char *app_id;                     /* told by ping, default "" */
 
     char *dashboard;                            /* directory of a built dashboard, NULL for none */

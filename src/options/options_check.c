@@ -126,9 +126,23 @@ int options_check_admin_host(const char *value, struct error *err)
 
 int options_check_database(const char *value, struct error *err)
 {
+    static const char *const schemes[] = {"postgresql", "postgres"};
+    static const char legal[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-.";
+    size_t len = strspn(value, legal);
+
+    if (len > 0 && strncmp(value + len, "://", 3) == 0) {
+        for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+            if (strlen(schemes[i]) == len && strncmp(value, schemes[i], len) == 0)
+                return 0;
+        }
+        /* What stands behind the scheme may be a password. */
+        error_set(err, "expected the path of a file or a postgresql:// URI, got one of %.*s://",
+                  len < 32 ? (int)len : 32, value);
+        return -1;
+    }
     if (*value != '\0' && strcmp(value, ":memory:") != 0)
         return 0;
-    error_set(err, "expected the path of a file, got \"%s\"", value);
+    error_set(err, "expected the path of a file or a postgresql:// URI, got \"%s\"", value);
     return -1;
 }
 

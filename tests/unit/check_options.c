@@ -282,8 +282,14 @@ static const struct {
     {"--synchronous=", "--synchronous: expected full, normal or off, got \"\""},
     {"--log-level=trace", "--log-level: expected error, warn, info or debug, got \"trace\""},
     {"--log-format=xml", "--log-format: expected auto, text, json or journal, got \"xml\""},
-    {"--database=", "--database: expected the path of a file, got \"\""},
-    {"--database=:memory:", "--database: expected the path of a file, got \":memory:\""},
+    {"--database=", "--database: expected the path of a file or a postgresql:// URI, got \"\""},
+    {"--database=:memory:",
+     "--database: expected the path of a file or a postgresql:// URI, got \":memory:\""},
+    /* What stands behind the scheme may be a password. */
+    {"--database=mysql://me:secret@db/x",
+     "--database: expected the path of a file or a postgresql:// URI, got one of mysql://"},
+    {"--database=PostgreSQL://me:secret@db/x",
+     "--database: expected the path of a file or a postgresql:// URI, got one of PostgreSQL://"},
     {"--app-id=shop\n", "--app-id: expected UTF-8 without control characters"},
 };
 
@@ -752,6 +758,32 @@ START_TEST(long_lines_are_read_whole)
 }
 END_TEST
 
+/* A password in a URI may hold what begins a comment elsewhere, and an equals sign. */
+START_TEST(a_database_is_a_path_or_a_uri)
+{
+    static const char *const values[] = {"some where.db",
+                                         "./mysql://x",
+                                         "://x",
+                                         "dir/postgresql://x",
+                                         "file:x.db",
+                                         "c:x.db",
+                                         "postgresql://",
+                                         "postgres://%2Frun%2Fpostgresql/beacond",
+                                         "postgresql://me:p#=w@[::1]/x"};
+    for (size_t i = 0; i < COUNT(values); i++) {
+        char text[128];
+        struct reading r;
+        reading_init(&r);
+        snprintf(text, sizeof(text), "database = %s\n", values[i]);
+        write_file(&r, "conf", text, strlen(text));
+        reading_do(&r, LIST("--config=@/conf"), NULL);
+        ck_assert_msg(r.status == OPTIONS_OK, "%s", r.err.text);
+        ck_assert_str_eq(r.options.database, values[i]);
+        reading_clear(&r);
+    }
+}
+END_TEST
+
 /* ---- which source counts ---- */
 
 START_TEST(flag_beats_environment_beats_file)
@@ -939,6 +971,7 @@ int main(void)
     tcase_add_loop_test(sources, config_files_are_read_line_by_line, 0, COUNT(files));
     tcase_add_test(sources, files_that_cannot_be_read_are_errors);
     tcase_add_test(sources, long_lines_are_read_whole);
+    tcase_add_test(sources, a_database_is_a_path_or_a_uri);
     tcase_add_test(sources, flag_beats_environment_beats_file);
     tcase_add_test(sources, strongest_source_replaces_a_list_altogether);
     tcase_add_test(sources, empty_variables_count_as_given);
