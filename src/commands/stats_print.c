@@ -1,6 +1,7 @@
 #include "commands/stats_print.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,9 +77,22 @@ static void stats_put_member(const struct stats *stats, int n)
         printf("%14" PRId64 "  (none)\n", census->none);
 }
 
+static void stats_put_size(const struct store_facts *facts)
+{
+    if (facts->page_bytes == 0) {
+        printf("size           %" PRId64 " bytes\n", facts->file_bytes);
+        return;
+    }
+    printf("file           %" PRId64 " bytes\n", facts->file_bytes);
+    printf("WAL            %" PRId64 " bytes\n", facts->wal_bytes);
+    printf("pages          %" PRId64 " of %" PRId64 " bytes, %" PRId64 " of them free\n",
+           facts->pages, facts->page_bytes, facts->free_pages);
+}
+
 void stats_print_text(const struct stats *stats)
 {
     const struct store_facts *facts = &stats->facts;
+    char name[PATH_MAX];
     char oldest[TIMESTAMP_SIZE] = "-", newest[TIMESTAMP_SIZE] = "-", at[TIMESTAMP_SIZE] = "";
     if (facts->events > 0) {
         timestamp_format(oldest, facts->oldest_ms);
@@ -86,17 +100,15 @@ void stats_print_text(const struct stats *stats)
     }
     if (facts->receipts > 0)
         timestamp_format(at, facts->receipts_oldest_ms);
-    printf("database       %s\n", stats->database);
+    store_name(stats->database, name, sizeof name);
+    printf("database       %s\n", name);
     printf("schema         %" PRId64 "\n", facts->schema);
     printf("events         %" PRId64 "\n", facts->events);
     if (stats->whole)
         printf("bytes of them  %" PRId64 "\n", stats->bytes);
     printf("oldest         %s\n", oldest);
     printf("newest         %s\n", newest);
-    printf("file           %" PRId64 " bytes\n", facts->file_bytes);
-    printf("WAL            %" PRId64 " bytes\n", facts->wal_bytes);
-    printf("pages          %" PRId64 " of %" PRId64 " bytes, %" PRId64 " of them free\n",
-           facts->pages, facts->page_bytes, facts->free_pages);
+    stats_put_size(facts);
     printf("rejects        %" PRId64 " rows, %" PRId64 " bytes\n", facts->rejects,
            facts->rejects_bytes);
     printf("receipts       %" PRId64 " rows, %" PRId64 " bytes%s%s\n", facts->receipts,
@@ -170,22 +182,30 @@ static json_t *stats_json_time(bool any, int64_t ms)
     return any ? json_string(text) : json_null();
 }
 
+static json_t *stats_json_size(const struct store_facts *facts)
+{
+    if (facts->page_bytes == 0)
+        return json_pack("{sI}", "bytes", (json_int_t)facts->file_bytes);
+    return json_pack("{sI sI sI sI sI}", "bytes", (json_int_t)facts->file_bytes, "walBytes",
+                     (json_int_t)facts->wal_bytes, "pageBytes", (json_int_t)facts->page_bytes,
+                     "pages", (json_int_t)facts->pages, "freePages", (json_int_t)facts->free_pages);
+}
+
 static json_t *stats_json(const struct stats *stats)
 {
     const struct store_facts *facts = &stats->facts;
-    json_t *out =
-        json_pack("{so sI sI so so s{sI sI sI sI sI} s{sI sI} s{sI sI so} so}", "database",
-                  stats_json_text(stats->database, strlen(stats->database)), "schema",
-                  (json_int_t)facts->schema, "events", (json_int_t)facts->events, "oldest",
-                  stats_json_time(facts->events > 0, facts->oldest_ms), "newest",
-                  stats_json_time(facts->events > 0, facts->newest_ms), "file", "bytes",
-                  (json_int_t)facts->file_bytes, "walBytes", (json_int_t)facts->wal_bytes,
-                  "pageBytes", (json_int_t)facts->page_bytes, "pages", (json_int_t)facts->pages,
-                  "freePages", (json_int_t)facts->free_pages, "rejects", "rows",
-                  (json_int_t)facts->rejects, "bytes", (json_int_t)facts->rejects_bytes, "receipts",
-                  "rows", (json_int_t)facts->receipts, "bytes", (json_int_t)facts->receipts_bytes,
-                  "oldest", stats_json_time(facts->receipts > 0, facts->receipts_oldest_ms), "days",
-                  stats_json_days(stats));
+    char name[PATH_MAX];
+    store_name(stats->database, name, sizeof name);
+    json_t *out = json_pack(
+        "{so sI sI so so so s{sI sI} s{sI sI so} so}", "database",
+        stats_json_text(name, strlen(name)), "schema", (json_int_t)facts->schema, "events",
+        (json_int_t)facts->events, "oldest", stats_json_time(facts->events > 0, facts->oldest_ms),
+        "newest", stats_json_time(facts->events > 0, facts->newest_ms), "file",
+        stats_json_size(facts), "rejects", "rows", (json_int_t)facts->rejects, "bytes",
+        (json_int_t)facts->rejects_bytes, "receipts", "rows", (json_int_t)facts->receipts, "bytes",
+        (json_int_t)facts->receipts_bytes, "oldest",
+        stats_json_time(facts->receipts > 0, facts->receipts_oldest_ms), "days",
+        stats_json_days(stats));
     int status = out == NULL ? -1 : 0;
     if (status == 0 && stats->whole)
         status = json_object_set_new(out, "bytes", json_integer((json_int_t)stats->bytes));

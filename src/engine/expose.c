@@ -136,13 +136,18 @@ static double expose_file(const char *name, const char *suffix)
     return (double)file.st_size;
 }
 
-static void expose_files(const struct engine *engine, const struct measures *measures,
-                         struct exposition *exposition)
+/* One that is no file has neither a log beside it nor checkpoints that are ours. */
+static void expose_database(const struct engine *engine, const struct measures *measures,
+                            struct exposition *exposition)
 {
     const char *database = engine->options.store.database;
     struct statvfs disk;
-    exposition_gauge(exposition, "beacond_database_bytes", "Size of the database's file.",
-                     expose_file(database, ""));
+    bool file = store_is_file(database);
+    exposition_gauge(exposition, "beacond_database_bytes", "Size of the database.",
+                     file ? expose_file(database, "")
+                          : (double)gauge_read(&measures->database_bytes));
+    if (!file)
+        return;
     exposition_gauge(exposition, "beacond_wal_bytes", "Size of the write-ahead log beside it.",
                      expose_file(database, "-wal"));
     if (statvfs(database, &disk) == 0)
@@ -191,7 +196,7 @@ void engine_expose(struct engine *engine, struct exposition *exposition)
     expose_queue(engine->writer, exposition);
     expose_cache(engine, exposition);
     expose_receipts(engine, measures, exposition);
-    expose_files(engine, measures, exposition);
+    expose_database(engine, measures, exposition);
     expose_retention(engine, measures, exposition);
 }
 

@@ -13,6 +13,15 @@ static json_t *figures_json_cache(const struct ring_survey *cache)
                      (json_int_t)cache->bytes, "floor", document_time(edge, cache->floor.ts));
 }
 
+static json_t *figures_json_database(const struct store_facts *facts)
+{
+    if (facts->page_bytes == 0)
+        return json_pack("{sI}", "bytes", (json_int_t)facts->file_bytes);
+    return json_pack("{sIsIsI}", "bytes", (json_int_t)facts->file_bytes, "free",
+                     (json_int_t)facts->free_pages * facts->page_bytes, "wal",
+                     (json_int_t)facts->wal_bytes);
+}
+
 static json_t *figures_json_steps(const struct store_steps *steps)
 {
     json_t *array = json_array();
@@ -64,14 +73,12 @@ int figures_json(struct bytes *out, const struct figures_told *told)
     const struct store_facts *facts = &steps->facts;
     bool events = facts->events > 0;
     json_t *document = json_pack(
-        "{sssssI sIsososI s{sIsIsI} so so so ss sI so}", "state", told->state, "version",
-        told->version, "uptime", (json_int_t)told->up_s, "events", (json_int_t)facts->events,
-        "oldest", document_time(events, facts->oldest_ms), "newest",
-        document_time(events, facts->newest_ms), "rejects", (json_int_t)facts->rejects, "database",
-        "bytes", (json_int_t)facts->file_bytes, "free",
-        (json_int_t)facts->free_pages * facts->page_bytes, "wal", (json_int_t)facts->wal_bytes,
-        "cache", figures_json_cache(told->cache), "since", document_time(steps->any, steps->since),
-        "until", document_time(steps->any, steps->until), "step", step_names[steps->step], "total",
+        "{sssssI sIsososI so so so so ss sI so}", "state", told->state, "version", told->version,
+        "uptime", (json_int_t)told->up_s, "events", (json_int_t)facts->events, "oldest",
+        document_time(events, facts->oldest_ms), "newest", document_time(events, facts->newest_ms),
+        "rejects", (json_int_t)facts->rejects, "database", figures_json_database(facts), "cache",
+        figures_json_cache(told->cache), "since", document_time(steps->any, steps->since), "until",
+        document_time(steps->any, steps->until), "step", step_names[steps->step], "total",
         (json_int_t)steps->total, "steps", figures_json_steps(steps));
     if (document != NULL && told->values != NULL &&
         json_object_set_new(document, "values", figures_json_values(told->values)) != 0) {

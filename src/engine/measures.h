@@ -40,6 +40,7 @@ struct measures {
     struct counter retention_runs, retention_failures;
     struct gauge retention_ms;    /* when it last did all that it should, by the wall clock */
     struct gauge retention_short; /* 1: the disk has less room than min-free-disk all the same */
+    struct gauge database_bytes;  /* of one that is no file; 0: not known yet */
 };
 
 extern const struct histogram_form measures_seconds; /* of commit_us */

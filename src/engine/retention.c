@@ -41,9 +41,15 @@ struct retention {
     bool told_short;
 };
 
+/* Of a database that is no file of this machine nobody here knows the disk. */
+static bool retention_wants_room(const struct engine_options *options)
+{
+    return options->min_free_bytes > 0 && store_is_file(options->store.database);
+}
+
 bool retention_wanted(const struct engine_options *options)
 {
-    return options->retain_ms > 0 || options->retain_bytes > 0 || options->min_free_bytes > 0;
+    return options->retain_ms > 0 || options->retain_bytes > 0 || retention_wants_room(options);
 }
 
 /* --- one look --------------------------------------------------------------------------------- */
@@ -119,7 +125,7 @@ int retention_run(struct writer *writer, const struct engine_options *options, i
                                         .slack_permille = RETENTION_SLACK_PERMILLE};
         status = pruning_run(writer, &pruning, progress, out, err);
     }
-    if (status == STORE_OK && options->min_free_bytes > 0 && !out->stopped)
+    if (status == STORE_OK && retention_wants_room(options) && !out->stopped)
         status = retention_disk(writer, options, now_ms, progress, out, &is_short, err);
     if (short_of != NULL)
         *short_of = is_short;
@@ -209,6 +215,17 @@ static void retention_look(struct retention *retention, const struct engine_opti
     gauge_set(&measures->retention_short, retention->told_short);
 }
 
+/* Of a file anyone can tell how large it is; any other database has to be asked, which who asks for
+ * figures does not wait for. */
+static void retention_measure(struct retention *retention)
+{
+    struct store_size size;
+    struct error err;
+    if (slices_size(retention->writer, &size, &err) == STORE_OK)
+        gauge_set(&writer_measures(retention->writer)->database_bytes,
+                  size.pages * size.page_bytes);
+}
+
 static int64_t retention_look_ms(const struct engine_options *options)
 {
     int64_t look_ms = RETENTION_LOOK_MS;
@@ -238,13 +255,16 @@ static void *retention_main(void *arg)
 {
     struct retention *retention = arg;
     struct engine_options options;
-    bool wanted;
+    bool wanted, asked;
     do {
         options = retention_begin(retention);
         wanted = retention_wanted(&options);
+        asked = !store_is_file(options.store.database);
         if (wanted)
             retention_look(retention, &options);
-    } while (retention_sleep(retention, retention_look_ms(&options), !wanted));
+        if (asked)
+            retention_measure(retention);
+    } while (retention_sleep(retention, retention_look_ms(&options), !wanted && !asked));
     return NULL;
 }
 

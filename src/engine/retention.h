@@ -5,6 +5,8 @@
  * not more often than ten times a second). What can't be done now, on a full disk for instance, is
  * tried again then, and complained about once. It does not believe a clock that has jumped ahead at
  * once (base/wary.h): all events would be too old, and gone.
+ *
+ * The same thread asks how large a database is that is no file (store_is_file), every minute.
  */
 #ifndef BEACOND_ENGINE_RETENTION_H
 #define BEACOND_ENGINE_RETENTION_H
@@ -15,10 +17,11 @@
 struct retention;
 struct writer;
 
-/* Whether one of the three options is set. */
+/* Whether one of the three options is set, and can be gone by: min_free_bytes can for a file alone.
+ */
 bool retention_wanted(const struct engine_options *options);
 
-/* Runs the thread, which sleeps while none of the three options is set. A store_status. options:
+/* Runs the thread, which sleeps while there is nothing to look for. A store_status. options:
  * copied, but for the path of the database. */
 int retention_start(struct retention **out, struct writer *writer,
                     const struct engine_options *options, struct error *err) MUST_CHECK;

@@ -91,7 +91,10 @@ function showNow(stats) {
     say(byId('cached'), cache === null ? 'off' : number(cache.events));
     say(byId('cached-more'), cache === null ? '' : bytes(cache.bytes));
     say(byId('database'), bytes(database.bytes));
-    say(byId('database-more'), `${bytes(database.free)} of it free, log ${bytes(database.wal)}`);
+    say(
+        byId('database-more'),
+        database.wal === undefined ? '' : `${bytes(database.free)} of it free, log ${bytes(database.wal)}`,
+    );
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'local';
     say(
         byId('about'),

@@ -11,8 +11,9 @@ struct store_facts {
     int64_t schema;               /* version */
     int64_t events, last_seq;     /* by the tally; of the newest, 0 when there is none */
     int64_t oldest_ms, newest_ms; /* of the events' timestamps; only when there are events */
-    int64_t page_bytes, pages, free_pages;
-    int64_t file_bytes, wal_bytes; /* as the files are, which may lag behind pages */
+    int64_t file_bytes;           /* of the database, as it lies on the disk */
+    int64_t page_bytes, pages, free_pages; /* these and wal_bytes of a file alone, to which */
+    int64_t wal_bytes;                     /* file_bytes may lag behind; page_bytes 0: none is */
     int64_t rejects, rejects_bytes;
     int64_t receipts, receipts_bytes; /* rows of them */
     int64_t receipts_oldest_ms;       /* when the oldest was made; only when there are any */

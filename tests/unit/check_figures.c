@@ -190,6 +190,13 @@ START_TEST(steps_cache_and_values_stand_in_the_document)
     ck_assert_int_eq(bytes_append(&got, "", 1), 0);
     ck_assert_ptr_nonnull(strstr(got.data, "\"floor\":\"1970-01-01T00:00:00.005Z\""));
     bytes_clear(&got);
+    /* One that is no file has no pages of ours and no log. */
+    steps.facts.page_bytes = steps.facts.free_pages = steps.facts.wal_bytes = 0;
+    bytes_init(&got);
+    ck_assert_int_eq(figures_json(&got, &told), 0);
+    ck_assert_int_eq(bytes_append(&got, "", 1), 0);
+    ck_assert_ptr_nonnull(strstr(got.data, "\"database\":{\"bytes\":8192},"));
+    bytes_clear(&got);
     for (int i = 0; i < CENSUS_MEMBERS; i++)
         census_clear(&values.members[i]);
 }
