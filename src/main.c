@@ -17,7 +17,7 @@ static void main_help(void)
            "       beacond [COMMAND] --help | --version\n"
            "\n"
            "Takes batches of browser telemetry over HTTP or WebSocket, keeps them in an\n"
-           "SQLite database and gives them back newest first.\n"
+           "SQLite file or a PostgreSQL database, and gives them back newest first.\n"
            "\n"
            "Commands:\n");
     for (size_t i = 0; commands_nth(i) != NULL; i++)
@@ -56,7 +56,13 @@ static void main_version(void)
 #else
     const char *systemd = "no";
 #endif
-    printf("beacond %s\nTLS: %s, systemd: %s\n", PACKAGE_VERSION, tls, systemd);
+#ifdef HAVE_LIBPQ
+    const char *postgresql = "yes";
+#else
+    const char *postgresql = "no";
+#endif
+    printf("beacond %s\nTLS: %s, systemd: %s, PostgreSQL: %s\n", PACKAGE_VERSION, tls, systemd,
+           postgresql);
 }
 
 /* A full disk must not make "beacond --help >file" a success. */

@@ -1,12 +1,15 @@
+#include <limits.h>
 #include <stdio.h>
 
 #include "base/log.h"
 #include "commands/commands.h"
 #include "commands/serve_setup.h"
+#include "store/store.h"
 
 static int check_config_run(const struct options *options, const struct arguments *arguments)
 {
     struct serve_setup setup;
+    char database[PATH_MAX];
     struct error err;
     (void)arguments;
     /* What the daemon would refuse later. */
@@ -21,7 +24,8 @@ static int check_config_run(const struct options *options, const struct argument
         printf("listen %s\n", options->listen.items[i]);
     for (size_t i = 0; i < options->prefix.count; i++)
         printf("prefix %s\n", options->prefix.items[i]);
-    printf("database %s\n", options->database);
+    store_name(options->database, database, sizeof database);
+    printf("database %s\n", database);
     if (options->dashboard != NULL)
         printf("dashboard %s\n", options->dashboard);
     printf("keys %zu\n", options->key.count); /* how many: never which */

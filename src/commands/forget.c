@@ -1,5 +1,6 @@
 #include "commands/commands.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,18 +22,23 @@ static long long forget_count(const json_t *result, const char *name)
 static void forget_print(const struct options *options, const json_t *result, bool session,
                          const char *id)
 {
-    char at[TIMESTAMP_SIZE];
+    char at[TIMESTAMP_SIZE], database[PATH_MAX];
+    bool file = store_is_file(options->database);
     bool stopped = json_is_true(json_object_get(result, "stopped"));
     timestamp_format(at, json_integer_value(json_object_get(result, "at")));
+    store_name(options->database, database, sizeof database);
     printf("%s: %s \"%s\", %s, %s\n", stopped ? "stopped early, only a part is erased" : "erased",
-           session ? "session" : "user", id, options->database, at);
+           session ? "session" : "user", id, database, at);
     printf("  events                  %lld\n", forget_count(result, "events"));
     printf("  rejects                 %lld\n", forget_count(result, "rejects"));
     printf("  receipts of bodies      %lld\n", forget_count(result, "receipts"));
-    if (!stopped)
+    if (!stopped && file)
         puts("  cache, WAL, free space  nothing left of them");
-    puts("out of reach: backups and exports, log files that were imported, what other programs\n"
-         "and dashboards have read, snapshots of the disk; and what is sent from now on");
+    else if (!stopped)
+        puts("  caches                  nothing left of them");
+    printf("out of reach: backups and exports, log files that were imported, what other programs\n"
+           "and dashboards have read, %s; and what is sent from now on\n",
+           file ? "snapshots of the disk" : "logs, replicas and disks of the database's server");
 }
 
 static int forget_run(const struct options *options, const struct arguments *arguments)

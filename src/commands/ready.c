@@ -1,5 +1,6 @@
 #include "commands/commands.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 
@@ -44,15 +45,17 @@ static int ready_run(const struct options *options, const struct arguments *argu
 {
     struct link link;
     struct error err = {""};
+    char database[PATH_MAX];
     int code = COMMAND_FAILED;
     (void)arguments;
+    store_name(options->database, database, sizeof database);
     json_object_seed(0);
     link_init(&link, -1);
     int dialled = dial_open(&link, options->database, &err);
     if (dialled == DIAL_OK)
         code = ready_ask(&link, &err);
     else if (dialled == DIAL_NOBODY)
-        error_set(&err, "no daemon has %s open", options->database);
+        error_set(&err, "no daemon has %s open", database);
     link_clear(&link);
     if (code == COMMAND_OK)
         printf("ready\n");

@@ -108,8 +108,9 @@ static int serve_run(const struct options *options, const struct arguments *argu
             code = COMMAND_CONFIG;
         goto out;
     }
-    /* Without it commands can't write while the daemon runs, but it can run. */
-    if (control_start(&serve.control, serve.engine, options->database, &serve.setup.server.limits,
+    /* Without it commands can't write to a file while the daemon runs, but it can run. */
+    if (store_is_file(options->database) &&
+        control_start(&serve.control, serve.engine, options->database, &serve.setup.server.limits,
                       &err) != 0)
         log_warn("%s; commands that write will find the database in use", err.text);
     if (server_start(&serve.server, &serve.setup.server, serve.setup.access, serve.engine, &err) !=

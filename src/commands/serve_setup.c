@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "server/files_load.h"
+#include "store/store.h"
 
 /* Loops beyond this only fight for the one writer. */
 #define SERVE_MOST_THREADS 8
@@ -128,6 +129,8 @@ static struct server_options serve_server(const struct options *options,
 int serve_setup_make(struct serve_setup *setup, const struct options *options, struct error *err)
 {
     err->text[0] = '\0';
+    if (options->min_free_disk > 0 && !store_is_file(options->database))
+        log_warn("min-free-disk does nothing: the database is no file of this machine");
     *setup = (struct serve_setup){.proxies = serve_proxies(options, err)};
     if (err->text[0] != '\0')
         return -1;

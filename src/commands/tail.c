@@ -20,6 +20,7 @@
  */
 struct tail {
     const char *database;
+    bool is_file; /* it is one */
     bool text;
     struct store_reader *reader;
     struct stat file; /* which the reader has open */
@@ -63,10 +64,17 @@ static int tail_row(void *arg, const struct store_row *row)
 static int tail_look(struct tail *tail)
 {
     struct error err = {""};
+    struct store_newest newest;
     bool more = true;
     int status = OUTPUT_OK;
+    /* Where several write, lower numbers than those that are there already may be yet to come:
+     * none is up to the newest of one moment. */
+    if (store_newest(tail->reader, &newest, &err) != STORE_OK) {
+        tail_tell(tail, &err);
+        more = false;
+    }
     while (more && status == OUTPUT_OK && !interrupted()) {
-        if (store_page_seq(tail->reader, tail->seq, INT64_MAX, tail_row, tail, &more, &err) !=
+        if (store_page_seq(tail->reader, tail->seq, newest.max_seq, tail_row, tail, &more, &err) !=
             STORE_OK) {
             tail_tell(tail, &err);
             more = false;
@@ -90,7 +98,7 @@ static int tail_open(struct tail *tail, struct error *err)
 {
     int status = store_reader_open_file(tail->database, &tail->reader, err);
     /* Behind it: an exchange between the two is noticed as one more. */
-    if (status == STORE_OK && stat(tail->database, &tail->file) != 0)
+    if (status == STORE_OK && (!tail->is_file || stat(tail->database, &tail->file) != 0))
         tail->file = (struct stat){0};
     return status;
 }
@@ -101,7 +109,7 @@ static void tail_look_file(struct tail *tail)
     struct stat now;
     struct error err = {""};
     struct store_newest newest;
-    if (stat(tail->database, &now) != 0 ||
+    if (!tail->is_file || stat(tail->database, &now) != 0 ||
         (now.st_dev == tail->file.st_dev && now.st_ino == tail->file.st_ino))
         return;
     struct store_reader *before = tail->reader;
@@ -116,11 +124,13 @@ static void tail_look_file(struct tail *tail)
         tail->seq = newest.max_seq;
 }
 
-/* Says once that nobody commits anything. */
+/* Says once that nobody commits anything; of another's machine that can't be told. */
 static void tail_look_daemon(struct tail *tail)
 {
     struct link link;
     struct error err = {""};
+    if (!tail->is_file)
+        return;
     int dialled = dial_open(&link, tail->database, &err);
     if (dialled == DIAL_OK)
         link_clear(&link);
@@ -176,7 +186,7 @@ static int tail_end(struct tail *tail, int status)
 
 static int tail_run(const struct options *options, const struct arguments *arguments)
 {
-    struct tail tail = {.database = options->database};
+    struct tail tail = {.database = options->database, .is_file = store_is_file(options->database)};
     struct error err = {""};
     int64_t number = 0;
     meter_init(&tail.meter);

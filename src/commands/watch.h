@@ -2,9 +2,9 @@
  * watch.h: waits for a database to change, without asking it.
  *
  * The kernel tells when something is written into the folder's files of that name (inotify); where
- * it does not, and beside it, time passes: a wait ends after a second at the latest. What is
- * written is not committed yet, so waits are short at first and grow while nothing comes. One
- * thread.
+ * it does not, as with what is no file, and beside it, time passes: a wait ends after a second at
+ * the latest. What is written is not committed yet, so waits are short at first and grow while
+ * nothing comes. One thread.
  */
 #ifndef BEACOND_COMMANDS_WATCH_H
 #define BEACOND_COMMANDS_WATCH_H

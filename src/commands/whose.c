@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/store.h"
+
 static bool whose_is_denied(const char *path, int mode)
 {
     return faccessat(AT_FDCWD, path, mode, AT_EACCESS) != 0 && errno == EACCES;
@@ -36,7 +38,8 @@ void whose_advise(const char *command, const char *path)
     struct stat about;
     const struct passwd *user;
 
-    if (path[0] == '\0' || !whose_find(path, found, sizeof found) || stat(found, &about) != 0)
+    if (path[0] == '\0' || !store_is_file(path) || !whose_find(path, found, sizeof found) ||
+        stat(found, &about) != 0)
         return;
     if (about.st_uid == 0) {
         fprintf(stderr, "beacond: %s belongs to root: sudo beacond %s\n", found, command);

@@ -81,6 +81,22 @@ static int work_find(struct work *work, struct error *err)
     return interrupted() ? COMMAND_STOPPED : COMMAND_CONFIG;
 }
 
+/* Is there a database to work on? STORE_OK, or another store_status with err. */
+static int work_look(const char *database, struct error *err)
+{
+    struct store_reader *reader = NULL;
+    if (!store_is_file(database)) {
+        int status = store_reader_open_file(database, &reader, err);
+        store_reader_close(reader);
+        return status;
+    }
+    if (access(database, F_OK) == 0)
+        return STORE_OK;
+    error_set(err, "%s: %s", database,
+              errno == ENOENT ? "there is no such database" : strerror(errno));
+    return STORE_UNFIT;
+}
+
 /* create: a database that is not there is made. */
 static int work_open(struct work *work, const struct options *options, struct meter *meter,
                      bool create)
@@ -91,13 +107,8 @@ static int work_open(struct work *work, const struct options *options, struct me
     interrupt_watch();
     (void)umask(077);
     json_object_seed(0);
-    if (!create && access(options->database, F_OK) != 0) {
-        error_set(&err, "%s: %s", options->database,
-                  errno == ENOENT ? "there is no such database" : strerror(errno));
-        work_tell(work, &err);
-        return COMMAND_CONFIG;
-    }
-    int code = work_find(work, &err);
+    int status = create ? STORE_OK : work_look(options->database, &err);
+    int code = status == STORE_OK ? work_find(work, &err) : work_code(status);
     if (code != COMMAND_OK)
         work_tell(work, &err);
     return code;

@@ -1,6 +1,7 @@
 /*
  * work.h: has a job done for a command, by the daemon that has the database open or, when there is
- * none, here, with the lock of the database taken.
+ * none, here, with the lock of the database taken. A database that several may write to at once is
+ * always opened here, beside whoever else has it open.
  */
 #ifndef BEACOND_COMMANDS_WORK_H
 #define BEACOND_COMMANDS_WORK_H

@@ -16,7 +16,7 @@ int dial_open(struct link *link, const char *database, struct error *err)
 {
     struct control_path path;
     struct error why;
-    if (control_path_find(&path, database, &why) != 0)
+    if (!store_is_file(database) || control_path_find(&path, database, &why) != 0)
         return DIAL_NOBODY;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {

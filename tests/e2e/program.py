@@ -43,7 +43,8 @@ def help_names_every_command_and_option():
 def version_is_a_line_and_what_is_built_in_another():
     done = run("--version")
     equal((done.returncode, done.stderr), (0, b""))
-    assert re.fullmatch(r"beacond \d+\.\d+\S*\nTLS: (yes|no), systemd: (yes|no)\n", done.stdout.decode()), done.stdout
+    about = r"beacond \d+\.\d+\S*\nTLS: (yes|no), systemd: (yes|no), PostgreSQL: (yes|no)\n"
+    assert re.fullmatch(about, done.stdout.decode()), done.stdout
     equal(Daemon().get("/health").json()["version"], done.stdout.decode().split()[1])
 
 
