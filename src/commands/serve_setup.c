@@ -129,11 +129,14 @@ static struct server_options serve_server(const struct options *options,
 int serve_setup_make(struct serve_setup *setup, const struct options *options, struct error *err)
 {
     err->text[0] = '\0';
+    *setup = (struct serve_setup){0};
+    if (store_check(options->database, err) != STORE_OK)
+        goto failed;
     if (options->min_free_disk > 0 && !store_is_file(options->database))
         log_warn("min-free-disk does nothing: the database is no file of this machine");
-    *setup = (struct serve_setup){.proxies = serve_proxies(options, err)};
+    setup->proxies = serve_proxies(options, err);
     if (err->text[0] != '\0')
-        return -1;
+        goto failed;
     setup->access = serve_access(options, err);
     if (setup->access == NULL)
         goto failed;

@@ -237,7 +237,10 @@ int engine_backup(struct engine *engine, struct backup *backup, const struct pro
 {
     struct backup_place place;
     struct store_state state = {0};
-    int status = STORE_REFUSED;
+    int status = store_copy_possible(engine->store, err);
+    if (status != STORE_OK)
+        return status;
+    status = STORE_REFUSED;
     if (backup_place_make(&place, backup->database, backup->file, backup->replace, err) == 0)
         status = backup_copy(engine, backup, &place, progress, &state, err);
     if (status == STORE_OK)

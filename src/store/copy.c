@@ -3,6 +3,14 @@
 #include "store/ops.h"
 #include "store/sqlite/sqlite_copy.h"
 
+int store_copy_possible(const struct store *store, struct error *err)
+{
+    if (store->ops->copy_instead == NULL)
+        return STORE_OK;
+    error_set(err, "%s", store->ops->copy_instead);
+    return STORE_REFUSED;
+}
+
 int store_copy_begin(struct store *store, const char *path, struct store_copy **out,
                      struct error *err)
 {

@@ -19,6 +19,10 @@ struct store_copy_state {
     struct store_state state; /* once complete: what the copy holds */
 };
 
+/* Whether it can be copied in this way. STORE_OK, or STORE_REFUSED: err says what to do instead.
+ * Any thread. */
+int store_copy_possible(const struct store *store, struct error *err) MUST_CHECK;
+
 /* Begins to copy into path, an empty file. STORE_OK and *out, or STORE_BUSY. The writing side's
  * thread, like the next two. */
 int store_copy_begin(struct store *store, const char *path, struct store_copy **out,

@@ -76,6 +76,7 @@ struct store_ops {
     /* store/ask.h */
     int (*ask)(struct store_reader *reader, const struct store_ask *ask, struct error *err);
     /* store/copy.h */
+    const char *copy_instead; /* what to do instead; NULL: the three below are there */
     int (*copy_begin)(struct store *store, const char *path, struct store_copy **out,
                       struct error *err);
     int (*copy_step)(struct store_copy *copy, struct store_copy_state *out, struct error *err);
@@ -98,6 +99,7 @@ struct store_kind {
     bool file; /* names are paths */
     bool (*takes)(const char *database);
     void (*name)(const char *database, char *out, size_t size); /* see store_name */
+    int (*check)(const char *database, struct error *err);      /* see store_check */
     int (*open)(struct store **out, const struct store_options *options, struct error *err);
     int (*reader_open_file)(const char *database, struct store_reader **out, struct error *err);
     int (*audit)(const char *database, enum store_audit_depth depth,

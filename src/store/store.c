@@ -22,9 +22,15 @@ bool store_shared(const struct store *store)
     return store->shared;
 }
 
+int store_check(const char *database, struct error *err)
+{
+    return store_kind_of(database)->check(database, err);
+}
+
 int store_open(struct store **out, const struct store_options *options, struct error *err)
 {
-    return store_kind_of(options->database)->open(out, options, err);
+    int status = store_check(options->database, err);
+    return status == STORE_OK ? store_kind_of(options->database)->open(out, options, err) : status;
 }
 
 void store_on_work(struct store *store, void (*works)(void *arg), void *arg)
@@ -169,7 +175,9 @@ int store_reader_open(struct store *store, struct store_reader **out, struct err
 
 int store_reader_open_file(const char *database, struct store_reader **out, struct error *err)
 {
-    return store_kind_of(database)->reader_open_file(database, out, err);
+    int status = store_check(database, err);
+    return status == STORE_OK ? store_kind_of(database)->reader_open_file(database, out, err)
+                              : status;
 }
 
 void store_reader_close(struct store_reader *reader)

@@ -83,6 +83,10 @@ bool store_is_file(const char *database);
 void store_name(const char *database, char *out, size_t size);
 #define STORE_NAME_SIZE 512
 
+/* Whether it can be what a database is called, and this program was built for such ones. Touches
+ * neither disk nor network. STORE_OK or STORE_UNFIT; whatever opens one asks this first. */
+int store_check(const char *database, struct error *err) MUST_CHECK;
+
 /* Whether other processes may write to it at the same time: store/shared.h says what that means.
  * Constant; any thread. */
 bool store_shared(const struct store *store);

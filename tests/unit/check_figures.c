@@ -124,7 +124,7 @@ static void check_document(const struct figures_told *told, const char *expected
 
 START_TEST(an_empty_database_has_a_document_too)
 {
-    const struct store_steps steps = {.step = STEP_HOUR};
+    const struct store_steps steps = {.facts = {.page_bytes = 4096}, .step = STEP_HOUR};
     const struct figures_told told = {.state = "failing", .version = "1.2", .steps = &steps};
     check_document(&told,
                    "{\"state\":\"failing\",\"version\":\"1.2\",\"uptime\":0,\"events\":0,"

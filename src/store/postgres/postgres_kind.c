@@ -12,6 +12,12 @@ static int kind_is_missing(struct error *err)
     return STORE_UNFIT;
 }
 
+static int postgres_check(const char *database, struct error *err)
+{
+    (void)database;
+    return kind_is_missing(err);
+}
+
 static int postgres_store_open(struct store **out, const struct store_options *options,
                                struct error *err)
 {
@@ -43,6 +49,7 @@ const struct store_kind postgres_kind = {
     .file = false,
     .takes = postgres_name_is,
     .name = postgres_name_show,
+    .check = postgres_check,
     .open = postgres_store_open,
     .reader_open_file = postgres_reader_open,
     .audit = postgres_audit,

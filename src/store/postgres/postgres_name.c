@@ -28,11 +28,18 @@ static void name_add(char *out, size_t size, const char *text, size_t len)
         (void)snprintf(out + used, size - used, "%.*s", (int)len, text);
 }
 
-/* user:password@ without the password. An @ behind the authority is no matter. */
+/* Where the password ends. libpq takes the first @ before the first slash; whoever has written
+ * those into a password as they are has it shown to nobody all the same. */
+static const char *name_at(const char *rest)
+{
+    const char *at = memrchr(rest, '@', strcspn(rest, "/"));
+    return at != NULL ? at : memrchr(rest, '@', strcspn(rest, "?"));
+}
+
+/* user:password@ without the password. */
 static const char *name_show_user(const char *rest, char *out, size_t size)
 {
-    size_t authority = strcspn(rest, "/?");
-    const char *at = memchr(rest, '@', authority);
+    const char *at = name_at(rest);
     if (at == NULL)
         return rest;
     name_add(out, size, rest, strcspn(rest, ":@"));
@@ -51,6 +58,7 @@ void postgres_name_show(const char *database, char *out, size_t size)
     size_t plain = strcspn(rest, "?");
     name_add(out, size, rest, plain);
     rest += plain;
+    const char *mark = "?";
     while (*rest != '\0') { /* '?' or '&' and a parameter */
         size_t len = 1 + strcspn(rest + 1, "&");
         /* A name may be written with escapes: those are not shown either. */
@@ -58,8 +66,11 @@ void postgres_name_show(const char *database, char *out, size_t size)
         bool hidden = strncmp(rest + 1, secret, sizeof secret - 1) == 0 ||
                       strncmp(rest + 1, "sslpassword=", 12) == 0 ||
                       memchr(rest + 1, '%', name_len) != NULL;
-        if (!hidden)
-            name_add(out, size, rest, len);
+        if (!hidden) {
+            name_add(out, size, mark, 1);
+            name_add(out, size, rest + 1, len - 1);
+            mark = "&";
+        }
         rest += len;
     }
 }

@@ -17,6 +17,8 @@ static void postgres_store_close(struct store *base)
 
 static const struct store_ops postgres_store_ops = {
     .close = postgres_store_close,
+    .copy_instead = "a database of PostgreSQL's is backed up by its own programs: pg_dump, or "
+                    "pg_basebackup and the archive of its write-ahead log",
 };
 
 static int store_read_secret(struct postgres_store *store, struct error *err)

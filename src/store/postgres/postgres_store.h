@@ -8,6 +8,9 @@
 #include "store/audit.h"
 #include "store/store.h"
 
+/* See store_check. */
+int postgres_check(const char *database, struct error *err) MUST_CHECK;
+
 int postgres_store_open(struct store **out, const struct store_options *options,
                         struct error *err) MUST_CHECK;
 

@@ -404,10 +404,18 @@ static void sqlite_store_name(const char *database, char *out, size_t size)
     (void)snprintf(out, size, "%s", database);
 }
 
+static int sqlite_store_check(const char *database, struct error *err)
+{
+    (void)database;
+    (void)err;
+    return STORE_OK;
+}
+
 const struct store_kind sqlite_kind = {
     .file = true,
     .takes = sqlite_store_takes,
     .name = sqlite_store_name,
+    .check = sqlite_store_check,
     .open = sqlite_store_open,
     .reader_open_file = sqlite_store_reader_open_file,
     .audit = sqlite_audit,
