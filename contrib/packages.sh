@@ -7,6 +7,8 @@ packages_build=(gcc libc6-dev make autoconf automake pkg-config
     libevent-dev libsqlite3-dev libjansson-dev zlib1g-dev libwslay-dev)
 # TLS, which configure leaves out when it is not there.
 packages_build+=(libssl-dev)
+# PostgreSQL as the store, which configure leaves out when it is not there.
+packages_build+=(libpq-dev)
 
 # To send something by hand and look at what is stored.
 packages_try=(curl sqlite3 ca-certificates)
@@ -26,6 +28,9 @@ packages_test+=(libclang-rt-dev llvm)
 
 # The certificates of tests.
 packages_test+=(openssl)
+
+# How tests look into PostgreSQL: psql. The server: packages_postgresql.
+packages_test+=(postgresql-client)
 
 # Shells whose completion is tried.
 packages_test+=(zsh fish)
@@ -121,4 +126,18 @@ packages_unpack()
             : >"$folder/archives/$package.unpacked" ||
             echo "$package can't be had; the tests that need it will skip"
     done
+}
+
+# packages_postgresql: PostgreSQL's server as this system names it, by its version, and the libraries of it
+# that are not installed: for packages_unpack. Nothing where there is one. Tests run it without its compiler
+# of queries, which is most of what it weighs.
+packages_postgresql()
+{
+    local server
+    command -v apt-get >/dev/null && ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || return 0
+    server=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/^ *Depends: \(postgresql-[0-9]*\)$/\1/p' | head -n 1)
+    [ -n "$server" ] || return 0
+    apt-get -s -q --no-install-recommends install "$server" 2>/dev/null </dev/null |
+        sed -n 's/^Inst \([^ ]*\) (.*/\1/p' | grep -E "^(lib.*|$server|${server/-/-client-})\$" |
+        grep -Ev '^libllvm|-perl$'
 }

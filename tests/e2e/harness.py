@@ -172,7 +172,13 @@ def short(value):
 _cases = []
 _tries = {}        # of a case, where they are more than one
 _daemons = []      # started in the current case
+_behind = []       # what is to be ended behind them
 _directories = []
+
+
+def behind(end):
+    """Has end() called when the daemons of the current case have ended."""
+    _behind.append(end)
 
 
 def case(function):
@@ -259,6 +265,8 @@ def _clean():
     for daemon in _daemons:
         daemon.kill()
     del _daemons[:]
+    while _behind:
+        _behind.pop()()
     for directory in _directories:
         shutil.rmtree(directory, ignore_errors=True)
     del _directories[:]
