@@ -309,4 +309,4 @@ def a_database_that_does_not_flush_is_found_out():
             raise AssertionError("nothing was lost with synchronous=%s" % mode)
 
 
-main()
+main(of_files=True)

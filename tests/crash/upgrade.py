@@ -253,4 +253,4 @@ def a_database_that_lacks_something_is_refused_untouched():
         refused(path, "damaged", commands=COMMANDS[:2])
 
 
-main()
+main(of_files=True)

@@ -16,6 +16,7 @@ import stat
 from harness import (PATIENCE, Daemon, Rows, begin, case, directory, drained, equal, event, finish, main,
                      poll, run, scale)
 from sockets import upgrade
+from stores import of_files
 
 LONG = os.environ.get("BEACOND_TEST_LONG") == "1"
 INJECTED = "X-Injected"
@@ -158,6 +159,7 @@ def no_command_sends_a_terminal_what_is_stored():
 
 
 @case
+@of_files
 def a_file_that_somebody_else_has_made_sends_a_terminal_nothing_either():
     daemon, rows = Daemon(), Rows()
     daemon.save([event()])
@@ -182,6 +184,7 @@ def mode(path):
 
 
 @case
+@of_files
 def each_file_is_its_users_alone_whatever_the_umask():
     for umask in (0, 0o022, 0o077):
         folder = directory()
@@ -213,6 +216,7 @@ def each_file_is_its_users_alone_whatever_the_umask():
 
 
 @case
+@of_files
 def what_stands_in_the_way_is_neither_followed_nor_changed():
     folder = directory()
     victim, text = os.path.join(folder, "victim"), b"of somebody else\n"

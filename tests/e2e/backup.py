@@ -366,4 +366,4 @@ def what_a_request_may_not_be_is_refused():
     rows.check()
 
 
-main()
+main(of_files=True)

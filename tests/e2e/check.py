@@ -8,6 +8,7 @@ import threading
 
 from harness import (NOW, Daemon, Rows, begin, case, directory, equal, event, finish, main, on_terminal, poll, run,
                      shell, sql)
+from stores import of_files
 
 EVENTS = 600
 
@@ -84,6 +85,7 @@ def nothing_is_wrong_while_events_come_in():
 
 
 @case
+@of_files
 def what_is_wrong_with_rows_is_named():
     database, rows = made(), Rows()
     plant = [
@@ -132,6 +134,7 @@ def what_is_wrong_with_rows_is_named():
 
 
 @case
+@of_files
 def what_a_person_has_added_for_himself_is_fine():
     database = made()
     shell(database, "create view mine as select 1; create table notes(a); create index notes_a on notes(a);"
@@ -142,6 +145,7 @@ def what_a_person_has_added_for_himself_is_fine():
 
 
 @case
+@of_files
 def damaged_pages_are_found():
     database, rows = made(), Rows()
     size = 8192
@@ -173,6 +177,7 @@ def damaged_pages_are_found():
 
 
 @case
+@of_files
 def what_is_no_database_of_beacond_is_said_so():
     rows, here = Rows(), directory()
 

@@ -89,4 +89,4 @@ def what_the_unit_forbids_ends_the_process_here():
     equal(outcome(python, "-c", "import os; os.chroot('.')"), killed, "@privileged")
 
 
-main()
+main(of_files=True)

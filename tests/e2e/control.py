@@ -302,4 +302,4 @@ def a_sentence_that_is_cut_within_a_character_is_said():
     works(daemon)
 
 
-main()
+main(of_files=True)

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 
 from harness import (NOW, Daemon, Rows, Skip, case, directory, equal, event, main, poll, run, scale, shell)
+from stores import of_files
 from tally import check_tally
 
 
@@ -32,6 +33,7 @@ def made(count=200):
 
 
 @case
+@of_files
 def the_query_of_the_manual_works_while_it_runs():
     if not shutil.which("sqlite3"):
         raise Skip("no sqlite3 shell")
@@ -70,6 +72,7 @@ def the_view_shows_every_field_and_stumbles_over_nothing():
 
 
 @case
+@of_files
 def the_file_says_what_it_is():
     daemon = Daemon()
     daemon.save([event()])
@@ -135,6 +138,7 @@ def rows_inserted_in_the_shell_are_noticed_while_the_cache_is_filled():
 
 
 @case
+@of_files
 def what_was_changed_while_no_daemon_ran_is_counted_anew_when_told():
     path = made()
     shell(path, "delete from events where seq % 2")
@@ -187,6 +191,7 @@ def refused(path, *words):
 
 
 @case
+@of_files
 def a_database_of_a_newer_version_is_refused_untouched():
     path = made()
     shell(path, "pragma user_version = 9999")
@@ -194,6 +199,7 @@ def a_database_of_a_newer_version_is_refused_untouched():
 
 
 @case
+@of_files
 def a_foreign_file_is_refused_untouched():
     rows, home = Rows(), directory()
 
@@ -238,6 +244,7 @@ def damaged(path, change):
 
 
 @case
+@of_files
 def a_damaged_or_truncated_file_is_refused_untouched():
     path, rows = made(2000), Rows()
 
@@ -261,6 +268,7 @@ def a_damaged_or_truncated_file_is_refused_untouched():
 
 
 @case
+@of_files
 def missing_directories_and_odd_paths_are_refused():
     home = directory()
     for path in (os.path.join(home, "no", "such", "x.db"), home, "/dev/null", "/proc/version"):
@@ -271,6 +279,7 @@ def missing_directories_and_odd_paths_are_refused():
 
 
 @case
+@of_files
 def an_empty_file_becomes_a_database():
     path = os.path.join(directory(), "empty.db")
     open(path, "w").close()
@@ -279,6 +288,7 @@ def an_empty_file_becomes_a_database():
 
 
 @case
+@of_files
 def a_second_daemon_on_the_same_database_is_refused_naming_the_first():
     daemon = Daemon()
     daemon.save([event(NOW, 1)])
@@ -300,6 +310,7 @@ def a_second_daemon_on_the_same_database_is_refused_naming_the_first():
 
 
 @case
+@of_files
 def several_daemons_with_databases_of_their_own_live_in_one_directory():
     home = directory()
     daemons = [Daemon(database=os.path.join(home, name)) for name in ("a.db", "b.db")]
@@ -309,6 +320,7 @@ def several_daemons_with_databases_of_their_own_live_in_one_directory():
 
 
 @case
+@of_files
 def a_leftover_wal_of_a_killed_daemon_is_taken_in():
     daemon = Daemon()
     daemon.save([event(NOW, n) for n in range(100)])
@@ -320,6 +332,7 @@ def a_leftover_wal_of_a_killed_daemon_is_taken_in():
 
 
 @case
+@of_files
 def the_schema_file_makes_the_same_database_by_hand():
     source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "sql")
     path = os.path.join(directory(), "hand.db")

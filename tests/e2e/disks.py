@@ -3,7 +3,7 @@
 import ctypes
 import os
 
-from harness import Skip, _libc, directory
+from harness import Skip, directory, libc
 
 
 def tiny_disk(size):
@@ -12,18 +12,18 @@ def tiny_disk(size):
     path = directory()
     if os.geteuid() != 0:
         raise Skip("mounting takes root")
-    if _libc.unshare(0x00020000) != 0:  # CLONE_NEWNS: nobody else sees the mount
+    if libc.unshare(0x00020000) != 0:  # CLONE_NEWNS: nobody else sees the mount
         raise Skip("no mount namespace: " + os.strerror(ctypes.get_errno()))
-    _libc.mount(b"none", b"/", None, 0x4000 | 0x40000, None)  # MS_REC | MS_PRIVATE
-    if _libc.mount(b"none", path.encode(), b"tmpfs", 0, b"size=%d" % size) != 0:
+    libc.mount(b"none", b"/", None, 0x4000 | 0x40000, None)  # MS_REC | MS_PRIVATE
+    if libc.mount(b"none", path.encode(), b"tmpfs", 0, b"size=%d" % size) != 0:
         raise Skip("no tmpfs: " + os.strerror(ctypes.get_errno()))
 
     def resize(size):
-        assert _libc.mount(b"none", path.encode(), b"tmpfs", 0x20, b"size=%d" % size) == 0  # MS_REMOUNT
+        assert libc.mount(b"none", path.encode(), b"tmpfs", 0x20, b"size=%d" % size) == 0  # MS_REMOUNT
 
     return path, resize
 
 
 def gone(path):
     """Takes it away again."""
-    _libc.umount2(path.encode(), 2)  # MNT_DETACH
+    libc.umount2(path.encode(), 2)  # MNT_DETACH

@@ -103,9 +103,9 @@ class Front:
             [self.program, *self.arguments()], env=self.environment(), cwd=self.directory,
             stdin=subprocess.DEVNULL, stdout=open(self.path("stdout"), "wb"),
             stderr=open(self.path("stderr"), "wb"),
-            preexec_fn=lambda: harness._libc.prctl(1, signal.SIGKILL))
+            preexec_fn=lambda: harness.libc.prctl(1, signal.SIGKILL))
         self.pid = self.process.pid
-        harness._daemons.insert(0, self)  # to be stopped before the daemon
+        harness.daemons.insert(0, self)  # to be stopped before the daemon
         poll(self._answers, "%s to listen" % self.name)
 
     @classmethod

@@ -8,6 +8,7 @@ behind it only the cases whose names hold one of them. Python's standard library
   BEACOND_SLOW  1: the daemon runs under valgrind or something like it. Sizes go down (scale()),
                 deadlines up, and resident memory is not judged. Sanitizers are noticed by themselves
   BEACOND_TEST_BRIEF  1: the first case of each program alone: whether everything it needs is there
+  BEACOND_TEST_STORE  postgresql: what the tests store is in PostgreSQL, where they are not about files (stores.py)
   BEACOND_TEST_TLS  1: every daemon gets a certificate, and TCP is spoken to through TLS
 
 Output is TAP. A case is a function under @case; its name, underscores as spaces, is the sentence.
@@ -18,13 +19,11 @@ itself, or if a sanitizer reported anything. Whatever happens, no process outliv
 Nothing here sleeps to synchronise: wait for a line of the log (Daemon.wait_log), or poll a fact
 with a deadline (poll(), becomes()): the very fact that is asserted, for another may come true before it.
 
-The parts: case/case_of_time/main, Skip, Rows · Daemon · Response, Wire (exact bytes over a socket) · event(),
+The parts: case/case_of_time/main, Skip, Rows (runner.py) · sql, shell, WriteLock (stores.py) · Daemon · Response, Wire (exact bytes over a socket) · event(),
 batch(), sliced() (the raw texts of the events of an answer), original() · poll, becomes, scale.
 """
 
-import atexit
 import contextlib
-import ctypes
 import gzip
 import http.client
 import itertools
@@ -33,50 +32,27 @@ import os
 import random
 import re
 import select
-import shutil
 import signal
 import socket
-import sqlite3
 import ssl
 import subprocess
-import sys
-import tempfile
 import threading
 import time
-import traceback
 import zlib
 
 import certs
+import runner
+import stores
+from runner import (BINARY, BRIEF, PATIENCE, SANITIZED, SLOW, Grave, Rows, Skip, becomes, case,  # noqa: F401
+                    case_of_time, daemons, directory, equal, libc, poll, scale, short)
+from stores import WriteLock, shell, sql  # noqa: F401
 
-BINARY = os.path.abspath(os.environ.get("BEACOND", "./src/beacond"))
 FAULTY = os.path.abspath(os.environ.get("BEACOND_FAULTY", "./tests/faults/beacond-faulty"))
-
-
-def _sanitized():
-    try:
-        with open(BINARY, "rb") as file:
-            return re.search(rb"__(asan|tsan|msan)_init", file.read()) is not None
-    except OSError:
-        return False
-
-
-SANITIZED = _sanitized()
-SLOW = os.environ.get("BEACOND_SLOW", "") not in ("", "0") or SANITIZED
-BRIEF = os.environ.get("BEACOND_TEST_BRIEF", "") == "1"
 TLS = os.environ.get("BEACOND_TEST_TLS", "") not in ("", "0")
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
-PATIENCE = 300 if SLOW else 60  # seconds until something that must happen has not happened. Only a failure takes them
 
 # What sending fails with when the peer has closed already.
 BROKEN = (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
-
-sys.setrecursionlimit(20000)
-if hasattr(sys, "set_int_max_str_digits"):
-    sys.set_int_max_str_digits(0)
-
-
-class Skip(Exception):
-    """Raised by a case that can't run here; the text says why."""
 
 
 @contextlib.contextmanager
@@ -106,182 +82,13 @@ def repeated(daemon, send):
     equal(trouble, [])
 
 
-def scale(normal, slow):
-    return slow if SLOW else normal
-
-
-def poll(fact, what, patience=None):
-    """Calls fact() until it returns something true, which is returned. The death of a daemon that
-    nobody has ordered ends the wait."""
-    deadline = time.monotonic() + (patience or PATIENCE)
-    while True:
-        value = fact()
-        if value:
-            return value
-        for daemon in _daemons:
-            if not daemon._done and not daemon.alive():
-                raise Grave("waiting for: %s; the daemon has died" % what)
-        if time.monotonic() > deadline:
-            raise AssertionError("waited in vain for: " + what)
-        time.sleep(0.005)
-
-
-def becomes(look, expected, what=""):
-    """Waits until look() gives what is expected: for facts that come true one after the other, such as the
-    figures of one event. What it gave last is told in vain."""
-    got = []
-    try:
-        poll(lambda: got.append(look()) or got[-1] == expected, what)
-    except AssertionError:
-        equal(got[-1], expected, what or "waited in vain")
-        raise
-
-
-def equal(got, expected, what=""):
-    if got != expected:
-        raise AssertionError("%s: got %s, expected %s" % (what, short(got), short(expected)))
-
-
-class Rows:
-    """Goes through a table to its end and fails once, with every row that failed:
-    `with rows(name): …` around each."""
-
-    def __init__(self):
-        self.failed = []
-
-    @contextlib.contextmanager
-    def __call__(self, name):
-        try:
-            yield
-        except Exception as error:
-            self.failed.append("%s: %s" % (name, error or type(error).__name__))
-
-    def check(self):
-        if self.failed:
-            shown = self.failed[:40]
-            raise AssertionError("%d rows:\n%s" % (len(self.failed), "\n".join(shown)))
-
-
-def short(value):
-    text = repr(value)
-    return text if len(text) <= 600 else text[:400] + " … " + text[-150:]
-
-
-# --- the runner -------------------------------------------------------------------------------
-
-_cases = []
-_tries = {}        # of a case, where they are more than one
-_daemons = []      # started in the current case
-_behind = []       # what is to be ended behind them
-_directories = []
-
-
-def behind(end):
-    """Has end() called when the daemons of the current case have ended."""
-    _behind.append(end)
-
-
-def case(function):
-    _cases.append(function)
-    return function
-
-
-def case_of_time(function):
-    """A case that can only be played in time: something must be sent, or answered, before a short deadline
-    of the daemon's, and a machine that is busy with other things may take longer. It may be played three
-    times; what is broken fails in each. A sanitizer's report or a daemon's death are never passed over."""
-    _tries[function] = 3
-    return case(function)
-
-
-_grave = []  # of the present try
-
-
-class Grave(Exception):
-    """What no further try makes good, whoever catches it."""
-
-    def __init__(self, what):
-        super().__init__(what)
-        _grave.append(what)
-
-
-def main():
-    """Runs the cases. Exits 0 when none failed, 1 otherwise."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
-    if not os.access(BINARY, os.X_OK):
-        print("Bail out! no binary at %s (set BEACOND)" % BINARY, flush=True)
-        sys.exit(1)
-    words = sys.argv[1:]
-    chosen = [f for f in _cases if not words or any(w in f.__name__ for w in words)]
-    if BRIEF and not words:
-        chosen = chosen[:1]
-    print("1..%d" % len(chosen), flush=True)
-    failed = 0
-    for number, function in enumerate(chosen, 1):
-        verdict, why = _run(function)
-        failed += verdict == "not ok"
-        name = function.__name__.replace("_", " ")
-        print("%s %d - %s%s" % (verdict, number, name, " # SKIP " + why if why else ""), flush=True)
-    sys.exit(1 if failed else 0)
-
-
-def _run(function):
-    for left in reversed(range(_tries.get(function, 1))):
-        trouble, skip = _play(function)
-        if left == 0 or not trouble or _grave:
-            break
-        print("# not in time, once more: " + trouble[0].splitlines()[-1].encode("ascii", "replace").decode(), flush=True)
-    if trouble:
-        for line in "\n".join(trouble).splitlines():
-            print("# " + line.encode("ascii", "backslashreplace").decode())
-        return "not ok", ""
-    return "ok", skip
-
-
-def _play(function):
-    """What went wrong (nothing: an empty list), and why it was skipped."""
-    trouble, skip = [], ""
-    del _grave[:]
-    try:
-        function()
-    except Skip as reason:
-        skip = str(reason)
-    except Exception:
-        trouble.append(traceback.format_exc())
-    for daemon in list(_daemons):
-        try:
-            daemon.finish()
-        except Exception as error:
-            trouble.append("at the end: %s" % error)
-        if trouble:
-            trouble.append("log of %s:\n%s" % (daemon.pid, daemon.log_tail()))
-    _clean()
-    return trouble, skip
-
-
-@atexit.register
-def _clean():
-    for daemon in _daemons:
-        daemon.kill()
-    del _daemons[:]
-    while _behind:
-        _behind.pop()()
-    for directory in _directories:
-        shutil.rmtree(directory, ignore_errors=True)
-    del _directories[:]
-
-
-def directory():
-    """A directory of this case's own."""
-    path = tempfile.mkdtemp(prefix="beacond-e2e-")
-    _directories.append(path)
-    return path
+def main(of_files=False):
+    """Runs the cases. of_files: all of them are about SQLite's files."""
+    runner.main(lambda chosen: stores.prepare(of_files or all(hasattr(function, "of_files") for function in chosen)))
 
 
 # --- the daemon -------------------------------------------------------------------------------
 
-_libc = ctypes.CDLL(None, use_errno=True)
 SANITIZERS = re.compile(rb"AddressSanitizer|LeakSanitizer|ThreadSanitizer|MemorySanitizer|"
                         rb"UndefinedBehaviorSanitizer|runtime error:|==\d+==ERROR")
 
@@ -359,7 +166,7 @@ class Daemon:
     def __init__(self, *arguments, listen="127.0.0.1:0", database=None, env=None, ready=True,
                  preexec=None, before=(), pass_fds=(), program=BINARY, **options):
         self.directory = directory()
-        self.database = database or os.path.join(self.directory, "beacond.db")
+        self.database = database or stores.fresh(self.directory)
         options = dict(options, database=self.database, listen=listen)
         if "config" not in options and not arguments and not (env or {}).keys() & {"BEACOND_HOLD", "BEACOND_CONFIG"}:
             options.setdefault("hold", "20s")  # two seconds may pass on a busy machine before it commits
@@ -372,7 +179,7 @@ class Daemon:
                 flags += ["--" + name.replace("_", "-")] + ([] if one is True else [str(one)])
 
         def prepare():
-            _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: not even a killed test leaves one
+            libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: not even a killed test leaves one
             if preexec:
                 preexec()
 
@@ -387,7 +194,7 @@ class Daemon:
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                         preexec_fn=prepare, pass_fds=pass_fds)
         self.pid = self.process.pid
-        _daemons.append(self)
+        daemons.append(self)
         threading.Thread(target=self._follow, daemon=True).start()
         if ready:
             self.wait_ready()
@@ -494,9 +301,8 @@ class Daemon:
 
     def retire(self):
         """Takes one that has ended away before its case has: for cases that start thousands."""
-        _daemons.remove(self)
-        _directories.remove(self.directory)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        daemons.remove(self)
+        runner.forget(self.directory)
 
     def _check_sanitizers(self):
         with self._changed:
@@ -579,7 +385,7 @@ class Daemon:
 
     def sql(self, statement, *values):
         """Rows of a query by a read-only connection of our own. Texts come as bytes."""
-        return sql(self.database, statement, *values)
+        return stores.sql(self.database, statement, *values)
 
     def rss(self):
         """Resident bytes now."""
@@ -634,44 +440,6 @@ def parse_address(text):
     if host.startswith("["):
         return socket.AF_INET6, (host[1:-1], int(port))
     return socket.AF_INET, (host, int(port))
-
-
-def sql(database, statement, *values):
-    connection = sqlite3.connect("file:%s?mode=ro" % database, uri=True, timeout=PATIENCE)
-    connection.text_factory = bytes
-    try:
-        return connection.execute(statement, values).fetchall()
-    finally:
-        connection.close()
-
-
-def shell(database, script):
-    """Changes a database behind the daemon's back. In autocommit, as the sqlite3 shell does."""
-    connection = sqlite3.connect(database, timeout=PATIENCE, isolation_level=None)
-    try:
-        connection.executescript(script)
-    finally:
-        connection.close()
-
-
-class WriteLock:
-    """Holds the database's write lock while in it, as a person in the sqlite3 shell may."""
-
-    def __init__(self, database):
-        self.connection = sqlite3.connect(database, timeout=PATIENCE, isolation_level=None,
-                                          check_same_thread=False)
-
-    def __enter__(self):
-        self.connection.execute("begin immediate")
-        return self
-
-    def release(self):
-        if self.connection.in_transaction:
-            self.connection.execute("rollback")
-
-    def __exit__(self, *_):
-        self.release()
-        self.connection.close()
 
 
 # --- HTTP -------------------------------------------------------------------------------------

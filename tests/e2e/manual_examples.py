@@ -343,4 +343,4 @@ def every_page_has_examples():
         assert len(found) >= 4, name
 
 
-main()
+main(of_files=True)

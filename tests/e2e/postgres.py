@@ -26,7 +26,7 @@ import subprocess
 import tempfile
 import threading
 
-import harness
+import runner
 
 USER = "beacond"
 FSYNC = os.environ.get("BEACOND_TEST_FSYNC", "") != "0"
@@ -57,7 +57,7 @@ def places():
 def program(name):
     path = shutil.which(name, path=os.pathsep.join(places()))
     if path is None:
-        raise harness.Skip("PostgreSQL is not installed: no " + name)
+        raise runner.Skip("PostgreSQL is not installed: no " + name)
     return os.path.realpath(path)
 
 
@@ -94,7 +94,7 @@ def _person():
 def _run(name, *arguments, person=None):
     path = program(name)
     done = subprocess.run([path, *arguments], env=_environment(path), cwd="/", stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=harness.PATIENCE,
+                          capture_output=True, timeout=runner.PATIENCE,
                           preexec_fn=person and (lambda: _become(person)))
     assert done.returncode == 0, "%s: %s" % (name, (done.stdout + done.stderr).decode("utf-8", "replace"))
 
@@ -115,7 +115,7 @@ class Server:
     def __init__(self, keep=False, **settings):
         self.person = _person()
         if not self._reaches(program("postgres")):
-            raise harness.Skip("root runs this, and no other user gets to " + program("postgres"))
+            raise runner.Skip("root runs this, and no other user gets to " + program("postgres"))
         self.directory = self._folder()
         self.data = os.path.join(self.directory, "data")
         self.path = os.path.join(self.directory, SOCKET)
@@ -124,7 +124,7 @@ class Server:
         self._numbers = itertools.count(1)
         atexit.register(self.remove)
         if not keep:
-            harness.behind(self.remove)
+            runner.behind(self.remove)
         _run("initdb", "--pgdata", self.data, "--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale",
              "--no-sync", person=self.person)
         self.configure(**settings)
@@ -141,7 +141,7 @@ class Server:
             if len(folder) + len(SOCKET) < LONGEST and self._reaches(folder + "/."):
                 return folder
             os.rmdir(folder)
-        raise harness.Skip("no folder short enough for PostgreSQL's socket")
+        raise runner.Skip("no folder short enough for PostgreSQL's socket")
 
     def _reaches(self, path):
         return not self.person or subprocess.run(["test", "-x", path],
@@ -160,10 +160,18 @@ class Server:
     def admin(self, name="postgres"):
         return self.uri(name, "postgres")
 
-    def database(self):
+    def database(self, keep=False):
+        """The URI of a new one; it goes with the case, unless it is to be kept."""
         name = "beacond_%d" % next(self._numbers)
         psql(self.admin(), "create database %s owner %s" % (name, USER))
+        if not keep:
+            runner.behind(lambda: self._drop(name))
         return self.uri(name)
+
+    def _drop(self, name):
+        """They would fill a small disk. A server that the case has left stopped or killed may keep its own."""
+        if self.alive() and not self.stopped:
+            psql(self.admin(), "drop database if exists %s with (force)" % name)
 
     # Starts and ends.
 
@@ -176,7 +184,7 @@ class Server:
             if self.person:
                 _become(self.person)
             # Behind the change of the user, which takes it back. SIGQUIT: it takes its processes along.
-            harness._libc.prctl(1, signal.SIGQUIT)
+            runner.libc.prctl(1, signal.SIGQUIT)
 
         with open(os.path.join(self.directory, "log"), "ab") as log:
             self.process = subprocess.Popen([path, "-D", self.data], env=_environment(path), cwd="/",
@@ -188,7 +196,7 @@ class Server:
 
     def wait_ready(self):
         """Until it takes connections, which it does not as soon as it listens."""
-        harness.poll(self._answers, "PostgreSQL to answer")
+        runner.poll(self._answers, "PostgreSQL to answer")
 
     def _answers(self):
         assert self.alive(), "PostgreSQL has ended by itself:\n" + self.log_tail()
@@ -202,7 +210,7 @@ class Server:
         """SIGINT ends the sessions, SIGTERM waits for them to end, SIGQUIT is a crash with the last words said."""
         self.go_on()
         self.process.send_signal(mode)
-        return self.process.wait(harness.PATIENCE)
+        return self.process.wait(runner.PATIENCE)
 
     def kill(self):
         """kill -9 for all of its processes at once."""
@@ -229,11 +237,11 @@ class Server:
     def pause(self):
         """SIGSTOP for all of its processes: connections stay, and nobody answers. Returns who has been stopped."""
         _signal(self.pid, signal.SIGSTOP)  # from then on there are no new ones
-        harness.poll(lambda: _state(self.pid) in "TZX", "the server to stop")
+        runner.poll(lambda: _state(self.pid) in "TZX", "the server to stop")
         pids = self.pids()
         for pid in pids[1:]:
             _signal(pid, signal.SIGSTOP)
-        harness.poll(lambda: all(_state(pid) in "TZX" for pid in pids), "the server's processes to stop")
+        runner.poll(lambda: all(_state(pid) in "TZX" for pid in pids), "the server's processes to stop")
         self.stopped = pids
         return pids
 
@@ -260,7 +268,7 @@ class Server:
                 segment = int(file.read().split("\n")[6].split()[1])
         except (OSError, IndexError, ValueError):
             return
-        harness._libc.shmctl(segment, 0, None)  # IPC_RMID
+        runner.libc.shmctl(segment, 0, None)  # IPC_RMID
 
 
 def _signal(pid, number):
@@ -281,7 +289,7 @@ def _state(pid):
 
 def _gone(pids):
     """Whoever inherits them may be slow to collect them: one that is dead is gone."""
-    harness.poll(lambda: all(_state(pid) in "ZX" for pid in pids), "the server's processes to end")
+    runner.poll(lambda: all(_state(pid) in "ZX" for pid in pids), "the server's processes to end")
 
 
 _shared = []
@@ -294,8 +302,8 @@ def server():
     return _shared[0]
 
 
-def database():
-    return server().database()
+def database(keep=False):
+    return server().database(keep)
 
 
 # --- psql ---------------------------------------------------------------------------------------
@@ -318,7 +326,7 @@ class Session:
     def __init__(self, uri):
         path = client()
         env = dict(_environment(path), PGOPTIONS="-c search_path=beacond,public -c client_min_messages=warning",
-                   PGAPPNAME="tests", PGCONNECT_TIMEOUT=str(harness.PATIENCE))
+                   PGAPPNAME="tests", PGCONNECT_TIMEOUT=str(runner.PATIENCE))
         # Fields and rows end in zeros, which no text of PostgreSQL holds.
         self.process = subprocess.Popen([path, "-XqAtz0", "-P", "null=" + NULL, "-v", "VERBOSITY=verbose", "-d", uri],
                                         env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

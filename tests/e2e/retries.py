@@ -11,8 +11,9 @@ import termios
 import threading
 import time
 
-from harness import (NOW, Daemon, WriteLock, batch, case, directory, equal, event, main, poll, scale, shell,
-                     stamp)
+import stores
+from harness import NOW, Daemon, WriteLock, batch, case, directory, equal, event, main, poll, scale, shell, stamp
+from stores import dialect, of_files
 
 HEAD = b"POST /_tracker/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
 
@@ -155,7 +156,7 @@ def a_batch_whose_answer_was_lost_is_stored_once():
 
 @case
 def a_retry_is_known_after_a_restart():
-    database = os.path.join(directory(), "beacond.db")
+    database = stores.fresh()
     a, b, c = events(20), events(5, 20), events(3, 25)
     for number, (texts, known) in enumerate([(a, 0), (a, 20), (a + b, 20), (a + b + c, 25), (a, 20)]):
         daemon = Daemon(database=database)
@@ -166,7 +167,7 @@ def a_retry_is_known_after_a_restart():
 
 @case
 def killed_before_the_answer_each_batch_is_stored_once():
-    database = os.path.join(directory(), "beacond.db")
+    database = stores.fresh()
     total = 0
     for number in range(scale(8, 3)):
         daemon, a = Daemon(database=database), events(20, number * 100)
@@ -193,7 +194,7 @@ def a_batch_refused_with_503_is_stored_by_its_retry():
 
 @case
 def a_retry_is_known_although_limits_have_changed():
-    database = os.path.join(directory(), "beacond.db")
+    database = stores.fresh()
     a = events(3) + [event(NOW + 9, 9, payload='"%s"' % ("x" * 5000))] + events(3, 30)
     large, small = dict(database=database, max_event="1M"), dict(database=database, max_event="1K")
 
@@ -386,7 +387,7 @@ def receipts_are_bounded_and_the_newest_are_kept():
             first = (restart * most + number) * 10
             sent(daemon, events(5, first), outcome(5), connection=connection)
         connection.close()
-        rows, length = daemon.sql("select count(*), sum(length(receipts)) from receipts")[0]
+        rows, length = daemon.sql("select count(*), sum(length(%s)) from receipts" % dialect("receipts", "data"))[0]
         assert 100 < rows < most and length < 65536, "%d rows of %d bytes" % (rows, length)
         if restart:
             daemon.crash()
@@ -397,6 +398,7 @@ def receipts_are_bounded_and_the_newest_are_kept():
 
 
 @case
+@of_files
 def receipts_are_there_at_once_after_a_restart():
     # As many as the default bound takes of batches of 20.
     first, batches, many = Daemon(), 100, scale(3000, 300)
@@ -425,7 +427,7 @@ def receipts_older_than_seven_days_are_dropped():
     sent(first, b, outcome(5))
     first.stop()
     shell(first.database, "update receipts set at = at - 7 * 86400000 - 1000 "
-          "where n = (select min(n) from receipts)")
+          "where {0} = (select min({0}) from receipts)".format(dialect("n", "serial")))
     daemon = Daemon(database=first.database)
     sent(daemon, b, outcome(5, 5))
     sent(daemon, a, outcome(5))

@@ -13,13 +13,13 @@ import os
 import random
 import signal
 import socket
-import sqlite3
 import struct
 import threading
 import time
 
-from harness import (BINARY, FAULTY, NOW, PATIENCE, Daemon, Wire, WriteLock, becomes, directory, equal,
-                     lasting_address, sql)
+import stores
+from harness import BINARY, FAULTY, NOW, PATIENCE, Daemon, Wire, WriteLock, becomes, equal, lasting_address, sql
+from tally import check_tally
 
 SEED = int(os.environ.get("BEACOND_SEED", "1"))
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
@@ -106,7 +106,7 @@ class World:
     killed at any moment, so that nobody must send what for_burst protects."""
 
     def __init__(self, abrupt=False, start=True, **options):
-        self.options, self.database = options, os.path.join(directory(), "beacond.db")
+        self.options, self.database = options, stores.fresh()
         self.up = threading.Condition()
         self.daemon, self.address, self.failure = None, lasting_address(), None
         self.acks, self.kills, self.abrupt = 0, 0, abrupt
@@ -239,27 +239,19 @@ def ledger(visitors, emitted=False):
 def compare(database, least, most):
     """What is stored against what must be and may be, in both directions; that the file is whole and its
     tally what a recount gives. Nobody writes meanwhile. Returns the number of events."""
-    connection = sqlite3.connect(database, isolation_level=None)
-    connection.text_factory = bytes
-    with contextlib.closing(connection):
-        def sql(statement):
-            return connection.execute(statement).fetchall()
-
-        equal(sql("pragma integrity_check"), [(b"ok",)])
-        stored, ids = collections.Counter(), set()
-        for text, id, given in sql("select event, id, given from events"):
-            stored[text if given else text.replace(b'"id":"%s"' % id, b'"id":""', 1)] += 1
-            ids.add(id)
-        lost = [(t, stored[t], n) for t, n in least.items() if stored[t] < n]
-        extra = [(t, n, most[t]) for t, n in stored.items() if n > most[t]]
-        assert not lost and not extra, "lost: %d kinds, such as %r; stored too often: %d kinds, such as %r" % (
-            len(lost), lost[:3], len(extra), extra[:3])
-        total = sum(stored.values())
-        equal(len(ids), total, "distinct ids")
-        for step, ms in (("second", 1000), ("minute", 60000), ("hour", 3600000), ("day", 86400000)):
-            equal(sql("select at, events from tally_%s where events > 0 order by at" % step),
-                  sql("select ts / %d * %d, count(*) from events group by 1 order by 1" % (ms, ms)), step)
-        return total
+    stores.sound(database)
+    stored, ids = collections.Counter(), set()
+    for text, id, given in sql(database, "select event, id, given from events"):
+        stored[text if given else text.replace(b'"id":"%s"' % id, b'"id":""', 1)] += 1
+        ids.add(id)
+    lost = [(t, stored[t], n) for t, n in least.items() if stored[t] < n]
+    extra = [(t, n, most[t]) for t, n in stored.items() if n > most[t]]
+    assert not lost and not extra, "lost: %d kinds, such as %r; stored too often: %d kinds, such as %r" % (
+        len(lost), lost[:3], len(extra), extra[:3])
+    total = sum(stored.values())
+    equal(len(ids), total, "distinct ids")
+    check_tally(database)
+    return total
 
 
 def check(world, visitors, rejects=0):

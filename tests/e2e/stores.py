@@ -1,0 +1,220 @@
+"""The store that the tests run against, and how they look into it and change it behind the daemon's back.
+
+  BEACOND_TEST_STORE  postgresql: every daemon that is given no database of its own gets one of the program's
+                      PostgreSQL server (postgres.py). sqlite, or nothing: a file
+
+A database is what --database takes: a path or a URI; the functions here know which it is. Tables and columns have
+the same names in both stores, and so one SQL text does for most; dialect() is for what does not.
+
+The parts: POSTGRES, fresh · of_files (cases about SQLite's files) · sql, shell, WriteLock, refuse, accept ·
+dialect, member, number, octets (parts of SQL texts).
+"""
+
+import contextlib
+import functools
+import os
+import sqlite3
+import sys
+
+import postgres
+import runner
+
+NAME = os.environ.get("BEACOND_TEST_STORE") or "sqlite"
+POSTGRES = NAME == "postgresql"
+FILES = "about SQLite's files"
+
+
+def prepare(of_files):
+    """Before the first case, in the main thread. of_files: there is none that is about anything else."""
+    if NAME not in ("sqlite", "postgresql"):
+        print("Bail out! BEACOND_TEST_STORE is %s" % NAME, flush=True)
+        sys.exit(1)
+    if POSTGRES and of_files:
+        raise runner.Skip(FILES)
+    if POSTGRES:
+        server = postgres.server()
+        runner.shows(lambda: "log of PostgreSQL:\n" + server.log_tail())
+
+
+def fresh(folder=None, keep=False):
+    """A database for a daemon, or an import, to begin with: a path where nothing is yet, or an empty database.
+    It is no more behind the case, unless it is to be kept (then the folder is the caller's)."""
+    if POSTGRES:
+        return postgres.server().database(keep)
+    return os.path.join(folder or runner.directory(), "beacond.db")
+
+
+def of_files(function):
+    """A case about SQLite's files or their locks: with another store there is nothing to run."""
+    @functools.wraps(function)
+    def run():
+        if POSTGRES:
+            raise runner.Skip(FILES)
+        function()
+    run.of_files = True
+    return run
+
+
+def _remote(database):
+    return database.startswith("postgresql://")
+
+
+# --- looks and changes --------------------------------------------------------------------------
+
+def sql(database, statement, *values):
+    """The rows of a statement that only reads, by a connection of our own. Texts come as bytes."""
+    if _remote(database):
+        return postgres.rows(database, statement, *values)
+    connection = sqlite3.connect("file:%s?mode=ro" % database, uri=True, timeout=runner.PATIENCE)
+    connection.text_factory = bytes
+    try:
+        return connection.execute(statement, values).fetchall()
+    finally:
+        connection.close()
+
+
+def shell(database, script):
+    """Changes a database behind the daemon's back. In autocommit, as the sqlite3 shell and psql do."""
+    if _remote(database):
+        postgres.psql(database, script)
+        return
+    connection = sqlite3.connect(database, timeout=runner.PATIENCE, isolation_level=None)
+    try:
+        connection.executescript(script)
+    finally:
+        connection.close()
+
+
+class WriteLock:
+    """Nobody writes to the database while in it, as when a person in the shell has begun something. Who reads is
+    not kept waiting."""
+
+    def __init__(self, database):
+        self.lock = _TableLock(database) if _remote(database) else _FileLock(database)
+
+    def __enter__(self):
+        self.lock.take()
+        return self
+
+    def release(self):
+        self.lock.release()
+
+    def __exit__(self, *_):
+        self.lock.release()
+        self.lock.close()
+
+
+class Snapshot:
+    """A reader that stays in its transaction, and at the moment of its making, until it is closed."""
+
+    def __init__(self, database):
+        if _remote(database):
+            self.session = postgres.Session(database)
+            self.session.run("begin isolation level repeatable read;")
+            self.rows, self.close = self.session.rows, self.session.close
+        else:
+            self.connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+            self.connection.execute("begin")
+            self.rows, self.close = self._rows, self.connection.close
+        self.rows("select count(*) from events")
+
+    def _rows(self, statement):
+        return self.connection.execute(statement).fetchall()
+
+
+class _FileLock:
+    def __init__(self, database):
+        self.connection = sqlite3.connect(database, timeout=runner.PATIENCE, isolation_level=None,
+                                          check_same_thread=False)
+
+    def take(self):
+        self.connection.execute("begin immediate")
+
+    def release(self):
+        if self.connection.in_transaction:
+            self.connection.execute("rollback")
+
+    def close(self):
+        self.connection.close()
+
+
+class _TableLock:
+    # All that is written with events. Not the nodes, or the others would take this one for dead.
+    TABLES = """select string_agg(format('%I.%I', nspname, relname), ', ')
+                  from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+                 where nspname = 'beacond' and relkind in ('r', 'p') and not relispartition and relname <> 'nodes'"""
+
+    def __init__(self, database):
+        self.session, self.held = postgres.Session(database), False
+
+    def take(self):
+        tables = (self.session.rows(self.TABLES)[0][0] or b"pg_temp").decode()
+        runner.poll(lambda: self._taken(tables), "the tables to be free")
+
+    def _taken(self, tables):
+        """All at once or none: who waits for one with others in hand may be waited for itself."""
+        try:
+            self.session.run("begin; lock table %s in exclusive mode nowait;" % tables)
+            self.held = True
+        except postgres.Failed as failed:
+            self.session.run("rollback;")
+            if "55P03" not in str(failed):  # lock_not_available
+                raise
+        return self.held
+
+    def release(self):
+        if self.held:
+            self.held = False
+            self.session.run("rollback;")
+
+    def close(self):
+        self.session.close()
+
+
+def refuse(database, condition):
+    """From now on the store refuses events of which the condition is true, a text of SQL over {0}ts, {0}id and
+    {0}event; until accept()."""
+    if _remote(database):
+        shell(database, "alter table events add constraint poison check (not (%s))" % condition.format(""))
+    else:
+        shell(database, "create trigger poison before insert on events when %s begin "
+                        "select raise(abort, 'no such event here'); end" % condition.format("new."))
+
+
+def accept(database):
+    shell(database, dialect("drop trigger poison", "alter table events drop constraint poison"))
+
+
+@contextlib.contextmanager
+def without_events(database):
+    """Nothing can be stored or read from the database meanwhile: each try fails."""
+    shell(database, "alter table events rename to events_away")
+    try:
+        yield
+    finally:
+        shell(database, "alter table events_away rename to events")
+
+
+def sound(database):
+    """SQLite finds nothing wrong with its file. A server answers for its own."""
+    if not _remote(database):
+        runner.equal(sql(database, "pragma integrity_check"), [(b"ok",)])
+
+
+# --- parts of SQL texts -------------------------------------------------------------------------
+
+def dialect(of_sqlite, of_postgres):
+    return of_postgres if POSTGRES else of_sqlite
+
+
+def member(path):
+    """The member of an event ("payload.mark") as a text; a number of it in SQLite, where text and number are one."""
+    return dialect("json_extract(event, '$.%s')" % path, "(event::json #>> '{%s}')" % path.replace(".", ","))
+
+
+def number(path):
+    return dialect(member(path), "%s::bigint" % member(path))
+
+
+def octets(column):
+    return dialect("length(cast(%s as blob))", "octet_length(%s)") % column
