@@ -1,6 +1,7 @@
 #include "store/postgres/pg.h"
 
 #include <endian.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -31,12 +32,29 @@ static void pg_say(const char *message, struct error *err)
 
 int pg_connect(struct pg *pg, struct error *err)
 {
-    const char *const names[] = {"connect_timeout", "fallback_application_name",
-                                 "client_encoding", "options",
-                                 "dbname",          NULL};
+    const char *const names[] = {"connect_timeout",
+                                 "fallback_application_name",
+                                 "client_encoding",
+                                 "options",
+                                 "keepalives_idle",
+                                 "keepalives_interval",
+                                 "keepalives_count",
+                                 "tcp_user_timeout",
+                                 "target_session_attrs",
+                                 "dbname",
+                                 NULL};
     /* Behind the others, so that a string in dbname may say otherwise, options apart. */
-    const char *const values[] = {PG_CONNECT_SECONDS, "beacond",    "UTF8",
-                                  PG_SETTINGS,        pg->database, NULL};
+    const char *const values[] = {PG_CONNECT_SECONDS,
+                                  "beacond",
+                                  "UTF8",
+                                  PG_SETTINGS,
+                                  "10",
+                                  "5",
+                                  "3",
+                                  "25000",
+                                  pg->read_only ? "any" : "read-write",
+                                  pg->database,
+                                  NULL};
     int64_t now_ms = clock_mono_ms();
     if (pg->connection != NULL)
         return STORE_OK;
@@ -48,8 +66,16 @@ int pg_connect(struct pg *pg, struct error *err)
     pg->connection = PQconnectdbParams(names, values, 1);
     if (PQstatus(pg->connection) != CONNECTION_OK)
         return pg_failure(pg, NULL, err);
+    (void)PQsetnonblocking(pg->connection, 1); /* see pg_next */
     pg->made++;
     return STORE_OK;
+}
+
+/* Whether this session will never do what is asked of it: the server has become a standby, or has
+ * been told to take no writes. Another one may be sent elsewhere. */
+static bool pg_is_useless(const char *code)
+{
+    return code != NULL && strcmp(code, "25006") == 0;
 }
 
 /* Whether that code (SQLSTATE) blames what a row holds: data, constraints, limits; a trigger's
@@ -71,9 +97,55 @@ int pg_failure(struct pg *pg, const PGresult *result, struct error *err)
     pg_say(message == NULL || message[0] == '\0' ? "PostgreSQL does not say what failed" : message,
            err);
     bool refused = code != NULL && pg_blames_row(code);
-    if (PQstatus(pg->connection) != CONNECTION_OK)
+    if (PQstatus(pg->connection) != CONNECTION_OK || pg_is_useless(code))
         pg_close(pg);
     return refused ? STORE_REFUSED : STORE_BUSY;
+}
+
+/* Until something has come, or something that is left to send can go. 0, or -1: given up. */
+static int pg_wait(struct pg *pg, short events)
+{
+    struct pollfd socket = {.fd = PQsocket(pg->connection), .events = events};
+    while (poll(&socket, 1, PG_LOOK_MS) == 0)
+        if (pg->waits != NULL && !pg->waits(pg->waits_arg))
+            return -1;
+    return 0;
+}
+
+PGresult *pg_next(struct pg *pg)
+{
+    if (pg->connection == NULL)
+        return NULL;
+    for (;;) {
+        int unsent = PQflush(pg->connection);
+        if (unsent < 0 || PQisBusy(pg->connection) == 0)
+            break;
+        if (pg_wait(pg, unsent == 0 ? POLLIN : POLLIN | POLLOUT) != 0) {
+            pg_close(pg);
+            return NULL;
+        }
+        if (PQconsumeInput(pg->connection) != 1)
+            break;
+    }
+    return PQgetResult(pg->connection);
+}
+
+/* The result of a statement, as PQexec gives it. */
+static PGresult *pg_last(struct pg *pg, int sent)
+{
+    PGresult *last = NULL, *next;
+    while (sent == 1 && (next = pg_next(pg)) != NULL) {
+        /* Of several statements the one that failed tells; there is none behind it. */
+        PQclear(last);
+        last = next;
+    }
+    return last;
+}
+
+static int pg_given_up(struct error *err)
+{
+    error_set(err, "PostgreSQL does not answer");
+    return STORE_BUSY;
 }
 
 static void pg_values(const struct pg_params *params, const char **values, int *formats)
@@ -106,9 +178,12 @@ int pg_ask(struct pg *pg, enum sql_statement name, const struct pg_params *param
         return STORE_BUSY;
     }
     pg_values(params, values, formats);
-    PGresult *result = PQexecParams(pg->connection, sql_text[name], params->count, params->types,
-                                    values, params->lens, formats, 1);
+    PGresult *result =
+        pg_last(pg, PQsendQueryParams(pg->connection, sql_text[name], params->count, params->types,
+                                      values, params->lens, formats, 1));
     int code = PQresultStatus(result);
+    if (result == NULL && pg->connection == NULL)
+        return pg_given_up(err);
     if (code != PGRES_TUPLES_OK && code != PGRES_COMMAND_OK) {
         int status = pg_failure(pg, result, err);
         PQclear(result);
@@ -130,8 +205,10 @@ int pg_script(struct pg *pg, const char *sql, struct error *err)
 {
     if (pg->connection == NULL)
         return pg_no_connection(err);
-    PGresult *result = PQexec(pg->connection, sql);
+    PGresult *result = pg_last(pg, PQsendQuery(pg->connection, sql));
     int code = PQresultStatus(result), status = STORE_OK;
+    if (result == NULL && pg->connection == NULL)
+        return pg_given_up(err);
     if (code != PGRES_TUPLES_OK && code != PGRES_COMMAND_OK)
         status = pg_failure(pg, result, err);
     PQclear(result);

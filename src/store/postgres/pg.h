@@ -23,6 +23,7 @@
 #include "store/store.h"
 
 #define PG_AGAIN_MS 100
+#define PG_LOOK_MS 100
 /* Before a server that does not answer is taken for one that is not there. */
 #define PG_CONNECT_SECONDS "5"
 
@@ -32,6 +33,10 @@ struct pg {
     uint64_t made;        /* how many there have been: another number, another session */
     int64_t again_ms;     /* not before, by the monotonic clock */
     bool read_only;       /* sessions that can't write, and may be a standby's */
+    /* Called each PG_LOOK_MS while an answer is waited for; false gives up, and the connection with
+     * it. NULL: waits. The owner sets it behind pg_init. */
+    bool (*waits)(void *arg);
+    void *waits_arg;
 };
 
 /* database stays the caller's. Nothing is opened yet. */
@@ -99,6 +104,10 @@ int pg_script(struct pg *pg, const char *sql, struct error *err) MUST_CHECK;
  * STORE_BUSY. */
 int pg_send(struct pg *pg, enum sql_statement name, const struct pg_params *params,
             struct error *err) MUST_CHECK;
+
+/* Waits for the next result of what was sent, as PQgetResult gives it: NULL behind the last one of
+ * a statement. NULL as well where the owner gave up or the connection broke: PQstatus tells. */
+PGresult *pg_next(struct pg *pg);
 
 /* Values of a result's row: bigint (0 for NULL), boolean, text or bytea, which are the result's. */
 int64_t pg_int(const PGresult *result, int row, int column);
