@@ -1,6 +1,7 @@
 #include "commands/commands.h"
 
 #include <signal.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,12 @@
 
 /* While draining: how often the end is looked for. */
 #define SERVE_DRAIN_MS 20
+/* Between two tries to open the database of a server that can't be reached; for how long the
+ * service manager is asked at each. */
+#define SERVE_AGAIN_S 1
+#define SERVE_MORE_MS 30000
+/* Of serve_open: a signal has ended it. */
+#define SERVE_ENDED 1
 
 /* Signals are taken by the main thread alone, with sigtimedwait: blocked before any other exists.
  */
@@ -73,6 +80,44 @@ static void serve_until_signal(struct serve *serve, const sigset_t *set)
     serve_finish(serve, &pulse, set);
 }
 
+/* Waits for the next try. False: the daemon is to end. */
+static bool serve_pause(const sigset_t *set)
+{
+    const struct timespec pause = {.tv_sec = SERVE_AGAIN_S};
+    notify_extend(SERVE_MORE_MS);
+    if (notify_watchdog_ms() > 0)
+        notify_alive();
+    int got = sigtimedwait(set, NULL, &pause);
+    if (got == SIGTERM || got == SIGINT)
+        log_info("signal %d: finishing", got);
+    return got != SIGTERM && got != SIGINT;
+}
+
+/*
+ * Opens the engine. A store_status, or SERVE_ENDED. A server is waited for: who can't reach it now
+ * could when it has started, restarted or been failed over, and nobody would start the daemon anew
+ * then. A file that can't be opened is another matter.
+ */
+static int serve_open(struct serve *serve, const struct engine_options *options,
+                      const sigset_t *set, struct error *err)
+{
+    struct error told = {""};
+    struct lengthy lengthy;
+    int status;
+    for (;;) {
+        lengthy_begin(&lengthy, "opening the database");
+        status = engine_open(&serve->engine, options, err);
+        lengthy_end(&lengthy);
+        if (status != STORE_BUSY || store_is_file(options->store.database) || error_of_memory(err))
+            return status;
+        if (strcmp(told.text, err->text) != 0)
+            log_warn("%s; trying again until it works", err->text);
+        told = *err;
+        if (!serve_pause(set))
+            return SERVE_ENDED;
+    }
+}
+
 static int serve_run(const struct options *options, const struct arguments *arguments)
 {
     struct serve serve = {.options = options, .arguments = arguments};
@@ -99,9 +144,11 @@ static int serve_run(const struct options *options, const struct arguments *argu
     serve.activation = &activation;
     serve.setup.server.passed = activation.sockets;
     serve.setup.server.passed_count = activation.count;
-    lengthy_begin(&lengthy, "opening the database");
-    status = engine_open(&serve.engine, &engine_options, &err);
-    lengthy_end(&lengthy);
+    status = serve_open(&serve, &engine_options, &signals, &err);
+    if (status == SERVE_ENDED) {
+        code = COMMAND_OK;
+        goto out;
+    }
     if (status != STORE_OK) {
         log_error("%s", err.text);
         if ((status == STORE_UNFIT || status == STORE_HELD) && !error_of_memory(&err))
