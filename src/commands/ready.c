@@ -46,16 +46,18 @@ static int ready_run(const struct options *options, const struct arguments *argu
     struct link link;
     struct error err = {""};
     char database[PATH_MAX];
+    bool file = store_is_file(options->database);
     int code = COMMAND_FAILED;
     (void)arguments;
     store_name(options->database, database, sizeof database);
     json_object_seed(0);
     link_init(&link, -1);
-    int dialled = dial_open(&link, options->database, &err);
+    int dialled = dial_open(&link, options->database, options->listen.items[0], &err);
     if (dialled == DIAL_OK)
         code = ready_ask(&link, &err);
     else if (dialled == DIAL_NOBODY)
-        error_set(&err, "no daemon has %s open", database);
+        error_set(&err, "no daemon has %s open%s%s", database, file ? "" : " and listens on ",
+                  file ? "" : options->listen.items[0]);
     link_clear(&link);
     if (code == COMMAND_OK)
         printf("ready\n");
@@ -65,7 +67,7 @@ static int ready_run(const struct options *options, const struct arguments *argu
 }
 
 static const char *const ready_options[] = {
-    "config", "database", "log-level", "log-format", NULL,
+    "config", "listen", "database", "log-level", "log-format", NULL,
 };
 
 const struct command command_ready = {

@@ -118,6 +118,20 @@ static int serve_open(struct serve *serve, const struct engine_options *options,
     }
 }
 
+/* Without it commands can't write to a file while the daemon runs, but it can run. */
+static void serve_control(struct serve *serve)
+{
+    const struct options *options = serve->options;
+    struct error err = {""};
+    if (control_start(&serve->control, serve->engine, options->database, options->listen.items[0],
+                      &serve->setup.server.limits, &err) == 0)
+        return;
+    if (store_is_file(options->database))
+        log_warn("%s; commands that write will find the database in use", err.text);
+    else
+        log_info("%s; `beacond ready` can't ask this daemon", err.text);
+}
+
 static int serve_run(const struct options *options, const struct arguments *arguments)
 {
     struct serve serve = {.options = options, .arguments = arguments};
@@ -155,11 +169,7 @@ static int serve_run(const struct options *options, const struct arguments *argu
             code = COMMAND_CONFIG;
         goto out;
     }
-    /* Without it commands can't write to a file while the daemon runs, but it can run. */
-    if (store_is_file(options->database) &&
-        control_start(&serve.control, serve.engine, options->database, &serve.setup.server.limits,
-                      &err) != 0)
-        log_warn("%s; commands that write will find the database in use", err.text);
+    serve_control(&serve);
     if (server_start(&serve.server, &serve.setup.server, serve.setup.access, serve.engine, &err) !=
         0) {
         log_error("%s", err.text);

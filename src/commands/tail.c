@@ -131,7 +131,7 @@ static void tail_look_daemon(struct tail *tail)
     struct error err = {""};
     if (!tail->is_file)
         return;
-    int dialled = dial_open(&link, tail->database, &err);
+    int dialled = dial_open(&link, tail->database, NULL, &err);
     if (dialled == DIAL_OK)
         link_clear(&link);
     if (dialled == DIAL_NOBODY && !tail->alone)

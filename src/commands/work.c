@@ -65,7 +65,7 @@ static int work_find(struct work *work, struct error *err)
 {
     int64_t until_ms = clock_mono_ms() + WORK_PATIENCE_MS;
     for (;;) {
-        int dialled = dial_open(&work->link, work->options->database, err);
+        int dialled = dial_open(&work->link, work->options->database, NULL, err);
         if (dialled != DIAL_NOBODY)
             return dialled == DIAL_OK ? COMMAND_OK : COMMAND_FAILED;
         int status = work_open_here(work, err);

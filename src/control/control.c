@@ -242,14 +242,29 @@ static void *control_main(void *arg)
 
 /* ---- the socket ---- */
 
+/* No lock tells of a database that is no file: somebody may be listening there. */
+static bool control_is_answered(const struct control_path *path)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool answered =
+        fd >= 0 && connect(fd, (const struct sockaddr *)&path->socket, sizeof path->socket) == 0;
+    if (fd >= 0)
+        close(fd);
+    return answered;
+}
+
 static int control_listen(struct control *control, struct error *err)
 {
     const struct control_path *path = &control->path;
     const char *name = path->socket.sun_path;
+    if (path->beside[0] == '\0' && control_is_answered(path)) {
+        error_set(err, "control socket %s: another daemon has it", name);
+        return -1;
+    }
     control->listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* The lock of the database is held: what is there is left over from a daemon that was killed.
-     */
-    (void)unlink(path->beside);
+    /* The lock of a file is held: what is there is left over from a daemon that was killed. */
+    if (path->beside[0] != '\0')
+        (void)unlink(path->beside);
     (void)unlink(name);
     mode_t before = umask(077);
     int status =
@@ -285,7 +300,7 @@ static void control_free(struct control *control)
     free(control);
 }
 
-int control_start(struct control **out, struct engine *engine, const char *database,
+int control_start(struct control **out, struct engine *engine, const char *database, const char *at,
                   const struct batch_limits *limits, struct error *err)
 {
     struct control *control = calloc(1, sizeof *control);
@@ -302,7 +317,7 @@ int control_start(struct control **out, struct engine *engine, const char *datab
     list_init(&control->ended);
     pthread_mutex_init(&control->mutex, NULL);
     control->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int status = control->wake < 0 ? -1 : control_path_make(&control->path, database, err);
+    int status = control->wake < 0 ? -1 : control_path_make(&control->path, database, at, err);
     if (control->wake < 0)
         error_set(err, "control socket: %s", strerror(errno));
     if (status == 0)

@@ -3,8 +3,10 @@
  *
  * Commands that write reach the running daemon here, since nobody else may write to its database.
  * The socket is made under umask 077 with the lock of the database held, so one that is in the way
- * is a dead daemon's. Who connects must be the daemon's own user or root. Each connection asks for
- * one job (job.h) and has a thread while it runs.
+ * is a dead daemon's. To a database that is no file others may write: there it serves who asks for
+ * the daemon itself, and one that is in the way and answers is left alone. Who connects must be the
+ * daemon's own user or root. Each connection asks for one job (job.h) and has a thread while it
+ * runs.
  */
 #ifndef BEACOND_CONTROL_CONTROL_H
 #define BEACOND_CONTROL_CONTROL_H
@@ -16,8 +18,9 @@
 
 struct control;
 
-/* Listens from here on. engine and database must outlive it. 0 and *out, or -1 with err. */
-int control_start(struct control **out, struct engine *engine, const char *database,
+/* Listens from here on. at: the first address that the daemon listens on. engine and database must
+ * outlive it. 0 and *out, or -1 with err. */
+int control_start(struct control **out, struct engine *engine, const char *database, const char *at,
                   const struct batch_limits *limits, struct error *err) MUST_CHECK;
 
 /* Other limits count for jobs that begin from now on. NULL is fine. */

@@ -12,11 +12,11 @@
 /* How often progress is asked whether to stop while nothing comes. */
 #define DIAL_LOOK_MS 100
 
-int dial_open(struct link *link, const char *database, struct error *err)
+int dial_open(struct link *link, const char *database, const char *at, struct error *err)
 {
     struct control_path path;
     struct error why;
-    if (!store_is_file(database) || control_path_find(&path, database, &why) != 0)
+    if (control_path_find(&path, database, at, &why) != 0)
         return DIAL_NOBODY;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {

@@ -15,8 +15,10 @@ enum dial_status {
     DIAL_FAILED = -1, /* there is something, but it can't be reached */
 };
 
-/* Connects to the daemon that has the database open. DIAL_OK: link_clear the link. */
-int dial_open(struct link *link, const char *database, struct error *err) MUST_CHECK;
+/* Connects to the daemon that has the database open; of those that have one open that is no file,
+ * to the one whose first address is at (NULL: to none). DIAL_OK: link_clear the link. */
+int dial_open(struct link *link, const char *database, const char *at,
+              struct error *err) MUST_CHECK;
 
 /* Waits for the answer to what was sent, passing on what it hears of progress; when progress asks
  * to stop, tells the other end and goes on waiting, for the job to end as a whole. STORE_OK and

@@ -80,9 +80,9 @@ AROUND("start", int, retention_start,
        (struct retention * *r, struct writer *w, const struct engine_options *o, struct error *e),
        r, w, o, e)
 AROUND("start", int, control_start,
-       (struct control * *c, struct engine *n, const char *d, const struct batch_limits *l,
-        struct error *e),
-       c, n, d, l, e)
+       (struct control * *c, struct engine *n, const char *d, const char *a,
+        const struct batch_limits *l, struct error *e),
+       c, n, d, a, l, e)
 AROUND("start", int, server_start,
        (struct server * *s, const struct server_options *o, const struct access *a,
         struct engine *n, struct error *e),
