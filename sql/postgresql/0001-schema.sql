@@ -124,8 +124,8 @@ CREATE INDEX receipts_by_key ON receipts (key);
 CREATE INDEX receipts_by_age ON receipts (at);
 CREATE INDEX receipts_bursts ON receipts (instance) WHERE burst;
 
--- One row for each transaction that stored events: how nodes follow each other. Dropped after an hour,
--- but for the newest.
+-- One row for each transaction that stored events: how nodes follow each other. A row is dropped when one
+-- behind it is an hour old: who has followed so far finds its place.
 CREATE TABLE commits (
     -- The highest number of its events, and the lowest.
     last_seq  bigint   PRIMARY KEY,
@@ -139,13 +139,21 @@ CREATE TABLE commits (
     max_ts    bigint   NOT NULL
 );
 
--- What was erased, numbered without gaps. Dropped after an hour, but for the newest.
+-- The newest commit there is, followed or not.
+CREATE FUNCTION newest_commit() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+    SELECT coalesce(max(last_seq), 0) FROM beacond.commits
+$$;
+
+-- What was erased, numbered without gaps, by one transaction at a time. Dropped like commits.
 CREATE TABLE erasures (
     n      bigint PRIMARY KEY,
+    -- The newest commit that can have held some of it: who follows tells the erasure behind that, lest
+    -- an event comes into a cache when it is gone.
+    behind bigint NOT NULL DEFAULT newest_commit(),
     at     bigint NOT NULL,
     -- Who did it: nodes.instance; NULL: somebody by hand.
     instance bigint,
-    -- How many events, as far as that was counted.
+    -- How many events, as the tally was told. Where the tally was made anew: 0.
     events bigint NOT NULL,
     -- Single events, or all of [low, high), or, where all four are NULL, anything.
     ts     bigint[],
@@ -190,28 +198,37 @@ VALUES ('schema', '1'),
 CREATE SEQUENCE blocks;
 SELECT setval('blocks', 1, true);
 
--- The first number of a new block, for the transaction that is open. Before it takes one, it
--- holds a lock that says from where on its numbers are: see watermark().
-CREATE FUNCTION take_block() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+-- Numbers for count blocks, one behind the other, for the transaction that is open; returns the first.
+-- Before they are taken the transaction holds a lock, to its end, that says from where on its numbers
+-- are: see watermark(). Nobody else may take any between the two steps, lest the watermark falls: for
+-- that there is the lock of the session, for some microseconds. 0x42 is a letter, B, 0x4e is N: the rest
+-- of the key space is other programs'.
+CREATE FUNCTION take_blocks(count bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    before bigint;
+    first bigint;
 BEGIN
-    SELECT last_value INTO before FROM beacond.blocks;
-    -- 0x42 is a letter, B: the rest of the key space is other programs'.
-    PERFORM pg_advisory_xact_lock_shared((66::bigint << 56) | before);
-    RETURN nextval('beacond.blocks') * 4096;
+    PERFORM pg_advisory_lock(78::bigint << 56);
+    PERFORM pg_advisory_xact_lock_shared((66::bigint << 56) | last_value) FROM beacond.blocks;
+    first := nextval('beacond.blocks');
+    FOR i IN 2 .. count LOOP
+        PERFORM nextval('beacond.blocks');
+    END LOOP;
+    PERFORM pg_advisory_unlock(78::bigint << 56);
+    RETURN first * 4096;
+EXCEPTION WHEN query_canceled OR OTHERS THEN
+    PERFORM pg_advisory_unlock(78::bigint << 56);
+    RAISE;
 END
 $$;
 
 -- The number up to which nothing will come any more: all transactions with numbers up to there are
 -- over, and whoever looks after this has returned (in a statement of its own) sees them. The order of
--- the two first steps matters: what is not in the sequence yet has its lock before it is. No commit has
--- numbers on both sides: one of several blocks, between which others have taken theirs, waits for those.
+-- the two steps matters: what is not in the sequence yet has its lock before it is. It never falls,
+-- whoever asks, and no commit has numbers on both sides of it.
 CREATE FUNCTION watermark() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    newest  bigint;
-    oldest  bigint;
-    settled bigint;
+    newest bigint;
+    oldest bigint;
 BEGIN
     SELECT last_value INTO newest FROM beacond.blocks;
     SELECT min(((classid::bigint & 16777215) << 32) | objid::bigint) INTO oldest
@@ -219,8 +236,84 @@ BEGIN
      WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock' AND granted
        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
        AND classid::bigint >> 24 = 66;
-    settled := (least(newest, oldest) + 1) * 4096 - 1;
-    RETURN least(settled, (SELECT min(first_seq) - 1 FROM beacond.commits
-                            WHERE last_seq > settled AND first_seq <= settled));
+    RETURN (least(newest, oldest) + 1) * 4096 - 1;
+END
+$$;
+
+-- How many events there are at the moment of a commit and an erasure: the tally, and the log says what
+-- of it came later. The log is exact; after a change by hand the tally is, once it has been made anew.
+CREATE FUNCTION total_at(seq bigint, erasure bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT ((SELECT coalesce(sum(events), 0) FROM beacond.tally_day) -
+            (SELECT coalesce(sum(events), 0) FROM beacond.commits WHERE last_seq > seq) +
+            (SELECT coalesce(sum(events), 0) FROM beacond.erasures WHERE n > erasure))::bigint
+$$;
+
+-- Another number when what is behind the numbers may be other events: another server, a standby that
+-- has taken over, one that has been restored.
+CREATE FUNCTION epoch() RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint #
+           ('beacond.meta'::regclass::oid::bigint << 40)
+$$;
+
+-- The newest moment, for a node that begins to follow: its last commit, and the last erasure of those
+-- that belong to it.
+CREATE FUNCTION moment() RETURNS TABLE (last_seq bigint, instance bigint, at bigint, erasures bigint,
+                                        total bigint, epoch bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+DECLARE
+    mark bigint := beacond.watermark();
+BEGIN
+    RETURN QUERY
+    WITH newest AS (
+        SELECT last_seq, instance, at FROM beacond.commits
+         WHERE last_seq <= mark ORDER BY last_seq DESC LIMIT 1
+    ), place AS (
+        SELECT coalesce(max(last_seq), 0) AS last_seq, coalesce(max(instance), 0) AS instance,
+               coalesce(max(at), 0) AS at
+          FROM newest
+    ), erased AS (
+        SELECT coalesce(max(n), 0) AS n FROM beacond.erasures, place WHERE behind <= place.last_seq
+    )
+    SELECT place.last_seq, place.instance, place.at, erased.n,
+           beacond.total_at(place.last_seq, erased.n), beacond.epoch()
+      FROM place, erased;
+END
+$$;
+
+-- What was committed and erased behind a place in the log, for who follows: at most so many rows of
+-- each. In front a row of kind 0: it has a last_seq where the place was found, which must be told
+-- exactly, and else there is nothing behind it: the place has been dropped from the log, or was of
+-- commits that were lost with a server. Kind 1, commits: low and high bound their timestamps. Kind 2,
+-- erasures: last_seq is what they belong behind.
+CREATE FUNCTION news(after_seq bigint, after_instance bigint, after_at bigint, after_n bigint, most bigint)
+RETURNS TABLE (kind bigint, last_seq bigint, first_seq bigint, instance bigint, at bigint, events bigint,
+               low bigint, high bigint, n bigint, ts bigint[], seq bigint[])
+LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+DECLARE
+    mark  bigint := beacond.watermark();
+    found boolean;
+BEGIN
+    SELECT (after_seq = 0 OR EXISTS (SELECT FROM beacond.commits
+                                      WHERE last_seq = after_seq AND instance = after_instance
+                                        AND at = after_at)) AND
+           (after_n = 0 OR EXISTS (SELECT FROM beacond.erasures WHERE n = after_n)) INTO found;
+    kind := 0;
+    last_seq := CASE WHEN found THEN after_seq END;
+    RETURN NEXT;
+    IF found THEN
+        RETURN QUERY
+        (SELECT 1::bigint, last_seq, first_seq, instance, at, events, min_ts, max_ts, NULL::bigint,
+                NULL::bigint[], NULL::bigint[]
+           FROM beacond.commits
+          WHERE last_seq > after_seq AND last_seq <= mark
+          ORDER BY last_seq LIMIT most)
+        UNION ALL
+        (SELECT 2, behind, NULL, instance, at, events, low, high, n, ts, seq
+           FROM beacond.erasures
+          WHERE n > after_n
+          ORDER BY n LIMIT most);
+    END IF;
 END
 $$;
