@@ -10,13 +10,13 @@ import itertools
 import json
 import os
 import random
-import shutil
 import socket
 import subprocess
 import threading
 import time
 
-from harness import (DATA, PATIENCE, SLOW, Daemon, Rows, Wire, batch, case, directory, equal, event, main,
+import stores
+from harness import (DATA, PATIENCE, SLOW, Daemon, Rows, Wire, batch, case, equal, event, main,
                      parse_address, poll, scale, shell)
 from model import FORMS, Asker, Model, expect, is_hot, target, told, wait_hot
 from sockets import Socket
@@ -74,10 +74,7 @@ def recorded():
 
 def twin(daemon, **options):
     """Another daemon on a copy of the stopped one's database."""
-    path = os.path.join(directory(), "copy.db")
-    assert not os.path.exists(daemon.database + "-wal") or not os.path.getsize(daemon.database + "-wal")
-    shutil.copy(daemon.database, path)
-    return Daemon(database=path, **options)
+    return Daemon(database=stores.copied(daemon.database), **options)
 
 
 def fetch(daemon, method, version, coding, where):

@@ -12,7 +12,8 @@ import random
 import threading
 import time
 
-from harness import Connection, Daemon, batch, case, directory, equal, event, main, poll, scale, shell
+import stores
+from harness import Connection, Daemon, batch, case, equal, event, main, poll, scale, shell
 from model import FORMS, GIVEN, Asker, Model, expect, is_hot, large, moment, target, told
 from world import LONG, SEED
 
@@ -45,7 +46,7 @@ class Play:
     def __init__(self, name, **options):
         print("# %s: BEACOND_SEED=%d" % (name, SEED), flush=True)
         self.dice, self.options = random.Random("%d-%s" % (SEED, name)), options
-        self.model, self.database = Model(), directory() + "/beacond.db"
+        self.model, self.database = Model(), stores.fresh()
         self.given, self.bodies, self.names = {}, [], 0
         self.tags, self.asked = {}, []
         self.log = []

@@ -8,7 +8,7 @@ import threading
 
 from harness import (NOW, Daemon, Rows, begin, case, directory, equal, event, finish, main, on_terminal, poll, run,
                      shell, sql)
-from stores import of_files
+from stores import dialect, of_files
 
 EVENTS = 600
 
@@ -227,7 +227,8 @@ def a_tally_is_repaired_and_nothing_else_is_touched():
 def interrupted_it_changes_nothing():
     database = made()
     shell(database, "with recursive n(n) as (select 10000 union all select n + 1 from n where n < 160000)"
-                    "insert into events select n, ts, received, 0, 'e' || n, event from events, n where seq = 1")
+                    "insert into events(seq, ts, received, given, id, event) select seq + n, ts, received, %s, 'e' || n, event "
+                    "from events, n where seq = (select min(seq) from events)" % dialect("0", "false"))
     check(database, "--repair-tally")
     before = sql(database, "select * from tally_second")
     equal(check(database)[0], 0)

@@ -10,8 +10,10 @@ import select
 import signal
 import subprocess
 
+import stores
 from harness import (NOW, PATIENCE, Daemon, Rows, begin, case, directory, equal, event, finish, main, on_terminal, poll,
                      run, shell, sql, stamp)
+from stores import of_files
 
 AWKWARD = [
     b'{"timestamp":"%s","n":19.90,"n":1e21,"t":"\\u0000\\ud800\xc2\x9b,\\"\\n"}' % stamp(NOW).encode(),
@@ -106,7 +108,7 @@ def what_comes_in_meanwhile_is_not_exported_and_the_wal_is_not_held():
     select.select([reading], [], [], PATIENCE)  # it has begun, and waits for the pipe
     daemon.save([event(NOW) for _ in range(10)])
     # An open read transaction would keep the WAL from being emptied.
-    poll(lambda: os.path.getsize(daemon.database + "-wal") == 0, "the WAL to be emptied")
+    poll(lambda: not stores.wal_bytes(daemon.database), "the WAL to be emptied")
     with os.fdopen(reading, "rb") as pipe:
         equal(len(pipe.read().splitlines()), 4000)
     equal(process.wait(PATIENCE), 0)
@@ -163,6 +165,7 @@ def bad_targets_bounds_and_databases_are_refused_and_nothing_is_left():
 
 
 @case
+@of_files
 def the_database_is_no_target():
     database = filled([event()])
     before = open(database, "rb").read()
@@ -244,8 +247,9 @@ def sigint_ends_it_with_130_and_no_half_file():
 @case
 def rows_that_someone_has_spoilt_do_not_end_it():
     database = filled([event(NOW + i, n=i) for i in range(3)])
-    shell(database, "update events set event = 'no json, ' || char(10) where seq = 1;"
-                    "update events set event = '' where seq = 2")
+    first, second = [seq for seq, in sql(database, "select seq from events order by seq limit 2")]
+    shell(database, "update events set event = 'no json, ' || %s(10) where seq = %d;"
+                    "update events set event = '' where seq = %d" % (stores.dialect("char", "chr"), first, second))
     out = lines(database)
     equal(out[:2], [b"no json,  ", b""])
     equal(len(list(csv.reader(io.StringIO(export(database, "--format", "csv").decode(), newline="")))), 4)

@@ -12,6 +12,7 @@ import urllib.parse
 
 from harness import (NOW, Daemon, Rows, Skip, batch, becomes, case, equal, event, main, poll, repeated, run, scale,
                      shell, stamp)
+from stores import of_files
 from tally import STEPS
 from world import LONG, SEED
 
@@ -461,6 +462,7 @@ def bytes_read(daemon):
 
 
 @case
+@of_files
 def the_cost_is_that_of_the_steps_and_not_of_the_events():
     number, begin = scale(60000, 20000), NOW // DAY * DAY
     # In an hour of all the seconds, and in the next one as many events as seconds.
@@ -479,6 +481,7 @@ def the_cost_is_that_of_the_steps_and_not_of_the_events():
 
 
 @case
+@of_files
 def a_tally_of_a_million_seconds_is_told_by_minutes():
     if not LONG:
         raise Skip("takes a minute; BEACOND_TEST_LONG=1 runs it")

@@ -15,8 +15,10 @@ import sqlite3
 import subprocess
 import threading
 
+import stores
 from harness import (BINARY, DATA, NOW, PATIENCE, SANITIZERS, SLOW, Daemon, Rows, Skip, WriteLock, _environment,
                      begin, case, directory, equal, event, main, poll, run, scale, sql, stamp)
+from stores import count, of_files
 from tally import check_tally
 
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
@@ -37,7 +39,7 @@ def lines(texts):
 
 
 def new():
-    return os.path.join(directory(), "new.db")
+    return stores.fresh()
 
 
 def counts(stdout):
@@ -61,15 +63,6 @@ def imported(database, *files, code=0, **more):
 def stored(database):
     """The texts in the order of time, as they are read, oldest first."""
     return [text for text, in sql(database, "select event from events order by ts, seq")]
-
-
-def count(database):
-    if not os.path.exists(database):
-        return 0
-    try:
-        return sql(database, "select count(*) from events")[0][0]
-    except sqlite3.Error:
-        return 0  # it is just being made
 
 
 class Command:
@@ -132,6 +125,7 @@ def the_recorded_log_comes_in_byte_for_byte_and_once():
 
 
 @case
+@of_files
 def a_database_that_is_made_is_nobody_elses_business():
     database = new()
     imported(database, RECORDED)
@@ -398,6 +392,7 @@ def a_file_that_vanishes_is_told_and_one_that_grows_is_taken_to_its_end():
 
 
 @case
+@of_files
 def usage_errors_and_unfit_databases_are_refused():
     equal(run("import").returncode, 2)
     equal(run("import", "--listen", "127.0.0.1:0", RECORDED).returncode, 2)
@@ -516,6 +511,7 @@ def a_database_that_cannot_be_written_is_waited_for():
 
 
 @case
+@of_files
 def a_generated_gigabyte_comes_in_and_adds_nothing_the_second_time():
     if not LONG:
         raise Skip("takes minutes; BEACOND_TEST_LONG=1 runs it")

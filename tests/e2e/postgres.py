@@ -168,6 +168,14 @@ class Server:
             runner.behind(lambda: self._drop(name))
         return self.uri(name)
 
+    def copy(self, uri):
+        """A database with the same in it; nobody is connected to that one."""
+        name = "beacond_%d" % next(self._numbers)
+        original = re.match(r"postgresql:///(\w+)\?", uri).group(1)
+        psql(self.admin(), "create database %s owner %s template %s" % (name, USER, original))
+        runner.behind(lambda: self._drop(name))
+        return self.uri(name)
+
     def _drop(self, name):
         """They would fill a small disk. A server that the case has left stopped or killed may keep its own."""
         if self.alive() and not self.stopped:

@@ -5,6 +5,7 @@ import os
 import socket
 
 from harness import PATIENCE, Daemon, batch, begin, case, directory, equal, event, finish, main, poll, run, shell
+from stores import of_files
 
 AWAY, BACK = "alter table events rename to away", "alter table away rename to events"
 
@@ -65,6 +66,7 @@ def it_fails_while_the_daemon_drains():
 
 
 @case
+@of_files
 def another_program_behind_the_socket_is_not_ready():
     # The daemon of another version, say, that knows no such question.
     database = os.path.join(directory(), "x.db")

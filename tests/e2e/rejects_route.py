@@ -5,6 +5,7 @@ import os
 import random
 
 from harness import NOW, Daemon, Rows, case, equal, event, main, poll, repeated, run, scale, shell, stamp
+from stores import blob, dialect, of_files
 
 
 def ask(daemon, text="", connection=None):
@@ -31,7 +32,7 @@ def incomplete(tail):
 
 def put(daemon, texts):
     """Rejects with these bytes, put there by hand: the daemon's own are JSON of a kind."""
-    rows = ",".join("(%d,'by hand',x'%s')" % (NOW, text.hex()) for text in texts)
+    rows = ",".join("(%d,'by hand',%s)" % (NOW, blob(text)) for text in texts)
     shell(daemon.database, "insert into rejects(received, reason, event) values " + rows)
 
 
@@ -115,8 +116,10 @@ def pages_go_on_behind_their_last_number_whatever_comes_or_goes():
 def a_page_has_five_hundred_at_most_and_fifty_reasons():
     daemon = Daemon()
     shell(daemon.database, "with recursive n(n) as (select 1 union all select n + 1 from n where n < 600)"
-                           "insert into rejects(received, reason, event) select 0, 'r' || (n % 60), x'78' from n")
-    shell(daemon.database, "insert into rejects(received, reason, event) values (0, cast(x'ff3c' as text), x'')")
+                           "insert into rejects(received, reason, event) select 0, 'r' || (n %% 60), %s from n" % blob(b"x"))
+    # A text of SQLite may be any bytes.
+    shell(daemon.database, "insert into rejects(received, reason, event) values (0, %s, %s)"
+                           % (dialect("cast(x'ff3c' as text)", "'\ufffd<'"), blob(b"")))
     got = ask(daemon, "limit=1000")
     equal((got["total"], len(got["rejects"]), got["next"]), (601, 500, 102))
     equal(got["rejects"][0]["reason"], "\ufffd<")
@@ -124,6 +127,7 @@ def a_page_has_five_hundred_at_most_and_fifty_reasons():
 
 
 @case
+@of_files
 def of_a_large_one_no_more_is_read_than_is_shown():
     daemon, size = Daemon(), 2000000
     shell(daemon.database, "insert into rejects(received, reason, event) select 0, 'large', zeroblob(%d)"

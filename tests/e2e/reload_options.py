@@ -1,10 +1,10 @@
 """SIGHUP changes every option that can change: each is looked at before and after."""
 
 import json
-import os
 import threading
 
-from harness import NOW, Rows, WriteLock, batch, case, directory, equal, event, main, poll, stamp
+import stores
+from harness import NOW, Rows, WriteLock, batch, case, equal, event, main, poll, stamp
 from reloading import EVENTS, Configured, manual, sized, status
 from sockets import Ended, Socket, narrow
 
@@ -288,7 +288,7 @@ def hold(daemon):
     with WriteLock(daemon.database):
         wire.send(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
                   % (EVENTS.encode(), len(body)) + body)
-        with WriteLock(os.path.join(directory(), "other.db")):  # takes a moment
+        with WriteLock(stores.fresh()):  # takes a moment
             for _ in range(50):
                 daemon.get("/health")
         equal(wire.silent(), True)

@@ -12,6 +12,7 @@ import threading
 import time
 
 import certs
+import stores
 from crowds import SHAKE, TAIL, Reader, allowed
 from harness import (NOW, PATIENCE, SLOW, Daemon, Skip, batch, case, case_of_time, equal, event, main, parse_address,
                      poll, scale)
@@ -201,7 +202,7 @@ def everything_is_read_by_several_at_once_while_it_comes_in():
                 first = sent[0]
                 daemon.save([event(NOW + n // 50, n) for n in range(first, first + 250)], connection=mine)
                 sent[0] = first + 250
-                wal.append(os.path.getsize(daemon.database + "-wal"))
+                wal.append(stores.wal_bytes(daemon.database))
             mine.close()
         except Exception as error:
             trouble.append(error)
@@ -234,7 +235,7 @@ def everything_is_read_by_several_at_once_while_it_comes_in():
     # Readers that leave no gap are kept out for a moment once it is 63 MiB long (store/sqlite/checkpoint.h), and once
     # more should the machine have had no time for one of them.
     assert max(wal) <= 96 * MI, "a WAL of %d bytes" % max(wal)
-    poll(lambda: os.path.getsize(daemon.database + "-wal") == 0, "the WAL to be put back")
+    poll(lambda: not stores.wal_bytes(daemon.database), "the WAL to be put back")
     equal(daemon.total(), sent[0])
     check_tally(daemon.database)
 

@@ -21,11 +21,12 @@ import threading
 import time
 
 import certs
+import stores
 import tally
 from harness import BRIEF, PATIENCE, SLOW, Grave, Skip, batch, case_of_time, directory, equal, main, poll, run, stamp
 from reloading import Configured
-from sockets import PING, Cut, Ended, Socket, closing, frame
 from soaking import ACKED, DOUBT, STRETCHES, Figures, Ledger, growth, leaks
+from sockets import PING, Cut, Ended, Socket, closing, frame
 
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
 SECONDS = int(os.environ.get("BEACOND_SOAK_SECONDS", 7200 if LONG else 10 if BRIEF else 120))
@@ -584,7 +585,7 @@ def nothing_grows_and_nothing_is_lost():
         thread.join()
     check_figures(figures, operator.turns)
     at_rest(soak, before)
-    poll(lambda: os.path.getsize(soak.daemon.database + "-wal") == 0, "the WAL to be put back")
+    poll(lambda: not stores.wal_bytes(soak.daemon.database), "the WAL to be put back")
 
 
 main()

@@ -13,6 +13,7 @@ import re
 import statistics
 import threading
 
+import stores
 from harness import poll
 
 # What may have become of an event.
@@ -110,7 +111,7 @@ class Figures:
             "requests": requests, "rss": daemon.rss(), "anonymous": anonymous(daemon.pid),
             "descriptors": len(os.listdir("/proc/%d/fd" % daemon.pid)),
             "threads": len(os.listdir("/proc/%d/task" % daemon.pid)),
-            "wal": os.path.getsize(daemon.database + "-wal"), "database": os.path.getsize(daemon.database),
+            "wal": stores.wal_bytes(daemon.database), "database": 0 if stores.POSTGRES else os.path.getsize(daemon.database),
             "lines": len(daemon.lines)})
 
     def rest(self, requests, receipts):

@@ -6,13 +6,15 @@
 A database is what --database takes: a path or a URI; the functions here know which it is. Tables and columns have
 the same names in both stores, and so one SQL text does for most; dialect() is for what does not.
 
-The parts: POSTGRES, fresh · of_files (cases about SQLite's files) · sql, shell, WriteLock, refuse, accept ·
-dialect, member, number, octets (parts of SQL texts).
+The parts: POSTGRES, fresh, copied · of_files (cases about SQLite's files), wal_bytes, sound · sql, count, shell,
+WriteLock, Snapshot, refuse, accept, without_events ·
+dialect, member, number, blob, octets (parts of SQL texts).
 """
 
 import contextlib
 import functools
 import os
+import shutil
 import sqlite3
 import sys
 
@@ -181,6 +183,17 @@ def refuse(database, condition):
                         "select raise(abort, 'no such event here'); end" % condition.format("new."))
 
 
+def ignore(database, condition):
+    """It goes on as if it had taken them, and does not."""
+    if _remote(database):
+        shell(database, "create function shy() returns trigger language plpgsql as 'begin return null; end'; "
+                        "create trigger shy before insert on events for each row when (%s) execute function shy()"
+                        % condition.format("new."))
+    else:
+        shell(database, "create trigger shy before insert on events when %s begin select raise(ignore); end"
+                        % condition.format("new."))
+
+
 def accept(database):
     shell(database, dialect("drop trigger poison", "alter table events drop constraint poison"))
 
@@ -193,6 +206,30 @@ def without_events(database):
         yield
     finally:
         shell(database, "alter table events_away rename to events")
+
+
+def copied(database):
+    """Another database with the same in it. Nobody has this one open."""
+    if _remote(database):
+        return postgres.server().copy(database)
+    path = os.path.join(runner.directory(), "copy.db")
+    assert not wal_bytes(database)
+    shutil.copy(database, path)
+    return path
+
+
+def wal_bytes(database):
+    """Of the file beside SQLite's: what has not been put back yet. A server's is its own business."""
+    path = database + "-wal"
+    return 0 if _remote(database) or not os.path.exists(path) else os.path.getsize(path)
+
+
+def count(database):
+    """The events in it; 0 as long as it is only being made."""
+    try:
+        return sql(database, "select count(*) from events")[0][0]
+    except (sqlite3.Error, postgres.Failed):
+        return 0
 
 
 def sound(database):
@@ -214,6 +251,10 @@ def member(path):
 
 def number(path):
     return dialect(member(path), "%s::bigint" % member(path))
+
+
+def blob(data):
+    return dialect("x'%s'", "'\\x%s'::bytea") % data.hex()
 
 
 def octets(column):

@@ -8,6 +8,7 @@ import threading
 
 from harness import Daemon, WriteLock, batch, case, case_of_time, equal, event, main, poll, scale, shell
 from sockets import Ended, Socket, closing, frame
+from stores import of_files
 
 KI = 1 << 10
 LARGE = scale(20000, 10000)  # events of a KiB: more than the kernel takes of an answer
@@ -90,6 +91,7 @@ def behind_an_answer_that_fails_midway_messages_are_stored_until_the_peers_close
 
 
 @case
+@of_files
 def no_ack_breaks_into_an_answer_that_fails_midway():
     daemon, count = full(threads=1), 5
     one, witness = stuck(daemon), Socket(daemon)
