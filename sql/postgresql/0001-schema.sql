@@ -11,6 +11,11 @@
 CREATE SCHEMA beacond;
 SET LOCAL search_path = beacond;
 
+-- Now, by the database's clock.
+CREATE FUNCTION now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+    SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint
+$$;
+
 -- Every stored event, once. Rows are never changed. A partition holds the events whose timestamp lies in
 -- one day, UTC: events_2026_11_22; events_other what lies far from the present.
 CREATE TABLE events (
@@ -314,6 +319,159 @@ BEGIN
            FROM beacond.erasures
           WHERE n > after_n
           ORDER BY n LIMIT most);
+    END IF;
+END
+$$;
+
+-- The name of a day's partition. Days are counted from 1970-01-01, UTC: ts / 86400000, rounded down.
+CREATE FUNCTION day_name(day bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT 'events_' || to_char(date '1970-01-01' + day::integer, 'YYYY_MM_DD')
+$$;
+
+-- The days that have partitions, oldest first.
+CREATE FUNCTION days() RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
+    SELECT (to_date(substr(relname, 8), 'YYYY_MM_DD') - date '1970-01-01')::bigint
+      FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+     WHERE inhparent = 'beacond.events'::regclass AND relname ~ '^events_[0-9]{4}_[0-9]{2}_[0-9]{2}$'
+     ORDER BY 1
+$$;
+
+-- Makes a day's partition where there is none, and moves the day's events there. Rather than have
+-- others wait it fails when a table is not free within the fifth of a second: try again later.
+CREATE FUNCTION make_day(day bigint) RETURNS void LANGUAGE plpgsql VOLATILE
+SET lock_timeout = '200ms' SET beacond.own = 'on' AS $$
+DECLARE
+    low  CONSTANT bigint := day * 86400000;
+    high CONSTANT bigint := low + 86400000;
+    name CONSTANT text   := beacond.day_name(day);
+    held boolean;
+BEGIN
+    -- One node at a time: the others find it made.
+    PERFORM set_config('lock_timeout', '5s', true);
+    PERFORM pg_advisory_xact_lock((67::bigint << 56) | 2);
+    PERFORM set_config('lock_timeout', '200ms', true);
+    IF to_regclass('beacond.' || name) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    SELECT EXISTS (SELECT FROM beacond.events_other WHERE ts >= low AND ts < high) INTO held;
+    IF held THEN
+        -- Who reads has its plan before it waits for a partition, and would find the events that
+        -- are moved in neither: it has to wait before that.
+        LOCK TABLE ONLY beacond.events IN ACCESS EXCLUSIVE MODE;
+    END IF;
+    LOCK TABLE beacond.events_other IN ACCESS EXCLUSIVE MODE;
+    IF NOT held AND EXISTS (SELECT FROM beacond.events_other WHERE ts >= low AND ts < high) THEN
+        RAISE lock_not_available USING MESSAGE = 'an event of that day has just come';
+    END IF;
+    EXECUTE format('CREATE TABLE beacond.%I (LIKE beacond.events INCLUDING INDEXES)', name);
+    EXECUTE format('CREATE TRIGGER events_changed
+                    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON beacond.%I
+                    WHEN (current_setting(''beacond.own'', true) IS DISTINCT FROM ''on'')
+                    EXECUTE FUNCTION beacond.changed()', name);
+    IF held THEN
+        EXECUTE format('WITH moved AS (DELETE FROM beacond.events_other
+                                        WHERE ts >= %s AND ts < %s
+                                    RETURNING seq, ts, received, given, id, event)
+                        INSERT INTO beacond.%I (seq, ts, received, given, id, event)
+                        SELECT seq, ts, received, given, id, event FROM moved', low, high, name);
+    END IF;
+    EXECUTE format('ALTER TABLE beacond.events ATTACH PARTITION beacond.%I FOR VALUES FROM (%s) TO (%s)',
+                   name, low, high);
+END
+$$;
+
+-- Held by who erases, to the end of its transaction.
+CREATE FUNCTION lock_erasing() RETURNS void LANGUAGE sql VOLATILE AS $$
+    SELECT pg_advisory_xact_lock((67::bigint << 56) | 3)
+$$;
+
+-- Says that events were changed by hand, in ways that only counting them anew tells. Nodes then do so,
+-- and forget what they had in memory. By hand: SELECT beacond.doubt(), after something that no
+-- trigger notices (a partition was dropped, for example).
+CREATE FUNCTION doubt() RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM beacond.lock_erasing();
+    -- Once in a transaction is enough.
+    IF EXISTS (SELECT FROM beacond.erasures
+                WHERE n = (SELECT max(n) FROM beacond.erasures) AND instance IS NULL
+                  AND xmin = pg_current_xact_id()::xid) THEN
+        RETURN;
+    END IF;
+    INSERT INTO beacond.erasures(n, at, events)
+    SELECT coalesce(max(n), 0) + 1, beacond.now_ms(), 0 FROM beacond.erasures;
+    UPDATE beacond.meta SET value = 'yes' WHERE name = 'doubt';
+END
+$$;
+
+-- Of the triggers that notice changes by hand. beacond sets beacond.own for itself. Before, not
+-- behind the change: so this waits for who erases without holding what that needs.
+CREATE FUNCTION changed() RETURNS trigger LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM beacond.doubt();
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER events_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON events
+    WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();
+CREATE TRIGGER events_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON events_other
+    WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();
+
+-- Erases all events of a day that has a partition, which stays, empty; returns how many there were.
+-- Fails, like make_day(), when the partition is not free, or while some of it is not settled yet.
+CREATE FUNCTION clear_day(day bigint, instance bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE
+SET lock_timeout = '200ms' SET beacond.own = 'on' AS $$
+DECLARE
+    begins CONSTANT bigint := day * 86400000;
+    ends   CONSTANT bigint := begins + 86400000;
+    part   CONSTANT text   := beacond.day_name(day);
+    found  boolean;
+    gone   bigint;
+BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT FROM beacond.%I)', part) INTO found;
+    IF NOT found THEN
+        RETURN 0;
+    END IF;
+    PERFORM set_config('lock_timeout', '5s', true);
+    PERFORM beacond.lock_erasing();
+    PERFORM set_config('lock_timeout', '200ms', true);
+    -- Not the table events: who waits for a day holds that.
+    EXECUTE format('LOCK TABLE beacond.%I IN ACCESS EXCLUSIVE MODE', part);
+    -- Nobody is to hear of an event's end before it has heard of the event.
+    EXECUTE format('SELECT EXISTS (SELECT FROM beacond.%I WHERE seq > $1)', part)
+       INTO found USING beacond.watermark();
+    IF found THEN
+        RAISE lock_not_available USING MESSAGE = 'an event of that day has just come';
+    END IF;
+    SELECT coalesce(sum(events), 0) INTO gone FROM beacond.tally_day WHERE at = begins;
+    IF EXISTS (SELECT FROM beacond.meta WHERE meta.name = 'doubt' AND value = 'yes') THEN
+        EXECUTE format('SELECT count(*) FROM beacond.%I', part) INTO gone;
+    END IF;
+    EXECUTE format('TRUNCATE beacond.%I', part);
+    DELETE FROM beacond.tally_second WHERE at >= begins AND at < ends;
+    DELETE FROM beacond.tally_minute WHERE at >= begins AND at < ends;
+    DELETE FROM beacond.tally_hour WHERE at >= begins AND at < ends;
+    DELETE FROM beacond.tally_day WHERE at = begins;
+    INSERT INTO beacond.erasures(n, at, instance, events, low, high)
+    SELECT coalesce(max(n), 0) + 1, beacond.now_ms(), clear_day.instance, gone, begins, ends
+      FROM beacond.erasures;
+    RETURN gone;
+END
+$$;
+
+-- Drops a day's partition if it is empty, or fails, when somebody uses it.
+CREATE FUNCTION drop_day(day bigint) RETURNS void LANGUAGE plpgsql VOLATILE
+SET lock_timeout = '200ms' SET beacond.own = 'on' AS $$
+DECLARE
+    name CONSTANT text := beacond.day_name(day);
+    held boolean;
+BEGIN
+    LOCK TABLE ONLY beacond.events IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('LOCK TABLE beacond.%I IN ACCESS EXCLUSIVE MODE', name);
+    EXECUTE format('SELECT EXISTS (SELECT FROM beacond.%I)', name) INTO held;
+    IF NOT held THEN
+        EXECUTE format('DROP TABLE beacond.%I', name);
     END IF;
 END
 $$;

@@ -21,3 +21,19 @@ SELECT convert_from(value, 'UTF8')::bigint FROM beacond.meta WHERE name = 'schem
 
 -- @secret
 SELECT value FROM beacond.meta WHERE name = 'secret';
+
+-- @days
+SELECT beacond.days();
+
+-- Those that end at the beginning of a day, or before.
+-- @days_before
+SELECT day FROM beacond.days() AS day WHERE day < $1;
+
+-- @make_day
+SELECT beacond.make_day($1);
+
+-- @clear_day
+SELECT beacond.clear_day($1, $2);
+
+-- @drop_day
+SELECT beacond.drop_day($1);

@@ -8,9 +8,9 @@
 
 /* What every session begins with. A node that stops in the midst of a transaction, or whose network
  * goes, must not hold its locks for long: others wait for them. */
-#define PG_SETTINGS                                                                     \
-    "-c search_path=beacond -c idle_in_transaction_session_timeout=10s"                 \
-    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3" \
+#define PG_SETTINGS                                                                       \
+    "-c search_path=beacond -c beacond.own=on -c idle_in_transaction_session_timeout=10s" \
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"   \
     " -c tcp_user_timeout=25000 -c client_min_messages=warning -c jit=off"
 
 void pg_init(struct pg *pg, const char *database, bool read_only)

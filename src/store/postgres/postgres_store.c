@@ -11,12 +11,14 @@ static void postgres_store_close(struct store *base)
     struct postgres_store *store = (struct postgres_store *)base;
     pg_close(&store->pg);
     tally_clear(&store->tally);
+    postgres_days_clear(&store->days);
     free(store->database);
     free(store);
 }
 
 static const struct store_ops postgres_store_ops = {
     .close = postgres_store_close,
+    .drop_days = postgres_store_drop_days,
     .copy_instead = "a database of PostgreSQL's is backed up by its own programs: pg_dump, or "
                     "pg_basebackup and the archive of its write-ahead log",
 };
@@ -46,6 +48,8 @@ static int store_take_up(struct postgres_store *store, struct error *err)
         status = postgres_schema_fit(&store->pg, err);
     if (status == STORE_OK)
         status = store_read_secret(store, err);
+    if (status == STORE_OK)
+        postgres_days_tend(store);
     return status;
 }
 

@@ -7,6 +7,7 @@
 
 #include "store/ops.h"
 #include "store/postgres/pg.h"
+#include "store/postgres/postgres_days.h"
 #include "store/tally.h"
 
 /* Numbers of one block (sql/postgresql/0001-schema.sql). */
@@ -28,6 +29,7 @@ struct postgres_store {
     int16_t slot;       /* of this node's rows in the tally */
     bool claimed;       /* a transaction is open that holds receipts' keys */
     struct tally tally; /* of the open transaction */
+    struct postgres_days days;
 };
 
 /* postgres_schema.c: makes the tables where there are none, brings older ones up to date, refuses

@@ -1,0 +1,243 @@
+#include "store/postgres/postgres_days.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/postgres/postgres_store_parts.h"
+#include "store/step.h"
+
+#define DAYS_LOOK_MS (INT64_C(3600) * 1000)
+/* Where one could not be made its events go elsewhere, and wait no longer than this. */
+#define DAYS_AGAIN_MS (INT64_C(10) * 1000)
+
+static int64_t days_of(int64_t ms)
+{
+    return step_floor(STEP_DAY, ms) / step_ms[STEP_DAY];
+}
+
+/* --- what is known ------------------------------------------------------------------------------
+ */
+
+void postgres_days_clear(struct postgres_days *days)
+{
+    free(days->days);
+    *days = (struct postgres_days){0};
+}
+
+void postgres_days_forget(struct postgres_days *days)
+{
+    days->count = 0;
+    days->known = false;
+}
+
+/* Where it stands, or belongs. */
+static size_t days_find(const struct postgres_days *days, int64_t day)
+{
+    size_t low = 0, high = days->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (days->days[middle] < day)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool days_has(const struct postgres_days *days, int64_t day)
+{
+    size_t at = days_find(days, day);
+    return at < days->count && days->days[at] == day;
+}
+
+/* One that there is no memory for is asked for once more. */
+static void days_add(struct postgres_days *days, int64_t day)
+{
+    size_t at = days_find(days, day);
+    if (at < days->count && days->days[at] == day)
+        return;
+    if (days->count == days->room) {
+        size_t room = days->room == 0 ? 64 : days->room * 2;
+        int64_t *more = realloc(days->days, room * sizeof *more);
+        if (more == NULL)
+            return;
+        days->days = more;
+        days->room = room;
+    }
+    memmove(days->days + at + 1, days->days + at, (days->count - at) * sizeof *days->days);
+    days->days[at] = day;
+    days->count++;
+}
+
+static int days_ask(struct postgres_days *days, struct pg *pg, struct error *err)
+{
+    PGresult *result;
+    int status = pg_ask(pg, SQL_DAYS, NULL, &result, err);
+    if (status != STORE_OK)
+        return status;
+    postgres_days_forget(days);
+    for (int i = 0; i < PQntuples(result); i++)
+        days_add(days, pg_int(result, i, 0));
+    PQclear(result);
+    days->known = true;
+    return STORE_OK;
+}
+
+/* --- making them --------------------------------------------------------------------------------
+ */
+
+/* A session of its own: the writer's may be in the midst of a transaction, and what is made here
+ * must be there when that goes on. */
+struct days_work {
+    struct postgres_store *store;
+    struct pg pg;
+    bool begun;
+    int status;
+    struct error err;
+};
+
+static void days_begin(struct days_work *work)
+{
+    struct postgres_days *days = &work->store->days;
+    if (work->begun)
+        return;
+    work->begun = true;
+    pg_init(&work->pg, work->store->database, false);
+    work->pg.waits = work->store->pg.waits;
+    work->pg.waits_arg = work->store->pg.waits_arg;
+    work->status = pg_connect(&work->pg, &work->err);
+    if (work->status == STORE_OK && !days->known)
+        work->status = days_ask(days, &work->pg, &work->err);
+}
+
+static void days_want(struct days_work *work, int64_t day)
+{
+    struct postgres_days *days = &work->store->days;
+    struct pg_params params = {0};
+    if (days->known && days_has(days, day))
+        return;
+    days_begin(work);
+    if (work->status != STORE_OK || days_has(days, day))
+        return;
+    pg_put_int(&params, day);
+    work->status = pg_ask(&work->pg, SQL_MAKE_DAY, &params, NULL, &work->err);
+    pg_params_clear(&params);
+    if (work->status == STORE_OK)
+        days_add(days, day);
+}
+
+static void days_end(struct days_work *work)
+{
+    struct postgres_days *days = &work->store->days;
+    if (!work->begun)
+        return;
+    pg_close(&work->pg);
+    if (work->status != STORE_OK) {
+        days->again_ms = clock_mono_ms() + DAYS_AGAIN_MS;
+        log_debug("a day's partition can't be made now, its events go to events_other: %s",
+                  work->err.text);
+    }
+}
+
+/* What another session was told may not be so any more. */
+static void days_check(struct postgres_store *store)
+{
+    if (store->days.made == store->pg.made)
+        return;
+    postgres_days_forget(&store->days);
+    store->days.made = store->pg.made;
+}
+
+void postgres_days_ensure(struct postgres_store *store, const struct store_item *items,
+                          size_t count)
+{
+    struct days_work work = {.store = store};
+    int64_t today = days_of(clock_wall_ms()), last = INT64_MIN;
+    days_check(store);
+    if (clock_mono_ms() < store->days.again_ms)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const struct batch *batch = items[i].batch;
+        for (size_t n = 0; n < batch->event_count && work.status == STORE_OK; n++) {
+            int64_t day = days_of(batch->events[n].ts);
+            if (day != last && day >= today - POSTGRES_DAYS_BACK &&
+                day <= today + POSTGRES_DAYS_AHEAD)
+                days_want(&work, day);
+            last = day;
+        }
+    }
+    days_end(&work);
+}
+
+void postgres_days_tend(struct postgres_store *store)
+{
+    struct days_work work = {.store = store};
+    struct postgres_days *days = &store->days;
+    int64_t today = days_of(clock_wall_ms()), now_ms = clock_mono_ms();
+    days_check(store);
+    if (now_ms < days->look_ms)
+        return;
+    postgres_days_forget(days);
+    for (int64_t day = today; day <= today + POSTGRES_DAYS_AHEAD && work.status == STORE_OK; day++)
+        days_want(&work, day);
+    days_end(&work);
+    days->look_ms = now_ms + (work.status == STORE_OK ? DAYS_LOOK_MS : DAYS_AGAIN_MS);
+}
+
+/* --- dropping them ------------------------------------------------------------------------------
+ */
+
+/* Runs a statement about one day; *out, unless NULL, is the caller's. */
+static int days_run(struct postgres_store *store, enum sql_statement name, int64_t day,
+                    PGresult **out, struct error *err)
+{
+    struct pg_params params = {0};
+    pg_put_int(&params, day);
+    if (name == SQL_CLEAR_DAY)
+        pg_put_int(&params, store->instance);
+    int status = pg_ask(&store->pg, name, &params, out, err);
+    pg_params_clear(&params);
+    return status == STORE_OK ? STORE_OK : STORE_BUSY;
+}
+
+/* Erases a day's events. The partitions of today and the days ahead stay, empty. */
+static int days_erase(struct postgres_store *store, int64_t day, int64_t *events, struct error *err)
+{
+    PGresult *result;
+    struct error why;
+    int status = days_run(store, SQL_CLEAR_DAY, day, &result, err);
+    if (status != STORE_OK)
+        return status;
+    *events = pg_int(result, 0, 0);
+    PQclear(result);
+    if (day >= days_of(clock_wall_ms()))
+        return STORE_OK;
+    /* Nothing of it is left: where the table is not free it is dropped the next time. */
+    if (days_run(store, SQL_DROP_DAY, day, NULL, &why) != STORE_OK)
+        log_debug("an empty partition can't be dropped now: %s", why.text);
+    postgres_days_forget(&store->days);
+    return STORE_OK;
+}
+
+int postgres_store_drop_days(struct store *base, int64_t before_ms, struct store_dropped *out,
+                             struct error *err)
+{
+    struct postgres_store *store = (struct postgres_store *)base;
+    PGresult *result = NULL;
+    *out = (struct store_dropped){0};
+    int status = pg_connect(&store->pg, err);
+    if (status == STORE_OK)
+        status = days_run(store, SQL_DAYS_BEFORE, days_of(step_clamp(before_ms)), &result, err);
+    int count = status == STORE_OK ? PQntuples(result) : 0;
+    for (int i = 0; i < count && status == STORE_OK && out->events == 0; i++) {
+        int64_t day = pg_int(result, i, 0), low = day * step_ms[STEP_DAY];
+        status = days_erase(store, day, &out->events, err);
+        out->low = (struct range_place){low, INT64_MIN};
+        out->high = (struct range_place){low + step_ms[STEP_DAY], INT64_MIN};
+        out->more = status == STORE_OK && out->events > 0 && i + 1 < count;
+    }
+    PQclear(result);
+    return status;
+}
