@@ -16,6 +16,7 @@ import functools
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 
 import postgres
@@ -34,6 +35,9 @@ def prepare(of_files):
     if POSTGRES and of_files:
         raise runner.Skip(FILES)
     if POSTGRES:
+        told = subprocess.run([runner.BINARY, "--version"], stdin=subprocess.DEVNULL, capture_output=True).stdout
+        if b"PostgreSQL: yes" not in told:
+            raise runner.Skip("built without libpq")
         server = postgres.server()
         runner.shows(lambda: "log of PostgreSQL:\n" + server.log_tail())
 
