@@ -131,7 +131,7 @@ depends_are()
 {
     local depends name
     depends=", $(dpkg-deb -f "$scratch/built/$package" Depends),"
-    for name in procps libevent-2.1-7 libjansson4 libsqlite3-0 libssl3 libsystemd0 libwslay1 zlib1g; do
+    for name in procps libevent-2.1-7 libjansson4 libpq5 libsqlite3-0 libssl3 libsystemd0 libwslay1 zlib1g; do
         echo "$depends" | grep -Eq ", $name(t64)?[ ,]" || {
             echo "# $name is not in $depends"
             return 1

@@ -105,7 +105,7 @@ make_beacond()
 {
     LDFLAGS="$LDFLAGS -Wl,-rpath,$prefix/lib -Wl,--allow-shlib-undefined"
     mkdir "$work/beacond" && cd "$work/beacond" &&
-        "$tree/configure" --enable-werror --without-openssl --without-systemd && make -j 2
+        "$tree/configure" --enable-werror --without-openssl --without-systemd --without-postgresql && make -j 2
 }
 
 built()
