@@ -12,7 +12,8 @@ import subprocess
 import time
 
 import certs
-from harness import BINARY, DATA, PATIENCE, TLS, Daemon, Skip, case, directory, equal, event, main
+import postgres
+from harness import BINARY, DATA, PATIENCE, TLS, Daemon, Skip, case, directory, equal, event, main, run
 from mdoc import PAGES, TOP, Page, source
 from sockets import Socket
 
@@ -79,6 +80,8 @@ def kind(section, block):
         return "unit"
     if first.startswith('eval "$(beacond completion '):
         return "completion"
+    if first.startswith("create role "):
+        return "role"
     if first.startswith("select "):
         return "sql"
     if re.match(r"[a-z-]+ = (?!value)|# ", first):
@@ -203,7 +206,9 @@ def the_examples_of_the_daemons_page_work():
     answer = daemon.post(events_of_a_site(), headers={"X-Tracker-Key": SITE}).json()
     equal((answer["saved"], answer["rejected"]), (6, 1))
     reloaded = 0
-    for what, block in place.those("shell", "file", "unit", "prometheus", "completion"):
+    for what, block in place.those("shell", "file", "unit", "prometheus", "completion", "role"):
+        if what == "file" and "postgresql://" in block and b"PostgreSQL: no" in run("--version").stdout:
+            continue
         if what == "file":
             place.checked(block, "proxy.conf")
         elif what == "shell":
@@ -227,6 +232,19 @@ def the_examples_of_the_daemons_page_work():
         assert file.readline().startswith(b"seq,received,timestamp,")
     equal(daemon.sql("select count(*) from rejects"), [(0,)])
     equal(daemon.sql("select count(*) from event_fields where userId = 'user_42'"), [(0,)])
+
+
+@case
+def a_database_of_postgresql_is_made_as_the_daemons_page_says():
+    """README says the same."""
+    (block,) = [block for section, block in blocks("beacond.8") if kind(section, block) == "role"]
+    assert block.replace("\n", "\n    ").rstrip() in source("README"), block
+    files = [block for section, block in blocks("beacond.8") if "postgresql://" in block]
+    assert len(files) == 2 and files[1].rstrip() in source("README"), files
+    server = postgres.Server()
+    postgres.psql(server.admin(), "drop role " + postgres.USER)
+    postgres.psql(server.admin(), block)
+    postgres.psql(server.uri("beacond", "beacond"), "create schema beacond")
 
 
 @case

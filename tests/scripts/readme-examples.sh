@@ -24,6 +24,8 @@ elsewhere=(
     '[Socket]|newcomer.sh'
     'systemctl stop beacond|newcomer.sh'
     'beacond      beside it|a table'
+    'create role|tests/e2e/manual_examples.py runs it, out of the manual'
+    'database = postgresql|that too'
     'events a day|a table; its figures are tried below'
     'memory, resident|a table, of what tests/bench/sizes.py measures'
 )
