@@ -68,28 +68,35 @@ struct store_news {
     enum store_news_kind kind;
     bool own; /* a commit whose events the caller has (held_seq): none are handed out */
     /* Of a commit: its events, in the order of seq, in one or more portions, last in the last one.
-     * text, id and given are set, position is not. */
+     * ts, seq and text are set. What has been erased meanwhile is not among them. */
     int64_t first_seq, last_seq; /* of the commit */
     const struct batch_event *events;
     size_t count;
     bool last;
-    const struct range_place *places;
+    const struct range_place *places; /* STORE_NEWS_ERASED */
     size_t place_count;
-    struct range_place low, high;
-    struct store_state state; /* behind it, when it has been told as a whole */
+    struct range_place low, high; /* STORE_NEWS_RANGE */
+    bool gap;                     /* STORE_NEWS_ALL: commits may be among it, which are not told */
+    struct store_state state;     /* behind it, when it has been told as a whole */
 };
 typedef void store_news_fn(void *arg, const struct store_news *news);
 
+/* Whether events are wanted. Asked for each commit of others after it is known to be one: who wants
+ * some from now on, and finds that it was asked before, finds the commit in any moment it gets. */
+typedef bool store_wants_fn(void *arg);
+
 struct store_follow_ask {
-    int64_t held_seq; /* own commits whose first_seq is not lower are own; INT64_MAX: none */
-    bool fetch;       /* hand out events; else commits come without */
+    int64_t held_seq;      /* own commits whose first_seq is not lower are own; INT64_MAX: none */
+    store_wants_fn *wants; /* where it is false, commits come without events */
     store_news_fn *fn;
     void *arg;
 };
 
-/* Goes on to the newest moment. STORE_OK: store_look tells it. STORE_BUSY: it tells what has been
- * handed out so far, as a whole, and the rest comes with the next call. When too much has happened
- * since the last call, or the server may have lost something, that is told as STORE_NEWS_ALL. */
+/* Goes on to the newest moment: hands out what was committed up to there, by whomever, in the order
+ * of numbers, each erasure behind the commits that it may be of. STORE_OK: store_look tells it.
+ * STORE_BUSY: it tells what has been handed out so far, as a whole, and the rest comes with the
+ * next call, which goes on in the midst of a commit if need be. Where the log does not reach back
+ * to the last call, or the server has lost something of it, that is told as STORE_NEWS_ALL. */
 int store_follow(struct store *store, const struct store_follow_ask *ask,
                  struct error *err) MUST_CHECK;
 

@@ -211,11 +211,13 @@ int store_rewrite(struct store *store, struct error *err) MUST_CHECK;
  * there is more to do once idle. */
 bool store_tend(struct store *store, bool idle);
 
-/* What is committed, after store_open and after each call that writes. */
+/* What is committed, after store_open and after each call that writes; of a shared store, what has
+ * been followed (store/shared.h). */
 struct store_state {
     int64_t last_seq; /* the newest number in use, or ever used */
     int64_t total;    /* events stored */
     int64_t erasures; /* how often events were erased, or changed by another program */
+    uint64_t epoch;   /* of a shared store: another one, other events behind the same numbers */
 };
 void store_look(const struct store *store, struct store_state *out);
 

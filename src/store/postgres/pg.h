@@ -112,6 +112,9 @@ PGresult *pg_next(struct pg *pg);
 /* Values of a result's row: bigint (0 for NULL), boolean, text or bytea, which are the result's. */
 int64_t pg_int(const PGresult *result, int row, int column);
 bool pg_bool(const PGresult *result, int row, int column);
+/* How many elements a bigint[] has, 0 for NULL, and one of them. */
+size_t pg_int_count(const PGresult *result, int row, int column);
+int64_t pg_int_of(const PGresult *result, int row, int column, size_t n);
 const char *pg_bytes(const PGresult *result, int row, int column, size_t *len);
 
 /* Rolls back if a transaction is open and the connection stands. */

@@ -19,6 +19,7 @@ static void postgres_store_close(struct store *base)
 static const struct store_ops postgres_store_ops = {
     .close = postgres_store_close,
     .drop_days = postgres_store_drop_days,
+    .follow = postgres_follow,
     .copy_instead = "a database of PostgreSQL's is backed up by its own programs: pg_dump, or "
                     "pg_basebackup and the archive of its write-ahead log",
 };
@@ -48,6 +49,8 @@ static int store_take_up(struct postgres_store *store, struct error *err)
         status = postgres_schema_fit(&store->pg, err);
     if (status == STORE_OK)
         status = store_read_secret(store, err);
+    if (status == STORE_OK)
+        status = postgres_follow_begin(store, err);
     if (status == STORE_OK)
         postgres_days_tend(store);
     return status;

@@ -8,6 +8,7 @@
 #include "store/ops.h"
 #include "store/postgres/pg.h"
 #include "store/postgres/postgres_days.h"
+#include "store/postgres/postgres_follow.h"
 #include "store/tally.h"
 
 /* Numbers of one block (sql/postgresql/0001-schema.sql). */
@@ -30,6 +31,7 @@ struct postgres_store {
     bool claimed;       /* a transaction is open that holds receipts' keys */
     struct tally tally; /* of the open transaction */
     struct postgres_days days;
+    struct postgres_place place; /* of base.state in the log */
 };
 
 /* postgres_schema.c: makes the tables where there are none, brings older ones up to date, refuses

@@ -1,0 +1,29 @@
+/*
+ * postgres_follow.h: the writing side follows the log of commits and erasures, its own and other
+ * nodes'. See store_follow. The writer's thread.
+ */
+#ifndef BEACOND_STORE_POSTGRES_POSTGRES_FOLLOW_H
+#define BEACOND_STORE_POSTGRES_POSTGRES_FOLLOW_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "store/shared.h"
+
+struct postgres_store;
+
+/* Where in the log base.state stands. */
+struct postgres_place {
+    int64_t instance, at; /* of the commit base.state.last_seq; with it they name the commit */
+    int64_t part_seq;     /* of the commit behind it: up to there it has been handed out; or 0 */
+    uint64_t made;        /* pg.made of the session that was asked last */
+};
+
+/* Begins at the newest moment: base.state is that. A status of store.h. */
+int postgres_follow_begin(struct postgres_store *store, struct error *err) MUST_CHECK;
+
+/* store_follow */
+int postgres_follow(struct store *base, const struct store_follow_ask *ask,
+                    struct error *err) MUST_CHECK;
+
+#endif
