@@ -180,7 +180,7 @@ _beacond()
             --config --database --log-level --log-format'
         ;;
     ready)
-        flags='--config --database --log-level --log-format'
+        flags='--config --listen --database --log-level --log-format'
         ;;
     completion)
         flags=''

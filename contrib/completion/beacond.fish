@@ -177,13 +177,13 @@ complete -c beacond -n '__beacond_is completion; and __beacond_behind' -a 'bash 
 
 
 complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats query ready' -l config -r -F -d 'read options from this file; \'\': from none'
-complete -c beacond -n '__beacond_is none options serve check-config' -l listen -x -d 'IPv4:PORT, [IPv6]:PORT or unix:PATH to serve on; repeatable'
+complete -c beacond -n '__beacond_is none options serve check-config ready' -l listen -x -d 'IPv4:PORT, [IPv6]:PORT or unix:PATH to serve on; repeatable'
 complete -c beacond -n '__beacond_is none options serve check-config' -l admin-listen -x -d 'where /metrics and the probes are served to whoever can reach it; repeatable'
 complete -c beacond -n '__beacond_is none options serve check-config' -l tls-cert -r -F -d 'a chain of certificates (PEM): every TCP address of listen speaks TLS'
 complete -c beacond -n '__beacond_is none options serve check-config' -l tls-key -r -F -d 'the key of the certificate (PEM, without a password)'
 complete -c beacond -n '__beacond_is none options serve check-config' -l admin-host -x -d 'a host name by which admin-listen may be asked; repeatable'
 complete -c beacond -n '__beacond_is none options serve check-config' -l prefix -x -d 'what the paths of all routes begin with; repeatable'
-complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats query ready' -l database -r -F -d 'the SQLite database; serve and import make it when it is missing'
+complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats query ready' -l database -r -F -d 'an SQLite file, which serve and import make, or postgresql://HOST/NAME'
 complete -c beacond -n '__beacond_is none options serve check-config' -l app-id -x -d 'appId that ping answers with'
 complete -c beacond -n '__beacond_is none options serve check-config' -l dashboard -x -a '(__fish_complete_directories)' -d 'serve the plugin\'s dashboard, the _dashboard folder of a build'
 complete -c beacond -n '__beacond_is none options serve check-config' -l dashboard-route -x -d 'where it is served'
