@@ -277,4 +277,4 @@ def ten_thousand_kills_lose_and_double_nothing():
         print("# %d kills" % kills, flush=True)
 
 
-main()
+main(of_files=True)

@@ -74,7 +74,7 @@ def an_event_without_a_usable_id_gets_a_uuid_and_is_otherwise_untouched():
                 else text.index(was.encode())
             equal(got, text[:at] + b'"' + given.encode() + b'"' + text[at + len(was):], name)
     equal(len(seen), len(ASSIGNED), "distinct ids")
-    equal(daemon.sql("select count(*) from events where given = 0"), [(len(ASSIGNED),)])
+    equal(daemon.sql("select count(*) from events where not given"), [(len(ASSIGNED),)])
     equal({i.decode() for i, in daemon.sql("select id from events")}, seen, "the column id")
 
 

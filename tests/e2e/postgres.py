@@ -2,20 +2,18 @@
 a Unix socket there, and nowhere else. Without one, Skip.
 
   database()      the URI of a new, empty database, on the server that the whole program shares
-  psql(uri, sql)  runs statements
-  rows(uri, sql)  the rows of one (numbers as int, texts as bytes, None)
-  Session         a psql that stays connected, for transactions that stay open
   Server          one of a case's own, for cases that stop it: stop, kill, start, restart, pause, go_on
 
 Everybody who can reach the socket is trusted. Databases belong to the role USER, which is no superuser; Server.admin()
-is the URI of one. psql is the only client: no driver is needed.
+is the URI of one. psql.py looks into them.
+
+    python3 tests/e2e/postgres.py COMMAND…    runs it with a server of its own: the URI of an empty database is in
+                                              BEACOND_POSTGRES, and psql needs to be told nothing
 
   BEACOND_TEST_FSYNC  0: the server does not wait for the disk. Only what no crash follows may be judged then
 """
 
 import atexit
-import contextlib
-import glob
 import itertools
 import os
 import pwd
@@ -23,10 +21,12 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 
 import runner
+from psql import Failed, Session, environment, program, psql, rows  # noqa: F401, for the tests
 
 USER = "beacond"
 FSYNC = os.environ.get("BEACOND_TEST_FSYNC", "") != "0"
@@ -39,44 +39,7 @@ SETTINGS = {"listen_addresses": "", "jit": "off", "max_connections": 200, "share
             "unix_socket_permissions": "0777"}
 
 
-# --- what the system has ------------------------------------------------------------------------
-
-def _version(folder):
-    return [int(part) for part in re.findall(r"\d+", folder)]
-
-
-def places():
-    """Where a server's programs may be: in PATH, where Debian has them, or unpacked beside a bin in PATH."""
-    found = []
-    for one in os.environ.get("PATH", os.defpath).split(os.pathsep) + ["/usr/bin"]:
-        found += [one] + sorted(glob.glob(os.path.join(os.path.dirname(one), "lib/postgresql/*/bin")),
-                                key=_version, reverse=True)
-    return found
-
-
-def program(name):
-    path = shutil.which(name, path=os.pathsep.join(places()))
-    if path is None:
-        raise runner.Skip("PostgreSQL is not installed: no " + name)
-    return os.path.realpath(path)
-
-
-def client():
-    """Not Debian's psql in PATH, which is a script that chooses one."""
-    folders = [one for one in places() if "/postgresql/" in one]
-    return shutil.which("psql", path=os.pathsep.join(folders)) or program("psql")
-
-
-def _environment(path):
-    """The environment of a program of PostgreSQL: that of nobody, and with the libraries beside it when it was only
-    unpacked."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
-    env["LC_ALL"] = "C"
-    root = re.match(r"(.+)/usr/lib/postgresql/", path)
-    if root:
-        env["LD_LIBRARY_PATH"] = os.pathsep.join(glob.glob(root.group(1) + "/usr/lib/*-linux-*"))
-    return env
-
+# --- its programs -------------------------------------------------------------------------------
 
 def _person():
     """Whom the server runs as: (uid, gid); None for whoever runs the tests. PostgreSQL refuses root."""
@@ -93,7 +56,7 @@ def _person():
 
 def _run(name, *arguments, person=None):
     path = program(name)
-    done = subprocess.run([path, *arguments], env=_environment(path), cwd="/", stdin=subprocess.DEVNULL,
+    done = subprocess.run([path, *arguments], env=environment(path), cwd="/", stdin=subprocess.DEVNULL,
                           capture_output=True, timeout=runner.PATIENCE,
                           preexec_fn=person and (lambda: _become(person)))
     assert done.returncode == 0, "%s: %s" % (name, (done.stdout + done.stderr).decode("utf-8", "replace"))
@@ -195,7 +158,7 @@ class Server:
             runner.libc.prctl(1, signal.SIGQUIT)
 
         with open(os.path.join(self.directory, "log"), "ab") as log:
-            self.process = subprocess.Popen([path, "-D", self.data], env=_environment(path), cwd="/",
+            self.process = subprocess.Popen([path, "-D", self.data], env=environment(path), cwd="/",
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                                             preexec_fn=prepare)
         self.pid = self.process.pid
@@ -314,101 +277,11 @@ def database(keep=False):
     return server().database(keep)
 
 
-# --- psql ---------------------------------------------------------------------------------------
-
-NULL = "<null of no text>"
-KINDS = {"smallint": int, "integer": int, "bigint": int, "oid": int, "double precision": float, "real": float,
-         "boolean": lambda text: int(text == b"t"), "bytea": lambda text: bytes.fromhex(text[2:].decode()),
-         "numeric": lambda text: float(text) if b"." in text else int(text)}
+def _main(command):
+    uri = database(keep=True)
+    told = dict(os.environ, BEACOND_POSTGRES=uri, PGHOST=server().directory, PGUSER=USER, PGDATABASE="beacond_1")
+    sys.exit(subprocess.run(command, env=told).returncode)
 
 
-class Failed(Exception):
-    """What PostgreSQL, or psql, has said."""
-
-
-class Session:
-    """psql, connected until it is closed, also by `with`. One thread at a time."""
-
-    MARK = b"beacond: over "
-
-    def __init__(self, uri):
-        path = client()
-        env = dict(_environment(path), PGOPTIONS="-c search_path=beacond,public -c client_min_messages=warning",
-                   PGAPPNAME="tests", PGCONNECT_TIMEOUT=str(runner.PATIENCE))
-        # Fields and rows end in zeros, which no text of PostgreSQL holds.
-        self.process = subprocess.Popen([path, "-XqAtz0", "-P", "null=" + NULL, "-v", "VERBOSITY=verbose", "-d", uri],
-                                        env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def send(self, text):
-        """Without waiting for what comes of it, as behind a lock that somebody has; answer() does."""
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(text.encode() + b"\n\\echo " + self.MARK + b":ERROR\n")
-            self.process.stdin.flush()
-
-    def answer(self):
-        """What came of the text sent (bytes). Failed when the last statement of it has."""
-        out = b""
-        while not re.search(self.MARK + rb"(true|false)\n$", out):
-            some = os.read(self.process.stdout.fileno(), 65536)
-            if not some:
-                raise Failed(out.decode("utf-8", "replace"))
-            out += some
-        out, failed = out.rsplit(self.MARK, 1)
-        if failed != b"false\n":
-            raise Failed(out.decode("utf-8", "replace"))
-        return out
-
-    def run(self, script):
-        """Statements, each ended by a semicolon, up to the first that fails."""
-        self.send("\\set ON_ERROR_STOP 1\n" + script + "\n\\set ON_ERROR_STOP 0")
-        return self.answer()
-
-    def rows(self, statement, *values):
-        """The rows of one statement, as tuples of int, float, bytes for texts and blobs, and None. Each ? stands for a
-        value."""
-        statement = filled(statement.strip().rstrip(";"), values)
-        self.send(statement + " \\gdesc")
-        told = self.answer().split(b"\0")
-        self.send(statement + "\n;")
-        fields = self.answer().split(b"\0")[:-1]
-        kinds = [KINDS.get(re.sub(r"\(.*", "", kind.decode()), bytes) for kind in told[1::2]]
-        cells = [None if field == NULL.encode() else kinds[n % len(kinds)](field) for n, field in enumerate(fields)]
-        return [tuple(cells[at:at + len(kinds)]) for at in range(0, len(cells), len(kinds) or 1)]
-
-    def close(self):
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
-
-
-def literal(value):
-    if value is None or isinstance(value, (int, float)):
-        return "null" if value is None else repr(value)
-    text = value.decode() if isinstance(value, bytes) else value
-    return "'" + text.replace("'", "''") + "'"
-
-
-def filled(statement, values):
-    """The statement with its values in it. No ? may stand in its texts."""
-    parts = statement.split("?")
-    assert not values or len(parts) == len(values) + 1, statement
-    return statement if not values else "".join(a + b for a, b in zip(parts, [*map(literal, values), ""]))
-
-
-def rows(uri, statement, *values):
-    with Session(uri) as session:
-        return session.rows(statement, *values)
-
-
-def psql(uri, script):
-    """Runs statements in a session of their own; in autocommit, as by hand."""
-    with Session(uri) as session:
-        session.run(script.rstrip().rstrip(";") + ";")
+if __name__ == "__main__":
+    _main(sys.argv[1:])

@@ -820,4 +820,4 @@ def the_manual_names_each_and_what_it_takes():
     rows.check()
 
 
-main()
+main(of_files=True)
