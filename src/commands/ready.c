@@ -49,6 +49,10 @@ static int ready_run(const struct options *options, const struct arguments *argu
     bool file = store_is_file(options->database);
     int code = COMMAND_FAILED;
     (void)arguments;
+    if (store_check(options->database, &err) != STORE_OK) {
+        fprintf(stderr, "beacond: %s\n", err.text);
+        return COMMAND_CONFIG;
+    }
     store_name(options->database, database, sizeof database);
     json_object_seed(0);
     link_init(&link, -1);

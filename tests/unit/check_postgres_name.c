@@ -27,6 +27,8 @@ static const struct {
     {"postgresql:///x?user=me&password=secret&host=db", "postgresql:///x?user=me&host=db"},
     {"postgresql:///x?sslpassword=secret&sslmode=require", "postgresql:///x?sslmode=require"},
     {"postgresql:///x?p%61ssword=secret", "postgresql:///x"},
+    {"postgresql:///x?secret", "postgresql:///x"},
+    {"postgresql:///x?&user=me&secret", "postgresql:///x?user=me"},
     {"postgresql:///x?application_name=a@b", "postgresql:///x?application_name=a@b"},
 };
 

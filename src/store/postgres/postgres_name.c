@@ -61,11 +61,11 @@ void postgres_name_show(const char *database, char *out, size_t size)
     const char *mark = "?";
     while (*rest != '\0') { /* '?' or '&' and a parameter */
         size_t len = 1 + strcspn(rest + 1, "&");
-        /* A name may be written with escapes: those are not shown either. */
+        /* A name may be written with escapes, and what has none may be a part of a password. */
         size_t name_len = strcspn(rest + 1, "=&");
-        bool hidden = strncmp(rest + 1, secret, sizeof secret - 1) == 0 ||
-                      strncmp(rest + 1, "sslpassword=", 12) == 0 ||
-                      memchr(rest + 1, '%', name_len) != NULL;
+        bool hidden =
+            rest[1 + name_len] != '=' || strncmp(rest + 1, secret, sizeof secret - 1) == 0 ||
+            strncmp(rest + 1, "sslpassword=", 12) == 0 || memchr(rest + 1, '%', name_len) != NULL;
         if (!hidden) {
             name_add(out, size, mark, 1);
             name_add(out, size, rest + 1, len - 1);
