@@ -28,7 +28,8 @@ CREATE TABLE events (
     -- Whether the client chose the id; else beacond did.
     given    boolean NOT NULL,
     -- The id as text, unescaped. One that is no text to PostgreSQL (with U+0000, or half of a
-    -- surrogate pair) stands here as U+0001 and its bytes in hexadecimal.
+    -- surrogate pair) or begins with U+0001 stands here as U+0001, x and its bytes in hexadecimal; one
+    -- of more than 2000 bytes, here, as U+0001, h and its SHA-256.
     id       text    NOT NULL,
     -- The event as the client sent it, byte for byte, but with the id in it where it had none.
     event    text    NOT NULL,
@@ -223,6 +224,16 @@ BEGIN
 EXCEPTION WHEN query_canceled OR OTHERS THEN
     PERFORM pg_advisory_unlock(78::bigint << 56);
     RAISE;
+END
+$$;
+
+-- Fails unless as many rows were stored as were sent: a trigger may have ignored one.
+CREATE FUNCTION insist(stored bigint, sent bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF stored <> sent THEN
+        RAISE EXCEPTION 'a trigger of this database ignores it';
+    END IF;
+    RETURN stored;
 END
 $$;
 

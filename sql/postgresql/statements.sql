@@ -61,3 +61,176 @@ SELECT seq, ts, event FROM beacond.events
 -- before it.
 -- @follow_left
 SELECT EXISTS (SELECT FROM beacond.events WHERE ts >= $1 AND ts < $2);
+
+-- One node at a time looks for a number that is free.
+-- @node_lock
+SELECT pg_advisory_xact_lock((67::bigint << 56) | 1);
+
+-- @node_register
+INSERT INTO beacond.nodes(slot, name, started, seen)
+SELECT (SELECT min(free)
+          FROM generate_series(0, 32767) AS free
+         WHERE free NOT IN (SELECT slot FROM beacond.nodes WHERE ended IS NULL)),
+       $1, beacond.now_ms(), beacond.now_ms()
+RETURNING instance, slot::bigint;
+
+-- @node_end
+UPDATE beacond.nodes SET ended = beacond.now_ms() WHERE instance = $1 AND ended IS NULL;
+
+-- Waits for the receipts' keys, which are sorted, and holds them until the transaction ends. The number
+-- of the transaction is what a commit is asked after by whose answer was lost.
+-- @claim_lock
+SELECT pg_advisory_xact_lock((68::bigint << 56) | (key & ((1::bigint << 56) - 1)))
+  FROM unnest($1) AS key;
+
+-- @claim_number
+SELECT txid_current();
+
+-- @claim_receipts
+SELECT serial, at, receipts, lost::bigint FROM beacond.receipts
+ WHERE key = ANY ($1)
+ ORDER BY at, serial;
+
+-- @transaction_committed
+SELECT CASE WHEN $1 < txid_snapshot_xmax(txid_current_snapshot())
+            THEN coalesce(txid_status($1) = 'committed', false)
+            ELSE false -- of a server that had taken its place and has not seen it
+       END;
+
+-- Events: beacond's own ids first, then those whose clients chose the id. Their numbers are the blocks'
+-- and each one's place in the whole commit. Blocks are taken here, where all rows are at hand: see
+-- take_blocks().
+-- @append
+WITH block AS (
+    SELECT beacond.take_blocks($1) AS base
+), put AS (
+    INSERT INTO beacond.events(seq, ts, received, given, id, event)
+    SELECT base + place, ts, received, false, id, event
+      FROM block, unnest($2, $3, $4, $5, $6) AS row(place, ts, received, id, event)
+    RETURNING seq, ts
+), given AS (
+    INSERT INTO beacond.events(seq, ts, received, given, id, event)
+    SELECT base + place, ts, received, true, id, event
+      FROM block, unnest($7, $8, $9, $10, $11) AS row(place, ts, received, id, event)
+    ON CONFLICT (ts, id) WHERE given DO NOTHING
+    RETURNING seq, ts
+), stored AS (
+    SELECT seq, ts FROM put UNION ALL SELECT seq, ts FROM given
+), seconds AS (
+    SELECT ts - (ts % 1000 + 1000) % 1000 AS at, count(*) AS events FROM stored GROUP BY 1
+), minutes AS (
+    SELECT at - (at % 60000 + 60000) % 60000 AS at, sum(events) AS events FROM seconds GROUP BY 1
+), hours AS (
+    SELECT at - (at % 3600000 + 3600000) % 3600000 AS at, sum(events) AS events
+      FROM minutes GROUP BY 1
+), days AS (
+    SELECT at - (at % 86400000 + 86400000) % 86400000 AS at, sum(events) AS events
+      FROM hours GROUP BY 1
+), by_second AS (
+    INSERT INTO beacond.tally_second AS old (at, slot, events)
+    SELECT at, $12, events FROM seconds ORDER BY at
+    ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events
+), by_minute AS (
+    INSERT INTO beacond.tally_minute AS old (at, slot, events)
+    SELECT at, $12, events FROM minutes ORDER BY at
+    ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events
+), by_hour AS (
+    INSERT INTO beacond.tally_hour AS old (at, slot, events)
+    SELECT at, $12, events FROM hours ORDER BY at
+    ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events
+), by_day AS (
+    INSERT INTO beacond.tally_day AS old (at, slot, events)
+    SELECT at, $12, events FROM days ORDER BY at
+    ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events
+), note AS (
+    INSERT INTO beacond.commits(last_seq, first_seq, instance, at, events, min_ts, max_ts)
+    SELECT max(seq), min(seq), $13, $14, count(*), min(ts), max(ts)
+      FROM stored HAVING count(*) > 0
+)
+SELECT base, beacond.insist((SELECT count(*) FROM put), cardinality($2)),
+       ARRAY(SELECT seq FROM given)
+  FROM block;
+
+-- What a transaction that was not an append adds to the tally.
+-- @tally_second
+INSERT INTO beacond.tally_second AS old (at, slot, events)
+SELECT at, $1, events FROM unnest($2, $3) AS row(at, events)
+ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events;
+
+-- @tally_minute
+INSERT INTO beacond.tally_minute AS old (at, slot, events)
+SELECT at, $1, events FROM unnest($2, $3) AS row(at, events)
+ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events;
+
+-- @tally_hour
+INSERT INTO beacond.tally_hour AS old (at, slot, events)
+SELECT at, $1, events FROM unnest($2, $3) AS row(at, events)
+ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events;
+
+-- @tally_day
+INSERT INTO beacond.tally_day AS old (at, slot, events)
+SELECT at, $1, events FROM unnest($2, $3) AS row(at, events)
+ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events;
+
+-- @insert_receipts
+INSERT INTO beacond.receipts(serial, key, instance, at, burst, lost, receipts)
+SELECT serial, key, $1, $2, burst <> 0, 0, receipts
+  FROM unnest($3, $4, $5, $6) AS row(serial, key, burst, receipts);
+
+-- Rows are locked in the order of their numbers: nobody waits for one while holding a higher one that
+-- somebody else waits for.
+-- @change_lost
+WITH changed AS (
+    SELECT serial FROM beacond.receipts WHERE serial = ANY ($1) ORDER BY serial FOR UPDATE
+)
+UPDATE beacond.receipts AS receipt
+   SET lost = greatest(0, lost + (SELECT sum(change)
+                                    FROM unnest($1, $2) AS row(serial, change)
+                                   WHERE row.serial = receipt.serial))
+  FROM changed
+ WHERE receipt.serial = changed.serial;
+
+-- @lose
+WITH changed AS (
+    SELECT serial FROM beacond.receipts WHERE serial = ANY ($1) ORDER BY serial FOR UPDATE
+)
+UPDATE beacond.receipts AS receipt SET lost = lost + 1
+  FROM changed WHERE receipt.serial = changed.serial;
+
+-- A commit whose answer was lost: so were those to its clients.
+-- @lose_doubtful
+WITH changed AS (
+    SELECT serial FROM beacond.receipts
+     WHERE burst AND (serial BETWEEN $1 AND $2 OR serial = ANY ($3)) ORDER BY serial FOR UPDATE
+)
+UPDATE beacond.receipts AS receipt SET lost = lost + 1
+  FROM changed WHERE receipt.serial = changed.serial;
+
+-- @insert_rejects
+INSERT INTO beacond.rejects(received, reason, event)
+SELECT received, reason, event FROM unnest($1, $2, $3) AS row(received, reason, event);
+
+-- @size_rejects
+SELECT count(*), coalesce(sum(octet_length(event)), 0)::bigint FROM beacond.rejects;
+
+-- The oldest beyond so many, or so many bytes. What another node drops just now is its business.
+-- @trim_rejects
+WITH newest AS (
+    SELECT n, row_number() OVER newest_first AS rows,
+           sum(octet_length(event)) OVER newest_first AS bytes
+      FROM beacond.rejects WINDOW newest_first AS (ORDER BY n DESC)
+), surplus AS (
+    SELECT n FROM beacond.rejects
+     WHERE n <= (SELECT max(n) FROM newest WHERE rows > $1 OR bytes > $2)
+       FOR UPDATE SKIP LOCKED
+)
+DELETE FROM beacond.rejects USING surplus WHERE rejects.n = surplus.n;
+
+-- @savepoint
+SAVEPOINT event;
+
+-- @release
+RELEASE SAVEPOINT event;
+
+-- @rollback_to
+ROLLBACK TO SAVEPOINT event;

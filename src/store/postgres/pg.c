@@ -22,6 +22,8 @@ void pg_close(struct pg *pg)
 {
     PQfinish(pg->connection);
     pg->connection = NULL;
+    pg->syncs = 0;
+    pg->unsynced = false;
 }
 
 /* PostgreSQL's words, of which the first line says what is wrong. */
@@ -97,7 +99,11 @@ int pg_failure(struct pg *pg, const PGresult *result, struct error *err)
     pg_say(message == NULL || message[0] == '\0' ? "PostgreSQL does not say what failed" : message,
            err);
     bool refused = code != NULL && pg_blames_row(code);
-    if (PQstatus(pg->connection) != CONNECTION_OK || pg_is_useless(code))
+    const char *severity =
+        code == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    /* The server's last word on a session may come before its end is noticed. */
+    if (PQstatus(pg->connection) != CONNECTION_OK ||
+        (severity != NULL && strcmp(severity, "ERROR") != 0) || pg_is_useless(code))
         pg_close(pg);
     return refused ? STORE_REFUSED : STORE_BUSY;
 }
@@ -142,7 +148,7 @@ static PGresult *pg_last(struct pg *pg, int sent)
     return last;
 }
 
-static int pg_given_up(struct error *err)
+int pg_no_answer(struct error *err)
 {
     error_set(err, "PostgreSQL does not answer");
     return STORE_BUSY;
@@ -183,7 +189,7 @@ int pg_ask(struct pg *pg, enum sql_statement name, const struct pg_params *param
                                       values, params->lens, formats, 1));
     int code = PQresultStatus(result);
     if (result == NULL && pg->connection == NULL)
-        return pg_given_up(err);
+        return pg_no_answer(err);
     if (code != PGRES_TUPLES_OK && code != PGRES_COMMAND_OK) {
         int status = pg_failure(pg, result, err);
         PQclear(result);
@@ -208,7 +214,7 @@ int pg_script(struct pg *pg, const char *sql, struct error *err)
     PGresult *result = pg_last(pg, PQsendQuery(pg->connection, sql));
     int code = PQresultStatus(result), status = STORE_OK;
     if (result == NULL && pg->connection == NULL)
-        return pg_given_up(err);
+        return pg_no_answer(err);
     if (code != PGRES_TUPLES_OK && code != PGRES_COMMAND_OK)
         status = pg_failure(pg, result, err);
     PQclear(result);
@@ -231,8 +237,10 @@ int pg_send(struct pg *pg, enum sql_statement name, const struct pg_params *para
     }
     pg_values(params, values, formats);
     if (PQsendQueryParams(pg->connection, sql_text[name], params->count, params->types, values,
-                          params->lens, formats, 1) == 1)
+                          params->lens, formats, 1) == 1) {
+        pg->unsynced = true;
         return STORE_OK;
+    }
     return pg_failure(pg, NULL, err);
 }
 

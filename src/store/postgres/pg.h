@@ -32,6 +32,8 @@ struct pg {
     PGconn *connection;   /* NULL while there is none */
     uint64_t made;        /* how many there have been: another number, another session */
     int64_t again_ms;     /* not before, by the monotonic clock */
+    unsigned syncs;       /* of its pipeline, which have not come back yet */
+    bool unsynced;        /* statements were sent behind the last */
     bool read_only;       /* sessions that can't write, and may be a standby's */
     /* Called each PG_LOOK_MS while an answer is waited for; false gives up, and the connection with
      * it. NULL: waits. The owner sets it behind pg_init. */
@@ -50,7 +52,7 @@ int pg_connect(struct pg *pg, struct error *err) MUST_CHECK;
 
 /* --- parameters ------------------------------------------------------------------------------- */
 
-#define PG_PARAMETERS 12
+#define PG_PARAMETERS 16
 
 /* Zero it, put parameters in the order of their numbers, pg_params_clear it. Putting is never
  * checked: where memory runs out, running the statement fails. */
@@ -89,6 +91,9 @@ void pg_array_end(struct pg_params *params);
  * connection that is broken is closed. */
 int pg_failure(struct pg *pg, const PGresult *result, struct error *err);
 
+/* The same where pg_next gave up. */
+int pg_no_answer(struct error *err);
+
 /* Runs a statement; params may be NULL. STORE_OK and, unless out is NULL, *out, which the caller
  * clears with PQclear. */
 int pg_ask(struct pg *pg, enum sql_statement name, const struct pg_params *params, PGresult **out,
@@ -100,10 +105,17 @@ int pg_run(struct pg *pg, enum sql_statement name, struct error *err) MUST_CHECK
 /* SQL text of several statements, without parameters. */
 int pg_script(struct pg *pg, const char *sql, struct error *err) MUST_CHECK;
 
-/* Sends a statement in pipeline mode; its result comes later, in the order of sending. STORE_OK or
- * STORE_BUSY. */
+/* Several statements in one round trip: begin, send each, sync, then look at their results in the
+ * order of sending, then end, which passes over results that were not looked at. Behind a statement
+ * that fails none of the others up to the sync is run. STORE_OK, STORE_BUSY, or of a result
+ * STORE_REFUSED. After any failure: pg_line_end. */
+int pg_line_begin(struct pg *pg, struct error *err) MUST_CHECK;
 int pg_send(struct pg *pg, enum sql_statement name, const struct pg_params *params,
             struct error *err) MUST_CHECK;
+int pg_line_sync(struct pg *pg, struct error *err) MUST_CHECK;
+/* out may be NULL: nothing of it is of interest but that it succeeded. */
+int pg_line_result(struct pg *pg, PGresult **out, struct error *err) MUST_CHECK;
+void pg_line_end(struct pg *pg);
 
 /* Waits for the next result of what was sent, as PQgetResult gives it: NULL behind the last one of
  * a statement. NULL as well where the owner gave up or the connection broke: PQstatus tells. */

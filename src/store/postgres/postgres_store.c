@@ -9,15 +9,65 @@
 static void postgres_store_close(struct store *base)
 {
     struct postgres_store *store = (struct postgres_store *)base;
+    postgres_release(base);
+    postgres_nodes_end(store);
     pg_close(&store->pg);
+    pg_params_clear(&store->params);
+    bytes_clear(&store->keys);
+    bytes_clear(&store->doubt.keys);
+    bytes_clear(&store->doubt.serials);
     tally_clear(&store->tally);
     postgres_days_clear(&store->days);
     free(store->database);
     free(store);
 }
 
+static uint64_t postgres_store_first_serial(const struct store *base)
+{
+    const struct postgres_store *store = (const struct postgres_store *)base;
+    return (uint64_t)store->instance * POSTGRES_SERIALS;
+}
+
+static void postgres_store_limit_rejects(struct store *base, int64_t max_rejects,
+                                         int64_t max_rejects_bytes)
+{
+    struct postgres_store *store = (struct postgres_store *)base;
+    atomic_store(&store->max_rejects, max_rejects);
+    atomic_store(&store->max_rejects_bytes, max_rejects_bytes);
+}
+
+/* Nodes look at receipts in the database, each time. */
+static int postgres_store_load_receipts(struct store *base, store_receipts_fn *fn, void *arg,
+                                        struct error *err)
+{
+    (void)base;
+    (void)fn;
+    (void)arg;
+    (void)err;
+    return STORE_OK;
+}
+
 static const struct store_ops postgres_store_ops = {
     .close = postgres_store_close,
+    .append = postgres_append,
+    .limit_rejects = postgres_store_limit_rejects,
+    .append_apart = postgres_append_apart,
+    .load_receipts = postgres_store_load_receipts,
+    .size = postgres_size,
+    .shrink = postgres_shrink,
+    .scrub = postgres_scrub,
+    .find_traces = postgres_find_traces,
+    .clean_traces = postgres_clean_traces,
+    .rebuild_index = postgres_scrub,
+    .rewrite = postgres_scrub,
+    .tend = postgres_tend,
+    .probe = postgres_probe,
+    .changed = postgres_changed,
+    .doubt = postgres_doubted,
+    .claim = postgres_claim,
+    .release = postgres_release,
+    .lose = postgres_lose,
+    .first_serial = postgres_store_first_serial,
     .drop_days = postgres_store_drop_days,
     .follow = postgres_follow,
     .copy_instead = "a database of PostgreSQL's is backed up by its own programs: pg_dump, or "
@@ -42,7 +92,19 @@ static int store_read_secret(struct postgres_store *store, struct error *err)
     return status;
 }
 
-static int store_take_up(struct postgres_store *store, struct error *err)
+static int store_size_rejects(struct postgres_store *store, struct error *err)
+{
+    PGresult *result;
+    int status = pg_ask(&store->pg, SQL_SIZE_REJECTS, NULL, &result, err);
+    if (status != STORE_OK)
+        return status;
+    store->rejects = pg_int(result, 0, 0);
+    store->rejects_bytes = pg_int(result, 0, 1);
+    PQclear(result);
+    return STORE_OK;
+}
+
+static int store_take_up(struct postgres_store *store, const char *node, struct error *err)
 {
     int status = pg_connect(&store->pg, err);
     if (status == STORE_OK)
@@ -50,10 +112,14 @@ static int store_take_up(struct postgres_store *store, struct error *err)
     if (status == STORE_OK)
         status = store_read_secret(store, err);
     if (status == STORE_OK)
+        status = store_size_rejects(store, err);
+    if (status == STORE_OK)
+        status = postgres_nodes_register(store, node, err);
+    if (status == STORE_OK)
         status = postgres_follow_begin(store, err);
     if (status == STORE_OK)
         postgres_days_tend(store);
-    return status;
+    return status == STORE_REFUSED ? STORE_BUSY : status;
 }
 
 int postgres_store_open(struct store **out, const struct store_options *options, struct error *err)
@@ -71,8 +137,9 @@ int postgres_store_open(struct store **out, const struct store_options *options,
     store->database = database;
     pg_init(&store->pg, database, false);
     tally_init(&store->tally);
+    postgres_store_limit_rejects(&store->base, options->max_rejects, options->max_rejects_bytes);
     struct error why = {""};
-    int status = store_take_up(store, &why);
+    int status = store_take_up(store, options->node, &why);
     if (status == STORE_OK) {
         *out = &store->base;
         return STORE_OK;

@@ -5,6 +5,8 @@
 #ifndef BEACOND_STORE_POSTGRES_STORE_PARTS_H
 #define BEACOND_STORE_POSTGRES_STORE_PARTS_H
 
+#include <stdatomic.h>
+
 #include "store/ops.h"
 #include "store/postgres/pg.h"
 #include "store/postgres/postgres_days.h"
@@ -17,6 +19,23 @@
 /* A node's numbers for receipts begin at its instance times this. */
 #define POSTGRES_SERIALS ((uint64_t)1 << 36)
 
+/* The transaction in which an append is made. */
+enum postgres_claim {
+    POSTGRES_UNCLAIMED,
+    POSTGRES_CLAIM_NOTHING, /* no keys are held, so it is begun together with what it does */
+    POSTGRES_CLAIMED,       /* it is open on the server and holds the keys */
+};
+
+/* A transaction with receipts whose COMMIT was sent and not answered. It is asked after on the next
+ * connection, before anything else: if it was committed, the answers to its batches were lost. */
+struct postgres_doubt {
+    int64_t transaction; /* its number; 0: there is nothing in doubt */
+    int64_t settling;    /* of the one that noted the losses; 0: none has tried that */
+    int64_t first_serial, last_serial; /* of the receipts that it stored */
+    struct bytes keys;                 /* int64_t each: the locks that it holds while it runs */
+    struct bytes serials;              /* int64_t each: receipts that it took a loss from */
+};
+
 /*
  * base.state is the moment that has been followed, and nothing newer: what an append has committed
  * becomes part of it by store_follow. What it counts on is the log of commits and erasures, so
@@ -26,10 +45,19 @@ struct postgres_store {
     struct store base;
     char *database;
     struct pg pg;
-    int64_t instance;   /* of this start, nodes.instance */
-    int16_t slot;       /* of this node's rows in the tally */
-    bool claimed;       /* a transaction is open that holds receipts' keys */
-    struct tally tally; /* of the open transaction */
+    int64_t instance; /* of this start, nodes.instance */
+    int16_t slot;     /* of this node's rows in the tally */
+    enum postgres_claim claim;
+    int64_t transaction; /* of a claimed one, its number */
+    struct bytes keys;   /* int64_t each, ascending: what it holds */
+    struct postgres_doubt doubt;
+    struct tally tally;      /* of the open transaction, but for what an append stores */
+    struct pg_params params; /* of the statement that is being made */
+
+    atomic_llong max_rejects, max_rejects_bytes; /* bounds, which any thread may change */
+    int64_t rejects, rejects_bytes; /* there may be so many, as far as this node knows */
+    int64_t new_rejects;            /* added by the open transaction */
+    int64_t new_rejects_bytes;
     struct postgres_days days;
     struct postgres_place place; /* of base.state in the log */
 };
@@ -39,6 +67,79 @@ struct postgres_store {
  * STORE_OK, STORE_UNFIT or STORE_BUSY. */
 int postgres_schema_fit(struct pg *pg, struct error *err) MUST_CHECK;
 
+/* postgres_nodes.c: enters this start of a node under a name, NULL: this host's and process's, and
+ * sets instance and slot. STORE_OK or STORE_BUSY. */
+int postgres_nodes_register(struct postgres_store *store, const char *name,
+                            struct error *err) MUST_CHECK;
+
+/* Notes that it is over, as far as there is a connection. */
+void postgres_nodes_end(struct postgres_store *store);
+
+/* postgres_claim.c: see store/shared.h. */
+int postgres_claim(struct store *base, const uint64_t *keys, size_t count, store_claim_fn *fn,
+                   void *arg, struct error *err) MUST_CHECK;
+void postgres_release(struct store *base);
+int postgres_lose(struct store *base, const uint64_t *serials, size_t count,
+                  struct error *err) MUST_CHECK;
+
+/* postgres_doubt.c: a connection on which nothing is in doubt any more; nothing is begun. Every
+ * transaction of the writing side starts with this. STORE_OK or STORE_BUSY. */
+int postgres_connect(struct postgres_store *store, struct error *err) MUST_CHECK;
+
+/* The COMMIT of the claimed transaction, with these receipts, was sent and not answered. */
+void postgres_doubt(struct postgres_store *store, const struct store_receipts *receipts);
+
+/* postgres_append.c: see store.h. */
+int postgres_append(struct store *base, struct store_item *items, size_t count,
+                    const struct store_receipts *receipts, struct error *err) MUST_CHECK;
+
+/* Inserts the events of these items that are not known, in the transaction that is open, with their
+ * share of the tally and a row in commits, and sets saved, duplicate and the events' seq. Several
+ * calls in one transaction are fine. STORE_OK, STORE_BUSY or STORE_REFUSED. */
+int postgres_insert(struct postgres_store *store, struct store_item *items, size_t count,
+                    struct error *err) MUST_CHECK;
+
+/* Stores the rest of an item whose events have been inserted, and commits. STORE_OK, STORE_BUSY or
+ * STORE_REFUSED. */
+int postgres_append_rest(struct postgres_store *store, const struct store_item *item,
+                         const struct store_receipts *receipts, struct error *err) MUST_CHECK;
+
+/* postgres_apart.c: see store.h. */
+int postgres_append_apart(struct store *base, struct store_item *item,
+                          const struct store_receipts *receipts, struct error *err) MUST_CHECK;
+
+/* postgres_notes.c: what is written beside events. These two send statements of a pipeline, as many
+ * as *sent goes up by. STORE_OK or STORE_BUSY. */
+int postgres_send_receipts(struct postgres_store *store, const struct store_receipts *receipts,
+                           int *sent, struct error *err) MUST_CHECK;
+int postgres_send_rejects(struct postgres_store *store, const struct store_item *items,
+                          size_t count, int *sent, struct error *err) MUST_CHECK;
+
+/* Adds one in the transaction that is open, and drops the oldest where there are too many. */
+int postgres_add_reject(struct postgres_store *store, int64_t received, const char *reason,
+                        const char *text, size_t len, struct error *err) MUST_CHECK;
+
+/* Those of the transaction are committed. */
+void postgres_note_rejects(struct postgres_store *store);
+
+/* postgres_transaction.c: where a transaction begins that store_claim may have begun, and what is
+ * done behind its end. */
+int postgres_append_begin(struct postgres_store *store, struct error *err) MUST_CHECK;
+int postgres_append_end(struct postgres_store *store, int status) MUST_CHECK;
+
+/* postgres_tend.c: see store.h. What a file needs and a server does not is done at once. */
+bool postgres_tend(struct store *base, bool idle);
+int postgres_probe(struct store *base, struct error *err) MUST_CHECK;
+bool postgres_changed(struct store *base);
+void postgres_doubted(struct store *base);
+int postgres_size(struct store *base, struct store_size *out, struct error *err) MUST_CHECK;
+int postgres_shrink(struct store *base, int64_t pages, int64_t *left, struct error *err) MUST_CHECK;
+int postgres_scrub(struct store *base, struct error *err) MUST_CHECK;
+int postgres_find_traces(struct store *base, int64_t *page, store_trace_fn *fn, void *arg,
+                         bool *more, struct error *err) MUST_CHECK;
+int postgres_clean_traces(struct store *base, const int64_t *pages, size_t count,
+                          struct error *err) MUST_CHECK;
+
 /* The next transaction of the writing side: connects if need be and begins. postgres_store_end in
  * any case. */
 int postgres_store_begin(struct postgres_store *store, struct error *err) MUST_CHECK;
@@ -46,5 +147,8 @@ int postgres_store_begin(struct postgres_store *store, struct error *err) MUST_C
 /* Ends it: with STORE_OK flushes the tally and commits, else rolls back. Returns the status of the
  * whole. */
 int postgres_store_end(struct postgres_store *store, int status, struct error *err) MUST_CHECK;
+
+/* What is wrong with a value that is no one's fault but a lack of memory's. */
+int postgres_no_memory(struct error *err);
 
 #endif

@@ -1,0 +1,117 @@
+/* Commits whose answers were lost. */
+
+#include "base/log.h"
+#include "store/postgres/postgres_store_parts.h"
+
+static void doubt_forget(struct postgres_doubt *doubt)
+{
+    doubt->transaction = doubt->settling = 0;
+}
+
+void postgres_doubt(struct postgres_store *store, const struct store_receipts *receipts)
+{
+    struct postgres_doubt *doubt = &store->doubt;
+    struct bytes keys = store->keys;
+    doubt_forget(doubt);
+    if (store->transaction == 0 || (receipts->len == 0 && receipts->loss_count == 0))
+        return;
+    doubt->serials.len = 0;
+    for (size_t i = 0; i < receipts->loss_count; i++) {
+        int64_t serial = (int64_t)receipts->losses[i].serial;
+        /* Without memory a repetition is stored a second time, the lesser evil. */
+        if (receipts->losses[i].change < 0 &&
+            bytes_append(&doubt->serials, &serial, sizeof serial) != 0)
+            break;
+    }
+    /* How many there are is no matter: this node has stored none with a higher number. */
+    doubt->first_serial = receipts->len > 0 ? (int64_t)receipts->first_serial : INT64_MAX;
+    doubt->last_serial = (int64_t)(((uint64_t)store->instance + 1) * POSTGRES_SERIALS - 1);
+    doubt->transaction = store->transaction;
+    store->keys = doubt->keys;
+    doubt->keys = keys;
+}
+
+static void doubt_put_all(struct pg_params *params, const struct bytes *ints)
+{
+    const int64_t *values = (const int64_t *)(const void *)ints->data;
+    pg_ints_begin(params);
+    for (size_t i = 0; i < ints->len / sizeof *values; i++)
+        pg_ints_add(params, values[i]);
+    pg_array_end(params);
+}
+
+/* Whether that transaction, which is over, was committed. */
+static int doubt_ask(struct postgres_store *store, int64_t transaction, bool *committed,
+                     struct error *err)
+{
+    PGresult *result;
+    *committed = false;
+    if (transaction == 0)
+        return STORE_OK;
+    pg_params_reset(&store->params);
+    pg_put_int(&store->params, transaction);
+    int status = pg_ask(&store->pg, SQL_TRANSACTION_COMMITTED, &store->params, &result, err);
+    if (status != STORE_OK)
+        return status;
+    *committed = pg_bool(result, 0, 0);
+    PQclear(result);
+    return STORE_OK;
+}
+
+/* Waits until the session that had sent the COMMIT is through with it. */
+static int doubt_wait(struct postgres_store *store, struct error *err)
+{
+    int status = pg_run(&store->pg, SQL_BEGIN, err);
+    if (status != STORE_OK)
+        return status;
+    pg_params_reset(&store->params);
+    doubt_put_all(&store->params, &store->doubt.keys);
+    return pg_ask(&store->pg, SQL_CLAIM_LOCK, &store->params, NULL, err);
+}
+
+/* Notes the losses, in a transaction that may be asked after in its turn. */
+static int doubt_lose(struct postgres_store *store, struct error *err)
+{
+    struct postgres_doubt *doubt = &store->doubt;
+    PGresult *number;
+    int status = pg_ask(&store->pg, SQL_CLAIM_NUMBER, NULL, &number, err);
+    if (status != STORE_OK)
+        return status;
+    int64_t settling = pg_int(number, 0, 0);
+    PQclear(number);
+    pg_params_reset(&store->params);
+    pg_put_int(&store->params, doubt->first_serial);
+    pg_put_int(&store->params, doubt->last_serial);
+    doubt_put_all(&store->params, &doubt->serials);
+    status = pg_ask(&store->pg, SQL_LOSE_DOUBTFUL, &store->params, NULL, err);
+    doubt->settling = settling;
+    return status;
+}
+
+static int doubt_settle(struct postgres_store *store, struct error *err)
+{
+    struct postgres_doubt *doubt = &store->doubt;
+    bool committed, settled;
+    int status = doubt_wait(store, err);
+    if (status == STORE_OK)
+        status = doubt_ask(store, doubt->transaction, &committed, err);
+    if (status == STORE_OK)
+        status = doubt_ask(store, doubt->settling, &settled, err);
+    if (status == STORE_OK && committed && !settled)
+        status = doubt_lose(store, err);
+    if (status == STORE_OK)
+        status = pg_run(&store->pg, SQL_COMMIT, err);
+    if (status != STORE_OK) {
+        pg_abandon(&store->pg);
+        return STORE_BUSY;
+    }
+    log_info("a commit whose answer was lost %s", committed ? "was made" : "was not made");
+    doubt_forget(doubt);
+    return STORE_OK;
+}
+
+int postgres_connect(struct postgres_store *store, struct error *err)
+{
+    int status = pg_connect(&store->pg, err);
+    return status == STORE_OK && store->doubt.transaction != 0 ? doubt_settle(store, err) : status;
+}

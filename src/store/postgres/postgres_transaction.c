@@ -1,0 +1,94 @@
+/* Where the writing side's transactions begin and end. */
+
+#include "store/postgres/postgres_store_parts.h"
+
+int postgres_no_memory(struct error *err)
+{
+    error_set(err, "out of memory");
+    return STORE_BUSY;
+}
+
+int postgres_append_begin(struct postgres_store *store, struct error *err)
+{
+    store->new_rejects = store->new_rejects_bytes = 0;
+    if (store->claim != POSTGRES_CLAIMED)
+        return postgres_connect(store, err);
+    if (store->pg.connection != NULL)
+        return STORE_OK;
+    error_set(err, "the connection to PostgreSQL was lost");
+    return STORE_BUSY;
+}
+
+int postgres_append_end(struct postgres_store *store, int status)
+{
+    struct error err;
+    store->claim = POSTGRES_UNCLAIMED;
+    store->transaction = 0;
+    if (status == STORE_OK) {
+        postgres_note_rejects(store);
+        return STORE_OK;
+    }
+    pg_abandon(&store->pg);
+    /* At once if that can be: its clients come again soon, perhaps to another node. */
+    if (store->doubt.transaction != 0)
+        (void)!postgres_connect(store, &err);
+    return status;
+}
+
+int postgres_store_begin(struct postgres_store *store, struct error *err)
+{
+    postgres_release(&store->base);
+    tally_reset(&store->tally);
+    store->new_rejects = store->new_rejects_bytes = 0;
+    int status = postgres_connect(store, err);
+    return status == STORE_OK ? pg_run(&store->pg, SQL_BEGIN, err) : status;
+}
+
+static int store_send_tally(struct postgres_store *store, enum step step, struct error *err)
+{
+    static const enum sql_statement names[STEP_COUNT] = {
+        [STEP_SECOND] = SQL_TALLY_SECOND,
+        [STEP_MINUTE] = SQL_TALLY_MINUTE,
+        [STEP_HOUR] = SQL_TALLY_HOUR,
+        [STEP_DAY] = SQL_TALLY_DAY,
+    };
+    const struct tally *tally = &store->tally;
+    tally_fold(&store->tally, step);
+    pg_params_reset(&store->params);
+    pg_put_int(&store->params, store->slot);
+    pg_ints_begin(&store->params);
+    for (size_t i = 0; i < tally->count; i++)
+        pg_ints_add(&store->params, tally->steps[i].at);
+    pg_array_end(&store->params);
+    pg_ints_begin(&store->params);
+    for (size_t i = 0; i < tally->count; i++)
+        pg_ints_add(&store->params, tally->steps[i].events);
+    pg_array_end(&store->params);
+    return pg_send(&store->pg, names[step], &store->params, err);
+}
+
+/* The tally and the COMMIT. */
+static int store_commit(struct postgres_store *store, struct error *err)
+{
+    int statements = 1;
+    int status = pg_line_begin(&store->pg, err);
+    for (int step = 0; step < STEP_COUNT && status == STORE_OK && store->tally.count > 0; step++) {
+        status = store_send_tally(store, (enum step)step, err);
+        statements++;
+    }
+    if (status == STORE_OK)
+        status = pg_send(&store->pg, SQL_COMMIT, NULL, err);
+    if (status == STORE_OK)
+        status = pg_line_sync(&store->pg, err);
+    while (status == STORE_OK && statements-- > 0)
+        status = pg_line_result(&store->pg, NULL, err);
+    pg_line_end(&store->pg);
+    return status;
+}
+
+int postgres_store_end(struct postgres_store *store, int status, struct error *err)
+{
+    if (status == STORE_OK)
+        status = store_commit(store, err);
+    return postgres_append_end(store, status);
+}
