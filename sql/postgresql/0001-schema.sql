@@ -350,13 +350,14 @@ $$;
 -- Makes a day's partition where there is none, and moves the day's events there. Rather than have
 -- others wait it fails when a table is not free within the fifth of a second: try again later.
 CREATE FUNCTION make_day(day bigint) RETURNS void LANGUAGE plpgsql VOLATILE
-SET lock_timeout = '200ms' SET beacond.own = 'on' AS $$
+SET lock_timeout = '200ms' AS $$
 DECLARE
     low  CONSTANT bigint := day * 86400000;
     high CONSTANT bigint := low + 86400000;
     name CONSTANT text   := beacond.day_name(day);
     held boolean;
 BEGIN
+    PERFORM set_config('beacond.own', 'on', true);
     -- One node at a time: the others find it made.
     PERFORM set_config('lock_timeout', '5s', true);
     PERFORM pg_advisory_xact_lock((67::bigint << 56) | 2);
@@ -432,7 +433,7 @@ CREATE TRIGGER events_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON e
 -- Erases all events of a day that has a partition, which stays, empty; returns how many there were.
 -- Fails, like make_day(), when the partition is not free, or while some of it is not settled yet.
 CREATE FUNCTION clear_day(day bigint, instance bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE
-SET lock_timeout = '200ms' SET beacond.own = 'on' AS $$
+SET lock_timeout = '200ms' AS $$
 DECLARE
     begins CONSTANT bigint := day * 86400000;
     ends   CONSTANT bigint := begins + 86400000;
@@ -440,6 +441,7 @@ DECLARE
     found  boolean;
     gone   bigint;
 BEGIN
+    PERFORM set_config('beacond.own', 'on', true);
     EXECUTE format('SELECT EXISTS (SELECT FROM beacond.%I)', part) INTO found;
     IF NOT found THEN
         RETURN 0;
@@ -473,11 +475,12 @@ $$;
 
 -- Drops a day's partition if it is empty, or fails, when somebody uses it.
 CREATE FUNCTION drop_day(day bigint) RETURNS void LANGUAGE plpgsql VOLATILE
-SET lock_timeout = '200ms' SET beacond.own = 'on' AS $$
+SET lock_timeout = '200ms' AS $$
 DECLARE
     name CONSTANT text := beacond.day_name(day);
     held boolean;
 BEGIN
+    PERFORM set_config('beacond.own', 'on', true);
     LOCK TABLE ONLY beacond.events IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('LOCK TABLE beacond.%I IN ACCESS EXCLUSIVE MODE', name);
     EXECUTE format('SELECT EXISTS (SELECT FROM beacond.%I)', name) INTO held;
