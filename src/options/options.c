@@ -412,6 +412,16 @@ static int options_choose_file(struct options_reader *reader, struct error *err)
     return options_take(reader, row, OPTIONS_FROM_DEFAULT, row->name, OPTIONS_FILE, err);
 }
 
+/* Whether a URI holds a password, in front of its host or as a parameter. */
+static bool options_has_password(const char *database)
+{
+    const char *place = strstr(database, "://");
+    const char *at = place == NULL ? NULL : strchr(place, '@');
+    return place != NULL &&
+           (strstr(place, "password=") != NULL ||
+            (at != NULL && memchr(place + 3, ':', (size_t)(at - place - 3)) != NULL));
+}
+
 int options_gather(struct options *options, struct arguments *arguments, int argc, char **argv,
                    char **environment, struct error *err)
 {
@@ -429,7 +439,12 @@ int options_gather(struct options *options, struct arguments *arguments, int arg
         return OPTIONS_CONFIG;
     if (options->config != NULL && options_read_file(&reader, options->config, err) != 0)
         return OPTIONS_CONFIG;
-    return options_read_defaults(&reader, err) == 0 ? OPTIONS_OK : OPTIONS_CONFIG;
+    if (options_read_defaults(&reader, err) != 0)
+        return OPTIONS_CONFIG;
+    options->secret_file =
+        reader.sources[options_find("database") - options_table] == OPTIONS_FROM_FILE &&
+        options_has_password(options->database);
+    return OPTIONS_OK;
 }
 
 int options_settle(struct options *options, bool serves, struct error *err)
@@ -438,6 +453,8 @@ int options_settle(struct options *options, bool serves, struct error *err)
     if (serves && options->key_file != NULL &&
         options_read_keys(&options->key, options->key_file, err) != 0)
         return -1;
+    if (options->secret_file)
+        options_guard(options->config);
     return options_check_all(options, serves, err);
 }
 

@@ -39,7 +39,8 @@ enum options_proxy_header {
 enum options_dashboard_auth { OPTIONS_DASHBOARD_BASIC, OPTIONS_DASHBOARD_NONE };
 
 struct options {
-    char *config; /* path of the file that was read, NULL for none */
+    char *config;     /* path of the file that was read, NULL for none */
+    bool secret_file; /* it holds the password of the database */
 
     struct options_list listen; /* "HOST:PORT", "[v6]:PORT", "unix:PATH"; default 127.0.0.1:4242 */
     struct options_list admin_listen; /* likewise, for probes and metrics without a key */

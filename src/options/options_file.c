@@ -135,6 +135,13 @@ out:
     return status;
 }
 
+void options_guard(const char *path)
+{
+    struct stat about;
+    if (stat(path, &about) == 0 && S_ISREG(about.st_mode) && (about.st_mode & 037) != 0)
+        log_warn("%s holds a password and is open to others: chmod 640 it", path);
+}
+
 int options_read_keys(struct options_list *list, const char *path, struct error *err)
 {
     struct options_lines lines;

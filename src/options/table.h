@@ -87,6 +87,10 @@ int options_read_flags(struct options_reader *reader, struct arguments *argument
 int options_read_file(struct options_reader *reader, const char *path,
                       struct error *err) MUST_CHECK;
 
+/* Warns through the log when others than the owner and its group may read the file, which holds a
+ * password. Blocks for the disk. */
+void options_guard(const char *path);
+
 /* Appends the keys of a key file to list: one a line, "#" comments. Warns through the log when
  * others than the owner may read the file. 0 or -1 with err, which quotes no line. */
 int options_read_keys(struct options_list *list, const char *path, struct error *err) MUST_CHECK;

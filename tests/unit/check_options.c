@@ -517,6 +517,55 @@ START_TEST(open_key_file_is_warned_about)
 }
 END_TEST
 
+static const struct {
+    const char *file, *flag;
+    mode_t mode;
+    bool warned;
+} secrets[] = {
+    {"database = postgresql://me:s3cret@db/x\n", NULL, 0644, true},
+    {"database = postgresql://me:s3cret@db/x\n", NULL, 0604, true},
+    {"database = postgresql://db/x?password=s3cret\n", NULL, 0644, true},
+    {"database = postgresql://me:s3cret@db/x\n", NULL, 0640, false},
+    {"database = postgresql://me:s3cret@db/x\n", NULL, 0600, false},
+    {"database = postgresql://me@d:5432/x\n", NULL, 0644, false},
+    {"database = postgresql://[::1]:5432/x?passfile=y\n", NULL, 0644, false},
+    {"database = x:y@z.db\n", NULL, 0644, false},
+    /* what counts stands elsewhere */
+    {"max-depth = 7\n", "--database=postgresql://me:s3cret@db/x", 0644, false},
+};
+
+START_TEST(a_password_in_an_open_file_is_warned_about)
+{
+    char path[512], line[1024] = "";
+    int pipes[2];
+    struct reading r;
+
+    reading_init(&r);
+    write_file(&r, "conf", secrets[_i].file, strlen(secrets[_i].file));
+    path_in(&r, "conf", path, sizeof(path));
+    ck_assert_int_eq(chmod(path, secrets[_i].mode), 0);
+    ck_assert_int_eq(pipe2(pipes, O_NONBLOCK), 0);
+    int old = dup(STDERR_FILENO);
+    dup2(pipes[1], STDERR_FILENO);
+    reading_do(&r, LIST("--config=@/conf", "--log-format=json", secrets[_i].flag), NULL);
+    dup2(old, STDERR_FILENO);
+    close(old);
+    ssize_t len = read(pipes[0], line, sizeof(line) - 1);
+    close(pipes[0]);
+    close(pipes[1]);
+    ck_assert_msg(r.status == OPTIONS_OK, "%s", r.err.text);
+    if (secrets[_i].warned) {
+        ck_assert_msg(line[0] == '{', "not in the form asked for: %s", line);
+        ck_assert_ptr_nonnull(strstr(line, "open to others"));
+        ck_assert_ptr_nonnull(strstr(line, path));
+        ck_assert_ptr_null(strstr(line, "s3cret"));
+    } else {
+        ck_assert_msg(len < 0, "%s", line);
+    }
+    reading_clear(&r);
+}
+END_TEST
+
 /* ---- who may be reached ---- */
 
 static const struct {
@@ -962,6 +1011,7 @@ int main(void)
     tcase_add_loop_test(keys, bad_keys_are_refused_and_never_quoted, 0, COUNT(bad_keys));
     tcase_add_test(keys, key_file_adds_its_keys);
     tcase_add_loop_test(keys, open_key_file_is_warned_about, 0, 6);
+    tcase_add_loop_test(keys, a_password_in_an_open_file_is_warned_about, 0, COUNT(secrets));
     tcase_add_loop_test(keys, without_keys_only_this_machine_is_served, 0, COUNT(reaches));
     tcase_add_test(keys, empty_key_file_is_no_key);
     tcase_add_loop_test(sources, bad_flags_are_usage_errors, 0, COUNT(bad_flags));
