@@ -8,7 +8,7 @@ Everybody who can reach the socket is trusted. Databases belong to the role USER
 is the URI of one. psql.py looks into them.
 
     python3 tests/e2e/postgres.py COMMAND…    runs it with a server of its own: the URI of an empty database is in
-                                              BEACOND_POSTGRES, and psql needs to be told nothing
+                                              POSTGRES_URI, and psql needs to be told nothing
 
   BEACOND_TEST_FSYNC  0: the server does not wait for the disk. Only what no crash follows may be judged then
 """
@@ -279,7 +279,7 @@ def database(keep=False):
 
 def _main(command):
     uri = database(keep=True)
-    told = dict(os.environ, BEACOND_POSTGRES=uri, PGHOST=server().directory, PGUSER=USER, PGDATABASE="beacond_1")
+    told = dict(os.environ, POSTGRES_URI=uri, PGHOST=server().directory, PGUSER=USER, PGDATABASE="beacond_1")
     sys.exit(subprocess.run(command, env=told).returncode)
 
 
