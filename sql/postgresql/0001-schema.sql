@@ -489,3 +489,233 @@ BEGIN
     END IF;
 END
 $$;
+
+-- --- reading ------------------------------------------------------------------------------------
+-- A VOLATILE function looks anew with each of its statements, a STABLE one sees what the statement that
+-- calls it sees. So the watermark is taken first, and all of an answer is of one later look: a
+-- transaction's default isolation, READ COMMITTED, is relied on.
+
+-- The newest moment: what any node has answered for is part of it. last_seq never falls.
+CREATE FUNCTION read_moment(OUT last_seq bigint, OUT erasures bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    mark bigint := beacond.watermark();
+BEGIN
+    SELECT coalesce(max(commits.last_seq), 0) INTO last_seq
+      FROM beacond.commits WHERE commits.last_seq <= mark;
+    -- What was erased behind a commit that is none of the moment's does not belong to it either.
+    SELECT n INTO erasures
+      FROM beacond.erasures WHERE behind <= last_seq ORDER BY n DESC LIMIT 1;
+    erasures := coalesce(erasures, 0);
+END
+$$;
+
+-- Where a step of so many milliseconds begins that holds ms, and the first one that begins at ms or
+-- later. Flooring: % cuts towards zero, which is wrong before 1970.
+CREATE FUNCTION step_floor(ms bigint, size bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT ms - (ms % size + size) % size
+$$;
+CREATE FUNCTION step_ceil(ms bigint, size bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT ms + (size - ms % size) % size
+$$;
+
+-- What the events of [since, until] that have higher numbers than last_seq are looked for in: the bounds
+-- of the commits that belong to no moment yet. NULL: there are none.
+CREATE FUNCTION later_range(last_seq bigint) RETURNS int8range LANGUAGE sql STABLE AS $$
+    SELECT int8range(min(min_ts), max(max_ts), '[]') FROM beacond.commits
+     WHERE commits.last_seq > later_range.last_seq
+    HAVING count(*) > 0
+$$;
+
+-- Events of [since, until], counted one by one. The text is planned for these very bounds: of hundreds
+-- of partitions one or two are looked at.
+CREATE FUNCTION count_singly(since bigint, until bigint) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    number bigint := 0;
+BEGIN
+    IF since <= until THEN
+        EXECUTE 'SELECT count(*) FROM beacond.events WHERE ts BETWEEN $1 AND $2'
+           INTO number USING since, until;
+    END IF;
+    RETURN number;
+END
+$$;
+
+-- Those among them that belong to no moment yet.
+CREATE FUNCTION count_later(since bigint, until bigint, last_seq bigint, later int8range)
+RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    low    bigint := greatest(since, lower(later));
+    high   bigint := least(until, upper(later) - 1);
+    number bigint := 0;
+BEGIN
+    IF later IS NOT NULL AND low <= high THEN
+        EXECUTE 'SELECT count(*) FROM beacond.events WHERE seq > $1 AND ts BETWEEN $2 AND $3'
+           INTO number USING last_seq, low, high;
+    END IF;
+    RETURN number;
+END
+$$;
+
+-- How many events of a moment lie in [since, until]: whole steps by the tally, as coarse as they fit, the
+-- two ragged edges one by one.
+CREATE FUNCTION count_window(since bigint, until bigint, last_seq bigint, later int8range)
+RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    low    bigint := beacond.step_ceil(since, 1000);
+    high   bigint := beacond.step_floor(until + 1, 1000);
+    minute_low  bigint := beacond.step_ceil(low, 60000);
+    minute_high bigint := beacond.step_floor(high, 60000);
+    hour_low    bigint := beacond.step_ceil(low, 3600000);
+    hour_high   bigint := beacond.step_floor(high, 3600000);
+    day_low     bigint := beacond.step_ceil(low, 86400000);
+    day_high    bigint := beacond.step_floor(high, 86400000);
+    number bigint;
+BEGIN
+    IF low >= high THEN
+        number := beacond.count_singly(since, until);
+    ELSE
+        -- Where no step of one size fits, the finer ones go through from end to end.
+        IF minute_low >= minute_high THEN
+            minute_low := high;
+            minute_high := high;
+        END IF;
+        IF hour_low >= hour_high THEN
+            hour_low := minute_high;
+            hour_high := minute_high;
+        END IF;
+        IF day_low >= day_high THEN
+            day_low := hour_high;
+            day_high := hour_high;
+        END IF;
+        number := beacond.count_singly(since, low - 1) + beacond.count_singly(high, until) + (
+            SELECT coalesce(sum(events), 0)
+              FROM (SELECT events FROM beacond.tally_second WHERE at >= low AND at < minute_low
+                    UNION ALL
+                    SELECT events FROM beacond.tally_second WHERE at >= minute_high AND at < high
+                    UNION ALL
+                    SELECT events FROM beacond.tally_minute WHERE at >= minute_low AND at < hour_low
+                    UNION ALL
+                    SELECT events FROM beacond.tally_minute
+                     WHERE at >= hour_high AND at < minute_high
+                    UNION ALL
+                    SELECT events FROM beacond.tally_hour WHERE at >= hour_low AND at < day_low
+                    UNION ALL
+                    SELECT events FROM beacond.tally_hour WHERE at >= day_high AND at < hour_high
+                    UNION ALL
+                    SELECT events FROM beacond.tally_day WHERE at >= day_low AND at < day_high) AS steps);
+    END IF;
+    RETURN number - beacond.count_later(since, until, last_seq, later);
+END
+$$;
+
+-- The steps of one size (second, minute, hour, day; so many milliseconds) that begin in [low, high),
+-- newest first, with the events of a moment in each. A cursor: the caller may close it early.
+CREATE FUNCTION steps_down(name text, size bigint, low bigint, high bigint, last_seq bigint,
+                           later int8range) RETURNS refcursor LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    steps refcursor;
+BEGIN
+    -- Steps in which none are later are not looked at.
+    OPEN steps FOR EXECUTE format(
+        'SELECT at, sum(events)::bigint - CASE WHEN int8range(at, at + $1) && $5'
+        '           THEN beacond.count_later(at, at + $1 - 1, $4, $5) ELSE 0 END'
+        '  FROM beacond.%I WHERE at >= $2 AND at < $3 GROUP BY at ORDER BY at DESC',
+        'tally_' || name) USING size, low, high, last_seq, later;
+    RETURN steps;
+END
+$$;
+
+-- The place of the skip-th newest event (1 or more) of a window that has at least so many: steps, coarse to
+-- fine, narrow the stretch in which it lies, without events being counted.
+CREATE FUNCTION find_place(since bigint, until bigint, skip bigint, last_seq bigint,
+                           later int8range, OUT ts bigint, OUT seq bigint)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    names CONSTANT text[]   := '{day,hour,minute,second}';
+    sizes CONSTANT bigint[] := '{86400000,3600000,60000,1000}';
+    low    bigint := since; -- it lies in [low, high]
+    high   bigint := until;
+    first  bigint;          -- of the whole steps in there
+    behind bigint;
+    ragged bigint;
+    steps  refcursor;
+    at     bigint;
+    events bigint;
+BEGIN
+    FOR n IN 1 .. 4 LOOP
+        first := beacond.step_ceil(low, sizes[n]);
+        behind := beacond.step_floor(high + 1, sizes[n]);
+        CONTINUE WHEN first >= behind;
+        ragged := beacond.count_window(behind, high, last_seq, later);
+        IF ragged >= skip THEN
+            low := behind;
+            CONTINUE;
+        END IF;
+        skip := skip - ragged;
+        high := behind - 1;
+        steps := beacond.steps_down(names[n], sizes[n], first, behind, last_seq, later);
+        LOOP
+            FETCH steps INTO at, events;
+            IF NOT FOUND THEN
+                high := first - 1;
+            ELSIF events >= skip THEN
+                low := at;
+                high := at + sizes[n] - 1;
+            ELSE
+                skip := skip - events;
+                CONTINUE;
+            END IF;
+            EXIT;
+        END LOOP;
+        CLOSE steps;
+    END LOOP;
+    EXECUTE 'SELECT ts, seq FROM beacond.events WHERE ts BETWEEN $1 AND $2 AND seq <= $3'
+            ' ORDER BY ts DESC, seq DESC LIMIT 1 OFFSET $4'
+       INTO ts, seq USING low, high, last_seq, skip - 1;
+    IF ts IS NULL THEN
+        ts := since;
+        seq := 0;
+    END IF;
+END
+$$;
+
+-- A moment, how many events it has in [since, until], and behind which place those follow that are left when
+-- the skip newest ones are passed over.
+CREATE FUNCTION survey_at(mark bigint, since bigint, until bigint, skip bigint, OUT last_seq bigint,
+                          OUT erasures bigint, OUT total bigint, OUT ts bigint, OUT seq bigint)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    later int8range;
+BEGIN
+    SELECT coalesce(max(commits.last_seq), 0) INTO last_seq
+      FROM beacond.commits WHERE commits.last_seq <= mark;
+    -- All that has left its traces in what is counted here.
+    SELECT coalesce(max(n), 0) INTO erasures FROM beacond.erasures;
+    total := 0;
+    ts := until;
+    seq := 9223372036854775807;
+    IF since > until THEN
+        RETURN;
+    END IF;
+    later := beacond.later_range(last_seq);
+    total := beacond.count_window(since, until, last_seq, later);
+    IF skip >= total AND skip > 0 THEN
+        ts := since;
+        seq := 0;
+    ELSIF skip > 0 THEN
+        SELECT * INTO ts, seq FROM beacond.find_place(since, until, skip, last_seq, later);
+    END IF;
+END
+$$;
+
+CREATE FUNCTION read_survey(since bigint, until bigint, skip bigint, OUT last_seq bigint,
+                       OUT erasures bigint, OUT total bigint, OUT ts bigint, OUT seq bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    mark bigint := beacond.watermark();
+BEGIN
+    SELECT * INTO last_seq, erasures, total, ts, seq
+      FROM beacond.survey_at(mark, since, until, skip);
+END
+$$;

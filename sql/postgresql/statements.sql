@@ -234,3 +234,32 @@ RELEASE SAVEPOINT event;
 
 -- @rollback_to
 ROLLBACK TO SAVEPOINT event;
+
+-- Reading. What lies behind these functions stands in 0001-schema.sql.
+-- @read_begin
+BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+
+-- @read_moment
+SELECT last_seq, erasures FROM beacond.read_moment();
+
+-- @read_survey
+SELECT last_seq, erasures, total, ts, seq FROM beacond.read_survey($1, $2, $3);
+
+-- Pages. Each statement is planned for its bounds, which name a few partitions of maybe hundreds: from
+-- place to the beginning of a day below which so many events lie, by the tally. Only how far one
+-- statement goes depends on the tally: the next one begins where it ended.
+-- @read_page_low
+SELECT coalesce(min(at), $1)
+  FROM (SELECT at, sum(sum(events)) OVER (ORDER BY at DESC) - sum(events) AS newer
+          FROM beacond.tally_day
+         WHERE at BETWEEN $1 AND $2
+         GROUP BY at
+         ORDER BY at DESC
+         LIMIT 40) AS days
+ WHERE newer < $3;
+
+-- The row comparison finds its place in the primary key, the other bounds name the partitions.
+-- @read_page
+SELECT ts, seq, event FROM beacond.events
+ WHERE (ts, seq) < ($2, $3) AND ts BETWEEN $1 AND $2 AND seq <= $4
+ ORDER BY ts DESC, seq DESC LIMIT $5;

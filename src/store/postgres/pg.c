@@ -2,6 +2,7 @@
 
 #include <endian.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -11,7 +12,10 @@
 #define PG_SETTINGS                                                                       \
     "-c search_path=beacond -c beacond.own=on -c idle_in_transaction_session_timeout=10s" \
     " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"   \
-    " -c tcp_user_timeout=25000 -c client_min_messages=warning -c jit=off"
+    " -c tcp_user_timeout=25000 -c client_min_messages=warning -c jit=off"                \
+    " -c default_transaction_isolation=read\\ committed"
+#define PG_READ_ONLY " -c default_transaction_read_only=on"
+#define PG_OPTIONS_SIZE 1024
 
 void pg_init(struct pg *pg, const char *database, bool read_only)
 {
@@ -32,8 +36,24 @@ static void pg_say(const char *message, struct error *err)
     error_set(err, "%.*s", (int)strcspn(message, "\n"), message);
 }
 
+/* Which of several servers will do. "primary" is newer than some libraries: pg_on_standby makes up
+ * for it. */
+static const char *pg_server(const struct pg *pg)
+{
+    if (!pg->read_only)
+        return "read-write";
+    return pg->primary && PQlibVersion() >= 140000 ? "primary" : "any";
+}
+
+static bool pg_on_standby(const struct pg *pg)
+{
+    const char *standby = PQparameterStatus(pg->connection, "in_hot_standby");
+    return standby != NULL && strcmp(standby, "on") == 0;
+}
+
 int pg_connect(struct pg *pg, struct error *err)
 {
+    char options[PG_OPTIONS_SIZE];
     const char *const names[] = {"connect_timeout",
                                  "fallback_application_name",
                                  "client_encoding",
@@ -46,17 +66,9 @@ int pg_connect(struct pg *pg, struct error *err)
                                  "dbname",
                                  NULL};
     /* Behind the others, so that a string in dbname may say otherwise, options apart. */
-    const char *const values[] = {PG_CONNECT_SECONDS,
-                                  "beacond",
-                                  "UTF8",
-                                  PG_SETTINGS,
-                                  "10",
-                                  "5",
-                                  "3",
-                                  "25000",
-                                  pg->read_only ? "any" : "read-write",
-                                  pg->database,
-                                  NULL};
+    const char *const values[] = {
+        PG_CONNECT_SECONDS, "beacond",    "UTF8", options, "10", "5", "3", "25000",
+        pg_server(pg),      pg->database, NULL};
     int64_t now_ms = clock_mono_ms();
     if (pg->connection != NULL)
         return STORE_OK;
@@ -65,9 +77,16 @@ int pg_connect(struct pg *pg, struct error *err)
         return STORE_BUSY;
     }
     pg->again_ms = now_ms + PG_AGAIN_MS;
+    (void)snprintf(options, sizeof options, "%s%s %s", PG_SETTINGS,
+                   pg->read_only ? PG_READ_ONLY : "", pg->settings != NULL ? pg->settings : "");
     pg->connection = PQconnectdbParams(names, values, 1);
     if (PQstatus(pg->connection) != CONNECTION_OK)
         return pg_failure(pg, NULL, err);
+    if (pg->primary && pg_on_standby(pg)) {
+        error_set(err, "the server is a standby");
+        pg_close(pg);
+        return STORE_BUSY;
+    }
     (void)PQsetnonblocking(pg->connection, 1); /* see pg_next */
     pg->made++;
     return STORE_OK;

@@ -35,6 +35,9 @@ struct pg {
     unsigned syncs;       /* of its pipeline, which have not come back yet */
     bool unsynced;        /* statements were sent behind the last */
     bool read_only;       /* sessions that can't write, and may be a standby's */
+    /* The next three are the owner's, set behind pg_init. */
+    bool primary;         /* read_only, but no standby's: those lag behind */
+    const char *settings; /* further ones for each session, as -c name=value; NULL: none */
     /* Called each PG_LOOK_MS while an answer is waited for; false gives up, and the connection with
      * it. NULL: waits. The owner sets it behind pg_init. */
     bool (*waits)(void *arg);

@@ -1,6 +1,4 @@
-#include <string.h>
-
-#include "store/postgres/postgres_store_parts.h"
+#include "store/postgres/postgres_schema.h"
 
 /* Held by the node that makes or changes the tables. */
 #define SCHEMA_LOCK "SELECT pg_advisory_xact_lock((67::bigint << 56))"
@@ -29,19 +27,22 @@ static int schema_version(struct pg *pg, int64_t *version, struct error *err)
     return status;
 }
 
+/* As schema_version, but refuses what is newer. */
+static int schema_known(struct pg *pg, int64_t *version, struct error *err)
+{
+    int status = schema_version(pg, version, err);
+    if (status != STORE_OK || (*version >= 0 && *version <= SQL_MIGRATION_COUNT))
+        return status;
+    error_set(err,
+              "it was made by a newer beacond (schema %lld, this one knows %d): install that one",
+              (long long)*version, SQL_MIGRATION_COUNT);
+    return STORE_UNFIT;
+}
+
 static int schema_bring(struct pg *pg, struct error *err)
 {
     int64_t version;
-    int status = schema_version(pg, &version, err);
-    if (status != STORE_OK)
-        return status;
-    if (version < 0 || version > SQL_MIGRATION_COUNT) {
-        error_set(err,
-                  "it was made by a newer beacond (schema %lld, this one knows %d): install that "
-                  "one",
-                  (long long)version, SQL_MIGRATION_COUNT);
-        return STORE_UNFIT;
-    }
+    int status = schema_known(pg, &version, err);
     for (int64_t n = version; n < SQL_MIGRATION_COUNT && status == STORE_OK; n++)
         status = pg_script(pg, sql_migrations[n], err);
     return status == STORE_REFUSED ? STORE_BUSY : status;
@@ -59,4 +60,17 @@ int postgres_schema_fit(struct pg *pg, struct error *err)
     if (status != STORE_OK)
         pg_abandon(pg);
     return status;
+}
+
+int postgres_schema_judge(struct pg *pg, struct error *err)
+{
+    int64_t version;
+    int status = schema_known(pg, &version, err);
+    if (status != STORE_OK || version == SQL_MIGRATION_COUNT)
+        return status == STORE_REFUSED ? STORE_BUSY : status;
+    if (version == 0)
+        error_set(err, "there is no schema beacond in it: no beacond has used it yet");
+    else
+        error_set(err, "it was made by an older beacond; run this one's daemon on it once");
+    return STORE_UNFIT;
 }

@@ -47,6 +47,12 @@ static int postgres_store_load_receipts(struct store *base, store_receipts_fn *f
     return STORE_OK;
 }
 
+static int postgres_store_reader_open(struct store *base, struct store_reader **out,
+                                      struct error *err)
+{
+    return postgres_reader_open_for(((struct postgres_store *)base)->database, out, err);
+}
+
 static const struct store_ops postgres_store_ops = {
     .close = postgres_store_close,
     .append = postgres_append,
@@ -70,6 +76,7 @@ static const struct store_ops postgres_store_ops = {
     .first_serial = postgres_store_first_serial,
     .drop_days = postgres_store_drop_days,
     .follow = postgres_follow,
+    .reader_open = postgres_store_reader_open,
     .copy_instead = "a database of PostgreSQL's is backed up by its own programs: pg_dump, or "
                     "pg_basebackup and the archive of its write-ahead log",
 };

@@ -18,6 +18,10 @@ int postgres_store_open(struct store **out, const struct store_options *options,
 int postgres_reader_open(const char *database, struct store_reader **out,
                          struct error *err) MUST_CHECK;
 
+/* The same for a store of this process. It connects when it is first asked. */
+int postgres_reader_open_for(const char *database, struct store_reader **out,
+                             struct error *err) MUST_CHECK;
+
 /* See store_audit. */
 int postgres_audit(const char *database, enum store_audit_depth depth,
                    const struct store_audit_ear *ear, struct store_audit_facts *facts,

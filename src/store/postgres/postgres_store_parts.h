@@ -11,6 +11,7 @@
 #include "store/postgres/pg.h"
 #include "store/postgres/postgres_days.h"
 #include "store/postgres/postgres_follow.h"
+#include "store/postgres/postgres_schema.h"
 #include "store/tally.h"
 
 /* Numbers of one block (sql/postgresql/0001-schema.sql). */
@@ -61,11 +62,6 @@ struct postgres_store {
     struct postgres_days days;
     struct postgres_place place; /* of base.state in the log */
 };
-
-/* postgres_schema.c: makes the tables where there are none, brings older ones up to date, refuses
- * newer ones and databases whose schema beacond is another's. One node does it, the others wait.
- * STORE_OK, STORE_UNFIT or STORE_BUSY. */
-int postgres_schema_fit(struct pg *pg, struct error *err) MUST_CHECK;
 
 /* postgres_nodes.c: enters this start of a node under a name, NULL: this host's and process's, and
  * sets instance and slot. STORE_OK or STORE_BUSY. */

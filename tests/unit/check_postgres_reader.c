@@ -1,0 +1,406 @@
+/* Readers of a PostgreSQL database against a plain model: events come in by SQL, from transactions
+ * that overlap, and are erased by SQL. */
+
+#include <stdio.h>
+
+#include "unit.h"
+
+#ifdef HAVE_LIBPQ
+
+#include "postgres_run.h"
+
+#include "dice.h"
+#include "store/shared.h"
+#include "store/store.h"
+
+enum { MODEL_EVENTS = 20000, MODEL_OPEN = 3, COMMIT_EVENTS = 60 };
+
+static char uri[256];
+static struct store *store;
+static struct store_reader *reader;
+static PGconn *hand; /* makes what the test is about */
+
+/* What a node does to store events, each in a statement of its own. */
+static const char helper[] =
+    "CREATE SCHEMA tests;"
+    "CREATE FUNCTION tests.put(the_slot integer, stamps bigint[]) RETURNS bigint LANGUAGE plpgsql "
+    "AS $$"
+    "DECLARE"
+    "    first bigint := beacond.take_blocks((cardinality(stamps) + 4095) / 4096);"
+    "    steps CONSTANT text[] := '{second,minute,hour,day}';"
+    "    sizes CONSTANT bigint[] := '{1000,60000,3600000,86400000}'; "
+    "BEGIN"
+    "    INSERT INTO beacond.events(seq, ts, received, given, id, event)"
+    "    SELECT first + n - 1, ts, 1, false, (first + n - 1)::text,"
+    "           '{\"n\":' || (first + n - 1) || '}'"
+    "      FROM unnest(stamps) WITH ORDINALITY AS row(ts, n);"
+    "    FOR n IN 1 .. 4 LOOP"
+    "        EXECUTE format('INSERT INTO beacond.tally_%s AS old (at, slot, events)"
+    "            SELECT beacond.step_floor(ts, $1), $3, count(*) FROM unnest($2) AS ts GROUP BY 1"
+    "            ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events',"
+    "            steps[n]) USING sizes[n], stamps, the_slot;"
+    "    END LOOP;"
+    "    INSERT INTO beacond.commits(last_seq, first_seq, instance, at, events, min_ts, max_ts)"
+    "    SELECT first + count(*) - 1, first, 1, 1, count(*), min(ts), max(ts) FROM unnest(stamps) "
+    "AS ts;"
+    "    RETURN first; "
+    "END $$;"
+    "CREATE FUNCTION tests.erase(the_ts bigint, the_seq bigint) RETURNS void LANGUAGE plpgsql AS $$"
+    "DECLARE"
+    "    steps CONSTANT text[] := '{second,minute,hour,day}';"
+    "    sizes CONSTANT bigint[] := '{1000,60000,3600000,86400000}'; "
+    "BEGIN"
+    "    DELETE FROM beacond.events WHERE ts = the_ts AND seq = the_seq;"
+    "    FOR n IN 1 .. 4 LOOP" /* another node than the one that stored it */
+    "        EXECUTE format('INSERT INTO beacond.tally_%s AS old (at, slot, events)"
+    "            VALUES (beacond.step_floor($2, $1), 9, -1)"
+    "            ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events',"
+    "            steps[n]) USING sizes[n], the_ts;"
+    "    END LOOP;"
+    "    INSERT INTO beacond.erasures(n, at, events, ts, seq)"
+    "    SELECT coalesce(max(n), 0) + 1, 1, 1, ARRAY[the_ts], ARRAY[the_seq] FROM "
+    "beacond.erasures; "
+    "END $$;";
+
+static PGresult *run(PGconn *connection, const char *sql)
+{
+    PGresult *result = PQexec(connection, sql);
+    int code = PQresultStatus(result);
+    ck_assert_msg(code == PGRES_COMMAND_OK || code == PGRES_TUPLES_OK, "%s: %s", sql,
+                  PQerrorMessage(connection));
+    return result;
+}
+
+static void do_sql(PGconn *connection, const char *sql)
+{
+    PQclear(run(connection, sql));
+}
+
+static PGconn *connect_by_hand(void)
+{
+    PGconn *connection = PQconnectdb(uri);
+    ck_assert_msg(PQstatus(connection) == CONNECTION_OK, "%s", PQerrorMessage(connection));
+    do_sql(connection, "SET client_min_messages = warning; SET beacond.own = on");
+    return connection;
+}
+
+/* A database of the case's own, as a store makes it. */
+static void setup(void)
+{
+    static int cases;
+    char name[32], sql[64];
+    struct error err = {""};
+    postgres_uri(uri, sizeof uri, "postgres");
+    PGconn *first = connect_by_hand();
+    snprintf(name, sizeof name, "case_%d_%d", (int)getpid(), ++cases);
+    snprintf(sql, sizeof sql, "CREATE DATABASE %s", name);
+    do_sql(first, sql);
+    PQfinish(first);
+    postgres_uri(uri, sizeof uri, name);
+    struct store_options options = {.database = uri};
+    int status = store_open(&store, &options, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+    ck_assert_int_eq(store_reader_open(store, &reader, &err), STORE_OK);
+    hand = connect_by_hand();
+    do_sql(hand, helper);
+}
+
+static void teardown(void)
+{
+    store_reader_close(reader);
+    store_close(store);
+    PQfinish(hand);
+}
+
+/* --- the model -------------------------------------------------------------------------------- */
+
+struct model_event {
+    int64_t ts, seq;
+    int owner; /* the transaction that has it: MODEL_OPEN: it is committed */
+};
+
+static struct {
+    struct model_event events[MODEL_EVENTS];
+    size_t count;
+    int64_t erasures;
+    struct {
+        PGconn *connection;
+        int64_t first; /* its first number; 0: none is open */
+    } open[MODEL_OPEN];
+    int64_t last_commit;        /* the highest number of a commit that is settled */
+    int64_t ends[MODEL_EVENTS]; /* last numbers of commits */
+    size_t end_count;
+} model;
+
+static int64_t stamp(struct dice *dice)
+{
+    static const int64_t bases[] = {1763769599000, 1763769600000,  1763800000123, -86400500, 0,
+                                    1600000000000, 253402300799000};
+    int64_t base = bases[dice_roll(dice, sizeof bases / sizeof *bases)];
+    static const size_t widths[] = {1, 3, 2000, 200000, 9000000, 400000000};
+    return base + (int64_t)dice_roll(dice, widths[dice_roll(dice, 6)]);
+}
+
+/* Stores some events in that connection's transaction, each as a node of its own: two of one would
+ * wait for each other's rows of the tally. Returns the first number. */
+static int64_t put(struct dice *dice, PGconn *connection, int owner)
+{
+    static char sql[COMMIT_EVENTS * 24 + 64];
+    size_t count = 1 + dice_roll(dice, COMMIT_EVENTS), len;
+    bool same = dice_roll(dice, 4) == 0;
+    int64_t ts = stamp(dice);
+    len = (size_t)snprintf(sql, sizeof sql, "SELECT tests.put(%d, '{", owner);
+    size_t from = model.count;
+    for (size_t i = 0; i < count; i++) {
+        ts = same ? ts : stamp(dice);
+        len += (size_t)snprintf(sql + len, sizeof sql - len, "%s%lld", i > 0 ? "," : "",
+                                (long long)ts);
+        model.events[model.count++] = (struct model_event){ts, (int64_t)i, owner};
+    }
+    snprintf(sql + len, sizeof sql - len, "}')");
+    PGresult *result = run(connection, sql);
+    int64_t first = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+    PQclear(result);
+    for (size_t i = from; i < model.count; i++)
+        model.events[i].seq += first;
+    model.ends[model.end_count++] = first + (int64_t)count - 1;
+    return first;
+}
+
+static void model_open(struct dice *dice, int n)
+{
+    if (model.open[n].connection == NULL)
+        model.open[n].connection = connect_by_hand();
+    do_sql(model.open[n].connection, "BEGIN");
+    model.open[n].first = put(dice, model.open[n].connection, n);
+}
+
+/* Events of a transaction that is over: committed, or gone. */
+static void model_end(int n, bool commit)
+{
+    size_t kept = 0;
+    do_sql(model.open[n].connection, commit ? "COMMIT" : "ROLLBACK");
+    for (size_t i = 0; i < model.count; i++) {
+        struct model_event event = model.events[i];
+        if (event.owner == n && !commit)
+            continue;
+        if (event.owner == n)
+            event.owner = MODEL_OPEN;
+        model.events[kept++] = event;
+    }
+    model.count = kept;
+    if (!commit) {
+        kept = 0;
+        for (size_t i = 0; i < model.end_count; i++)
+            if (model.ends[i] / 4096 != model.open[n].first / 4096)
+                model.ends[kept++] = model.ends[i];
+        model.end_count = kept;
+    }
+    model.open[n].first = 0;
+}
+
+static void model_erase(struct dice *dice)
+{
+    char sql[96];
+    size_t at = dice_roll(dice, model.count + 1);
+    if (at >= model.count || model.events[at].owner != MODEL_OPEN)
+        return;
+    snprintf(sql, sizeof sql, "SELECT tests.erase(%lld, %lld)", (long long)model.events[at].ts,
+             (long long)model.events[at].seq);
+    do_sql(hand, sql);
+    model.events[at] = model.events[--model.count];
+    model.erasures++;
+}
+
+/* The newest number of the newest moment. */
+static int64_t model_last_seq(void)
+{
+    int64_t first = INT64_MAX, last = 0;
+    for (int n = 0; n < MODEL_OPEN; n++)
+        if (model.open[n].first > 0 && model.open[n].first < first)
+            first = model.open[n].first;
+    for (size_t i = 0; i < model.end_count; i++)
+        if (model.ends[i] < first && model.ends[i] > last)
+            last = model.ends[i];
+    return last;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct model_event *x = a, *y = b;
+    if (x->ts != y->ts)
+        return x->ts < y->ts ? 1 : -1;
+    return x->seq < y->seq ? 1 : x->seq > y->seq ? -1 : 0;
+}
+
+/* What there is in the window at that moment, newest first. */
+static struct model_event seen[MODEL_EVENTS];
+static size_t seen_count;
+
+static void model_window(int64_t since, int64_t until, int64_t last_seq)
+{
+    seen_count = 0;
+    for (size_t i = 0; i < model.count; i++) {
+        const struct model_event *event = &model.events[i];
+        if (event->owner == MODEL_OPEN && event->seq <= last_seq && event->ts >= since &&
+            event->ts <= until)
+            seen[seen_count++] = *event;
+    }
+    qsort(seen, seen_count, sizeof *seen, newest_first);
+}
+
+/* --- what is asked ---------------------------------------------------------------------------- */
+
+struct walk {
+    size_t at;   /* of the one in seen that is due */
+    size_t left; /* rows until it ends the page */
+    int step;    /* 1: down, -1: up */
+};
+
+static void walk_expect(struct walk *walk, struct range_place place, const char *text, size_t len)
+{
+    char expected[40];
+    ck_assert_msg(walk->at < seen_count, "a row too much: %lld %lld", (long long)place.ts,
+                  (long long)place.seq);
+    ck_assert_int_eq(place.ts, seen[walk->at].ts);
+    ck_assert_int_eq(place.seq, seen[walk->at].seq);
+    size_t expected_len =
+        (size_t)snprintf(expected, sizeof expected, "{\"n\":%lld}", (long long)place.seq);
+    ck_assert_mem_eq(text, expected, expected_len);
+    ck_assert_uint_eq(len, expected_len);
+    walk->at += (size_t)walk->step; /* wraps below the first */
+}
+
+static int walk_row(void *arg, struct range_place place, const char *text, size_t len)
+{
+    struct walk *walk = arg;
+    walk_expect(walk, place, text, len);
+    return --walk->left == 0;
+}
+
+static void expect_page(struct dice *dice, int64_t since, int64_t max_seq, struct range_place start,
+                        size_t skip)
+{
+    struct walk walk = {.at = skip, .step = 1};
+    struct error err = {""};
+    bool more = true;
+    while (more) {
+        walk.left = dice_roll(dice, 3) == 0 ? 1 + dice_roll(dice, 5) : 1 + dice_roll(dice, 300);
+        int status = store_page(reader, since, max_seq, start, walk_row, &walk, &more, &err);
+        ck_assert_msg(status == STORE_OK, "%s", err.text);
+        ck_assert_int_eq(more, walk.left == 0);
+        if (walk.at > 0)
+            start = (struct range_place){seen[walk.at - 1].ts, seen[walk.at - 1].seq};
+    }
+    ck_assert_uint_eq(walk.at, seen_count > skip ? seen_count : skip);
+}
+
+static int64_t edge(struct dice *dice)
+{
+    if (model.count > 0 && dice_roll(dice, 3) > 0)
+        return model.events[dice_roll(dice, model.count)].ts + (int64_t)dice_roll(dice, 3) - 1;
+    return stamp(dice);
+}
+
+static void ask_once(struct dice *dice)
+{
+    struct error err = {""};
+    struct store_survey survey;
+    int64_t since = edge(dice), until = edge(dice), last_seq = model_last_seq();
+    if (dice_roll(dice, 5) == 0)
+        since = INT64_MIN;
+    if (dice_roll(dice, 5) == 0)
+        until = INT64_MAX;
+    model_window(since, until, last_seq);
+    size_t skip = dice_roll(dice, 3) == 0 ? dice_roll(dice, seen_count + 3) : 0;
+    int status = store_survey(reader, since, until, (int64_t)skip, &survey, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+    ck_assert_int_eq(survey.total, (int64_t)seen_count);
+    ck_assert_int_eq(survey.max_seq, last_seq);
+    ck_assert_int_eq(survey.erasures, model.erasures);
+    if (since <= until)
+        expect_page(dice, since, survey.max_seq, survey.start,
+                    skip < seen_count ? skip : seen_count);
+}
+
+static void ask_newest(void)
+{
+    struct error err = {""};
+    struct store_newest newest;
+    struct store_moment moment;
+    int64_t last_seq = model_last_seq();
+    ck_assert_int_eq(store_moment(reader, &moment, &err), STORE_OK);
+    ck_assert_int_eq(moment.last_seq, last_seq);
+    model_window(INT64_MIN, INT64_MAX, last_seq);
+    ck_assert_int_eq(store_newest(reader, &newest, &err), STORE_OK);
+    ck_assert_int_eq(newest.any, seen_count > 0);
+    ck_assert_int_eq(newest.max_seq, seen_count > 0 ? last_seq : 0);
+    if (seen_count > 0) {
+        ck_assert_int_eq(newest.top.ts, seen[0].ts);
+        ck_assert_int_eq(newest.top.seq, seen[0].seq);
+    }
+}
+
+static void act(struct dice *dice)
+{
+    int n = (int)dice_roll(dice, MODEL_OPEN);
+    switch (dice_roll(dice, 6)) {
+    case 0:
+    case 1:
+        (void)put(dice, hand, MODEL_OPEN);
+        break;
+    case 2:
+        model_erase(dice);
+        break;
+    default:
+        if (model.open[n].first == 0)
+            model_open(dice, n);
+        else if (dice_roll(dice, 3) == 0)
+            model_end(n, dice_roll(dice, 4) > 0);
+    }
+}
+
+START_TEST(readers_see_a_moment_and_nothing_of_what_is_later)
+{
+    struct dice dice = dice_new();
+    memset(&model, 0, sizeof model);
+    /* Some days have partitions, the others' events lie in the one for the rest. */
+    do_sql(hand, "CREATE TABLE beacond.events_2025_11_21 PARTITION OF beacond.events"
+                 " FOR VALUES FROM (1763683200000) TO (1763769600000);"
+                 "CREATE TABLE beacond.events_2025_11_22 PARTITION OF beacond.events"
+                 " FOR VALUES FROM (1763769600000) TO (1763856000000)");
+    for (unsigned round = 0; round < unit_rounds(400); round++) {
+        act(&dice);
+        ask_newest();
+        ask_once(&dice);
+    }
+    for (int n = 0; n < MODEL_OPEN; n++)
+        PQfinish(model.open[n].connection);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *suite = suite_create("postgres_reader");
+    TCase *model_case = tcase_create("model");
+    tcase_add_checked_fixture(model_case, setup, teardown);
+    tcase_set_timeout(model_case, 300);
+    tcase_add_test(model_case, readers_see_a_moment_and_nothing_of_what_is_later);
+    suite_add_tcase(suite, model_case);
+    return suite;
+}
+
+int main(void)
+{
+    return postgres_run_main(suite());
+}
+
+#else
+
+int main(void)
+{
+    printf("1..0 # SKIP built without libpq\n");
+    return 77;
+}
+
+#endif
