@@ -93,6 +93,8 @@ class Rows:
     def __call__(self, name):
         try:
             yield
+        except Skip:
+            raise
         except Exception as error:
             self.failed.append("%s: %s" % (name, error or type(error).__name__))
 

@@ -102,6 +102,11 @@ class WriteLock:
         self.lock.take()
         return self
 
+    def change(self, statement):
+        """Changes something, for all to see, and holds the lock again."""
+        self.lock.commit(statement)
+        self.lock.take()
+
     def release(self):
         self.lock.release()
 
@@ -136,6 +141,10 @@ class _FileLock:
     def take(self):
         self.connection.execute("begin immediate")
 
+    def commit(self, statement):
+        self.connection.execute(statement)
+        self.connection.execute("commit")
+
     def release(self):
         if self.connection.in_transaction:
             self.connection.execute("rollback")
@@ -167,6 +176,10 @@ class _TableLock:
             if "55P03" not in str(failed):  # lock_not_available
                 raise
         return self.held
+
+    def commit(self, statement):
+        self.session.run(statement + "; commit;")
+        self.held = False
 
     def release(self):
         if self.held:

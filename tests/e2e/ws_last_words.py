@@ -8,7 +8,6 @@ import threading
 
 from harness import Daemon, WriteLock, batch, case, case_of_time, equal, event, main, poll, scale, shell
 from sockets import Ended, Socket, closing, frame
-from stores import of_files
 
 KI = 1 << 10
 LARGE = scale(20000, 10000)  # events of a KiB: more than the kernel takes of an answer
@@ -91,7 +90,6 @@ def behind_an_answer_that_fails_midway_messages_are_stored_until_the_peers_close
 
 
 @case
-@of_files
 def no_ack_breaks_into_an_answer_that_fails_midway():
     daemon, count = full(threads=1), 5
     one, witness = stuck(daemon), Socket(daemon)
@@ -108,14 +106,11 @@ def no_ack_breaks_into_an_answer_that_fails_midway():
             one.ingest([event(id="ack-%d" % n)])
         poll(lambda: daemon.unread() == 0, "the daemon to read it")
         turns(witness)
-        lock.connection.execute(AWAY)
-        lock.connection.execute("commit")
-        lock.connection.execute("begin immediate")
+        lock.change(AWAY)
         reader = threading.Thread(target=read)
         reader.start()
         daemon.wait_log("a read failed")
-        lock.connection.execute(BACK)
-        lock.connection.execute("commit")
+        lock.change(BACK)
         # They are committed now, and their answers come to the connection.
         reader.join()
     equal((trouble, saw), ([], [0]))
