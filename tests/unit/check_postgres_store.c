@@ -6,6 +6,8 @@
 
 #ifdef HAVE_LIBPQ
 
+#include <pthread.h>
+
 #include "postgres_run.h"
 
 #include "base/bytes.h"
@@ -61,7 +63,8 @@ static struct batch *batch_of(const char *text)
     struct batch *batch = NULL;
     struct error err = {""};
     const struct batch_limits limits = {1 << 20, 512};
-    int status = batch_read(text, strlen(text), &limits, &uuids, NULL, RECEIVED, &batch, &err);
+    int status = batch_read(text, strlen(text), &limits, &uuids, store_secret(store), RECEIVED,
+                            &batch, &err);
     ck_assert_msg(status == BATCH_OK, "%s", err.text);
     return batch;
 }
@@ -75,7 +78,21 @@ static int append(struct store_item *items, size_t count, const struct store_rec
     return status;
 }
 
-#define AT "\"timestamp\":\"2026-11-22T10:00:00.%03dZ\""
+static int append_one(struct store_item *item, const char *text)
+{
+    *item = (struct store_item){.batch = batch_of(text)};
+    return append(item, 1, &no_receipts);
+}
+
+/* Appends it, which works, and returns the number of its first event. */
+static int64_t append_text(const char *text)
+{
+    struct store_item item;
+    ck_assert_int_eq(append_one(&item, text), STORE_OK);
+    int64_t seq = item.batch->events[0].seq;
+    batch_free(item.batch);
+    return seq;
+}
 
 START_TEST(events_are_stored_with_numbers_that_ascend)
 {
@@ -105,6 +122,520 @@ START_TEST(events_are_stored_with_numbers_that_ascend)
 }
 END_TEST
 
+#define TS "\"timestamp\":\"2026-11-22T10:00:00Z\""
+
+START_TEST(a_given_id_is_stored_once)
+{
+    struct store_item item;
+    ck_assert_int_eq(append_one(&item, "{\"events\":[{" TS ",\"id\":\"b\"},{" TS "},{" TS
+                                       ",\"id\":\"a\"},{" TS ",\"id\":\"b\"}]}"),
+                     STORE_OK);
+    const struct batch_event *events = item.batch->events;
+    ck_assert_uint_eq(item.saved, 4);
+    ck_assert_uint_eq(item.duplicate, 1);
+    ck_assert_int_gt(events[0].seq, 0);
+    ck_assert_int_eq(events[1].seq, events[0].seq + 1);
+    ck_assert_int_eq(events[2].seq, events[0].seq + 2);
+    ck_assert_int_eq(events[3].seq, 0);
+    batch_free(item.batch);
+    ck_assert_int_eq(append_one(&item, "{\"events\":[{" TS ",\"id\":\"a\"},{" TS "}]}"), STORE_OK);
+    ck_assert_uint_eq(item.duplicate, 1);
+    ck_assert_int_eq(item.batch->events[0].seq, 0);
+    ck_assert_int_gt(item.batch->events[1].seq, 0);
+    batch_free(item.batch);
+    ck_assert_int_eq(append_one(&item, "{\"events\":[{" TS ",\"id\":\"a\"}]}"), STORE_OK);
+    batch_free(item.batch);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 4);
+    ck_assert_int_eq(shell("SELECT sum(events) FROM beacond.tally_second"), 4);
+    ck_assert_int_eq(shell("SELECT sum(events) FROM beacond.commits"), 4);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.commits"), 2);
+}
+END_TEST
+
+START_TEST(ids_that_are_no_text_are_told_apart)
+{
+    static const char *const ids[] = {"\\u0000",    "\\u0001",        "\\u0000\\u0000", "\\ud800",
+                                      "\\u0001x00", "\\ud800\\ud801", "\\ud83d\\ude00"};
+    char text[256];
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+            struct store_item item;
+            snprintf(text, sizeof text, "{\"events\":[{" TS ",\"id\":\"%s\"}]}", ids[i]);
+            ck_assert_int_eq(append_one(&item, text), STORE_OK);
+            ck_assert_uint_eq(item.duplicate, round);
+            batch_free(item.batch);
+        }
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), sizeof ids / sizeof *ids);
+}
+END_TEST
+
+START_TEST(ids_may_be_long)
+{
+    struct bytes text = {NULL, 0, 0};
+    for (int i = 0; i < 3; i++) {
+        struct store_item item;
+        text.len = 0;
+        ck_assert_int_eq(bytes_append_text(&text, "{\"events\":[{" TS ",\"id\":\""), 0);
+        for (unsigned n = 0; n < 5000; n++)
+            ck_assert_int_eq(bytes_append_format(&text, "%x", n * 2654435761u), 0);
+        ck_assert_int_eq(bytes_append_text(&text, i == 2 ? "y\"}]}" : "x\"}]}"), 0);
+        ck_assert_int_eq(bytes_append(&text, "", 1), 0);
+        ck_assert_int_eq(append_one(&item, text.data), STORE_OK);
+        ck_assert_uint_eq(item.duplicate, i == 1);
+        batch_free(item.batch);
+    }
+    bytes_clear(&text);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 2);
+}
+END_TEST
+
+START_TEST(a_commit_may_take_several_blocks)
+{
+    enum { EVENTS = 9000 };
+    struct bytes text = {NULL, 0, 0};
+    struct store_item item;
+    ck_assert_int_eq(bytes_append_text(&text, "{\"events\":["), 0);
+    for (int i = 0; i < EVENTS; i++)
+        ck_assert_int_eq(bytes_append_format(
+                             &text, i % 3 == 0 ? "%s{" TS ",\"id\":\"%d\"}" : "%s{" TS ",\"n\":%d}",
+                             i == 0 ? "" : ",", EVENTS - i),
+                         0);
+    ck_assert_int_eq(bytes_append(&text, "]}", 3), 0);
+    ck_assert_int_eq(append_one(&item, text.data), STORE_OK);
+    for (int i = 1; i < EVENTS; i++)
+        ck_assert_int_eq(item.batch->events[i].seq, item.batch->events[0].seq + i);
+    ck_assert_int_eq(shell("SELECT last_seq - first_seq + 1 FROM beacond.commits"), EVENTS);
+    ck_assert_int_eq(shell("SELECT events FROM beacond.tally_minute"), EVENTS);
+    batch_free(item.batch);
+    bytes_clear(&text);
+}
+END_TEST
+
+START_TEST(known_elements_are_left_alone)
+{
+    struct store_item item = {.batch = batch_of("{\"events\":[{" TS "},{\"no\":\"time\"},{" TS
+                                                "},{\"none\":1},{" TS "}]}"),
+                              .known = 3};
+    ck_assert_int_eq(append(&item, 1, &no_receipts), STORE_OK);
+    ck_assert_uint_eq(item.saved, 3);
+    ck_assert_uint_eq(item.duplicate, 2);
+    ck_assert_int_eq(item.batch->events[1].seq, 0);
+    ck_assert_int_gt(item.batch->events[2].seq, 0);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 1);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.rejects"), 1);
+    batch_free(item.batch);
+}
+END_TEST
+
+START_TEST(nothing_to_store_is_no_commit)
+{
+    ck_assert_int_eq(append(NULL, 0, &no_receipts), STORE_OK);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.commits"), 0);
+}
+END_TEST
+
+START_TEST(the_oldest_rejects_go_first)
+{
+    for (int i = 0; i < 4; i++) {
+        struct store_item item;
+        ck_assert_int_eq(append_one(&item, "{\"events\":[1,2,3,4]}"), STORE_OK);
+        batch_free(item.batch);
+    }
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.rejects"), 10);
+    ck_assert_int_eq(shell("SELECT min(n) FROM beacond.rejects"), 7);
+    store_limit_rejects(store, 10, 3);
+    struct store_item item;
+    ck_assert_int_eq(append_one(&item, "{\"events\":[12,1234]}"), STORE_OK);
+    batch_free(item.batch);
+    ck_assert_int_eq(shell("SELECT sum(octet_length(event)) FROM beacond.rejects"), 3);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.rejects"), 2);
+}
+END_TEST
+
+/* --- receipts --------------------------------------------------------------------------------- */
+
+/* A row of receipts with one mark each; odd keys are bursts. */
+static struct store_receipts receipts_of(struct bytes *row, const uint64_t *keys, size_t count)
+{
+    static uint64_t serial;
+    if (serial == 0)
+        serial = store_first_serial(store);
+    row->len = 0;
+    for (size_t i = 0; i < count; i++)
+        ck_assert_int_eq(receipt_row_put(row, &keys[i], 1, keys[i] % 2 != 0), 0);
+    struct store_receipts receipts = {
+        .at_ms = 77, .data = row->data, .len = row->len, .first_serial = serial};
+    serial += count;
+    return receipts;
+}
+
+struct heard {
+    size_t count;
+    uint64_t serial;
+    uint64_t key;
+    unsigned lost;
+};
+
+static int hear(void *arg, const struct store_claimed *receipt)
+{
+    struct heard *heard = arg;
+    struct receipt_row row = receipt_row_begin(receipt->data, receipt->len);
+    struct receipt_entry entry;
+    ck_assert(receipt_row_next(&row, &entry));
+    ck_assert_uint_eq(entry.count, 1);
+    receipt_entry_marks(&entry, &heard->key);
+    heard->serial = receipt->serial;
+    heard->lost = receipt->lost;
+    heard->count++;
+    return 0;
+}
+
+static int claim(struct store *who, uint64_t key, struct heard *heard)
+{
+    struct error err = {""};
+    *heard = (struct heard){0};
+    return store_claim(who, &key, 1, hear, heard, &err);
+}
+
+/* Claims a key and stores an event and a receipt under it. */
+static int store_under(uint64_t key)
+{
+    struct bytes row = {NULL, 0, 0};
+    struct heard heard;
+    ck_assert_int_eq(claim(store, key, &heard), STORE_OK);
+    struct store_receipts receipts = receipts_of(&row, &key, 1);
+    struct store_item item = {.batch = batch_of("{\"events\":[{" TS "}]}")};
+    int status = append(&item, 1, &receipts);
+    ck_assert_int_eq(item.batch->events[0].seq != 0, status == STORE_OK);
+    batch_free(item.batch);
+    bytes_clear(&row);
+    return status;
+}
+
+START_TEST(receipts_are_found_by_their_keys)
+{
+    static const uint64_t keys[] = {UINT64_MAX, 4, 7, 4};
+    struct bytes row = {NULL, 0, 0};
+    struct store_receipts receipts = receipts_of(&row, keys, 4);
+    struct error err = {""};
+    struct heard heard = {0};
+    ck_assert_int_eq(store_claim(store, keys, 4, hear, &heard, &err), STORE_OK);
+    ck_assert_uint_eq(heard.count, 0);
+    ck_assert_int_eq(append(NULL, 0, &receipts), STORE_OK);
+    ck_assert_int_eq(claim(store, 4, &heard), STORE_OK);
+    ck_assert_uint_eq(heard.count, 2);
+    ck_assert_uint_eq(heard.serial, receipts.first_serial + 3);
+    store_release(store);
+    ck_assert_int_eq(claim(store, UINT64_MAX, &heard), STORE_OK);
+    ck_assert_uint_eq(heard.count, 1);
+    ck_assert_uint_eq(heard.key, UINT64_MAX);
+    ck_assert_uint_eq(heard.serial, receipts.first_serial);
+    store_release(store);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.receipts WHERE burst AND at = 77"), 2);
+    bytes_clear(&row);
+}
+END_TEST
+
+START_TEST(losses_are_kept)
+{
+    struct heard heard;
+    ck_assert_int_eq(store_under(9), STORE_OK);
+    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
+    ck_assert_uint_eq(heard.lost, 0);
+    store_release(store);
+    ck_assert_int_eq(store_lose(store, &heard.serial, 1, NULL), STORE_OK);
+    ck_assert_int_eq(store_lose(store, &heard.serial, 1, NULL), STORE_OK);
+    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
+    ck_assert_uint_eq(heard.lost, 2);
+    const struct store_loss less = {heard.serial, -1};
+    const struct store_receipts receipts = {.losses = &less, .loss_count = 1};
+    ck_assert_int_eq(append(NULL, 0, &receipts), STORE_OK);
+    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
+    ck_assert_uint_eq(heard.lost, 1);
+    store_release(store);
+}
+END_TEST
+
+/* Waits until the database says so. */
+static void until(const char *sql)
+{
+    while (shell(sql) == 0)
+        (void)poll(NULL, 0, 5);
+}
+
+static void *claim_beside(void *arg)
+{
+    ck_assert_int_eq(claim(other, 42, arg), STORE_OK);
+    return NULL;
+}
+
+#define WAITS                                                                                   \
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = " \
+    "(SELECT oid FROM pg_database WHERE datname = current_database())"
+
+START_TEST(a_key_is_held_until_its_holder_is_through)
+{
+    static const uint64_t key = 42;
+    struct bytes row = {NULL, 0, 0};
+    struct heard heard, beside;
+    pthread_t thread;
+    other = open_node("two");
+    ck_assert_int_eq(claim(store, key, &heard), STORE_OK);
+    ck_assert_int_eq(claim(other, 43, &beside), STORE_OK); /* another key is free */
+    store_release(other);
+    ck_assert_int_eq(pthread_create(&thread, NULL, claim_beside, &beside), 0);
+    until(WAITS);
+    struct store_receipts receipts = receipts_of(&row, &key, 1);
+    ck_assert_int_eq(append(NULL, 0, &receipts), STORE_OK);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_uint_eq(beside.count, 1);
+    ck_assert_uint_eq(beside.serial, receipts.first_serial);
+    store_release(other);
+    bytes_clear(&row);
+}
+END_TEST
+
+START_TEST(released_keys_are_free)
+{
+    struct heard heard;
+    other = open_node("two");
+    ck_assert_int_eq(claim(store, 42, &heard), STORE_OK);
+    store_release(store);
+    ck_assert_int_eq(claim(other, 42, &heard), STORE_OK);
+    ck_assert_int_eq(claim(other, 42, &heard), STORE_OK); /* instead of the first */
+    store_release(other);
+}
+END_TEST
+
+/* --- failures --------------------------------------------------------------------------------- */
+
+static void refuse_bad_ones(const char *what)
+{
+    char sql[1024];
+    snprintf(sql, sizeof sql,
+             "CREATE FUNCTION public.judge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+             "IF new.event LIKE '%%bad%%' THEN %s END IF; RETURN new; END $$; "
+             "CREATE TRIGGER judge BEFORE INSERT ON beacond.events FOR EACH ROW "
+             "EXECUTE FUNCTION public.judge()",
+             what);
+    (void)shell(sql);
+}
+
+static void refused_apart(const char *reason)
+{
+    char sql[256];
+    struct error err = {""};
+    struct store_item item = {.batch = batch_of("{\"events\":[{" TS ",\"id\":\"a\"},{" TS "},{" TS
+                                                ",\"x\":\"bad\"},{" TS "},{},{" TS "},{" TS
+                                                ",\"id\":\"a\"}]}")};
+    ck_assert_int_eq(append(&item, 1, &no_receipts), STORE_REFUSED);
+    for (size_t i = 0; i < item.batch->event_count; i++)
+        ck_assert_int_eq(item.batch->events[i].seq, 0);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 0);
+    ck_assert_int_eq(store_append_apart(store, &item, &no_receipts, &err), STORE_OK);
+    ck_assert_uint_eq(item.refused, 1);
+    ck_assert_uint_eq(item.saved, 5);
+    ck_assert_uint_eq(item.duplicate, 1);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 4);
+    ck_assert_int_eq(shell("SELECT sum(events) FROM beacond.tally_day"), 4);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.rejects"), 2);
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) FROM beacond.rejects WHERE reason = 'refused by the database: %s'",
+             reason);
+    ck_assert_int_eq(shell(sql), 1);
+    int64_t before = 0;
+    for (size_t i = 0; i < item.batch->event_count; i++) {
+        int64_t seq = item.batch->events[i].seq;
+        ck_assert_int_eq(seq == 0, i == 2 || i == 5);
+        ck_assert(seq == 0 || seq > before);
+        before = seq == 0 ? before : seq;
+    }
+    batch_free(item.batch);
+}
+
+START_TEST(what_the_database_refuses_becomes_a_reject)
+{
+    refuse_bad_ones("RAISE EXCEPTION 'no';");
+    refused_apart("no");
+}
+END_TEST
+
+START_TEST(what_a_trigger_ignores_becomes_a_reject)
+{
+    refuse_bad_ones("RETURN NULL;");
+    refused_apart("a trigger of this database ignores it");
+}
+END_TEST
+
+/* Ends the first node's session, and waits until it is gone. */
+#define SESSION "application_name = 'beacond' AND datname = current_database()"
+
+static void end_session(const char *which)
+{
+    char sql[512];
+    snprintf(sql, sizeof sql,
+             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE " SESSION
+             " AND %s",
+             which);
+    (void)shell(sql);
+    snprintf(sql, sizeof sql, "SELECT count(*) = 0 FROM pg_stat_activity WHERE " SESSION " AND %s",
+             which);
+}
+
+START_TEST(an_append_does_not_outlive_its_claim)
+{
+    static const uint64_t key = 42;
+    struct bytes row = {NULL, 0, 0};
+    struct heard heard;
+    struct error err = {""};
+    ck_assert_int_eq(claim(store, key, &heard), STORE_OK);
+    end_session("true");
+    struct store_receipts receipts = receipts_of(&row, &key, 1);
+    struct store_item item = {.batch = batch_of("{\"events\":[{" TS "}]}")};
+    ck_assert_int_eq(store_append(store, &item, 1, &receipts, &err), STORE_BUSY);
+    ck_assert_int_eq(item.batch->events[0].seq, 0);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 0);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.receipts"), 0);
+    ck_assert_int_eq(store_under(42), STORE_OK);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 1);
+    batch_free(item.batch);
+    bytes_clear(&row);
+}
+END_TEST
+
+START_TEST(a_session_that_has_ended_is_made_anew)
+{
+    ck_assert_int_eq(store_under(1), STORE_OK);
+    end_session("true");
+    ck_assert_int_eq(store_under(2), STORE_OK);
+    end_session("true");
+    ck_assert_int_eq(append(NULL, 0, &no_receipts), STORE_BUSY);
+    ck_assert_int_eq(append(NULL, 0, &no_receipts), STORE_OK);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 2);
+}
+END_TEST
+
+/* Ends the session that waits within its COMMIT for a standby that is not there: it is made, and
+ * nobody is told. */
+static void *end_committing(void *arg)
+{
+    (void)arg;
+    until("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    end_session("wait_event = 'SyncRep'");
+    (void)shell("ALTER SYSTEM RESET synchronous_standby_names");
+    (void)shell("SELECT pg_reload_conf()");
+    return NULL;
+}
+
+static void wait_for_standby(void)
+{
+    (void)shell("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    (void)shell("SELECT pg_reload_conf()");
+    until("SELECT count(*) FROM pg_settings WHERE name = 'synchronous_standby_names' AND setting "
+          "= 'nobody'");
+}
+
+START_TEST(a_commit_whose_answer_was_lost_is_remembered)
+{
+    struct heard heard;
+    pthread_t thread;
+    wait_for_standby();
+    ck_assert_int_eq(pthread_create(&thread, NULL, end_committing, NULL), 0);
+    ck_assert_int_eq(store_under(9), STORE_BUSY);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 1);
+    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
+    ck_assert_uint_eq(heard.count, 1);
+    ck_assert_uint_eq(heard.lost, 1);
+    store_release(store);
+    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
+    ck_assert_uint_eq(heard.lost, 1);
+    store_release(store);
+}
+END_TEST
+
+START_TEST(a_commit_that_was_not_made_loses_nothing)
+{
+    struct heard heard;
+    ck_assert_int_eq(store_under(9), STORE_OK);
+    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
+    store_release(store);
+    ck_assert_int_eq(store_lose(store, &heard.serial, 1, NULL), STORE_OK);
+    (void)shell("CREATE FUNCTION public.die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                "PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$; "
+                "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON beacond.commits DEFERRABLE "
+                "INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.die()");
+    const struct store_loss less = {heard.serial, -1};
+    const struct store_receipts receipts = {.losses = &less, .loss_count = 1};
+    struct store_item item = {.batch = batch_of("{\"events\":[{" TS "}]}")};
+    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
+    ck_assert_int_eq(append(&item, 1, &receipts), STORE_BUSY);
+    (void)shell("DROP TRIGGER die ON beacond.commits");
+    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
+    ck_assert_uint_eq(heard.count, 1);
+    ck_assert_uint_eq(heard.lost, 1);
+    store_release(store);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 1);
+    batch_free(item.batch);
+}
+END_TEST
+
+START_TEST(a_loss_that_was_taken_in_doubt_is_given_back)
+{
+    struct heard heard;
+    pthread_t thread;
+    ck_assert_int_eq(store_under(9), STORE_OK);
+    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
+    store_release(store);
+    ck_assert_int_eq(store_lose(store, &heard.serial, 1, NULL), STORE_OK);
+    wait_for_standby();
+    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
+    ck_assert_uint_eq(heard.lost, 1);
+    const struct store_loss less = {heard.serial, -1};
+    const struct store_receipts receipts = {.losses = &less, .loss_count = 1};
+    ck_assert_int_eq(pthread_create(&thread, NULL, end_committing, NULL), 0);
+    ck_assert_int_eq(append(NULL, 0, &receipts), STORE_BUSY);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
+    ck_assert_uint_eq(heard.lost, 1);
+    store_release(store);
+}
+END_TEST
+
+/* --- nodes ------------------------------------------------------------------------------------ */
+
+START_TEST(nodes_count_apart_under_small_numbers)
+{
+    (void)append_text("{\"events\":[{" TS "}]}");
+    other = open_node("two");
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.nodes WHERE ended IS NULL"), 2);
+    ck_assert_int_eq(shell("SELECT slot FROM beacond.nodes WHERE name = 'two'"), 1);
+    ck_assert_uint_gt(store_first_serial(other), store_first_serial(store));
+    store_close(store);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.nodes WHERE ended IS NULL"), 1);
+    store = open_node("three");
+    ck_assert_int_eq(shell("SELECT slot FROM beacond.nodes WHERE name = 'three'"), 0);
+    struct store_item item = {.batch = batch_of("{\"events\":[{" TS "}]}")};
+    ck_assert_int_eq(store_append(other, &item, 1, &no_receipts, NULL), STORE_OK);
+    batch_free(item.batch);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.tally_day"), 2);
+    ck_assert_int_eq(shell("SELECT sum(events) FROM beacond.tally_day"), 2);
+}
+END_TEST
+
+START_TEST(a_node_begins_at_the_moment_of_its_start)
+{
+    int64_t seq = append_text("{\"events\":[{" TS "},{" TS "}]}");
+    struct store_state state;
+    other = open_node("two");
+    store_look(other, &state);
+    ck_assert_int_eq(state.last_seq, seq + 1);
+    ck_assert_int_eq(state.total, 2);
+    ck_assert_int_eq(state.erasures, 0);
+    ck_assert_mem_eq(store_secret(other), store_secret(store), SIPHASH_KEY_BYTES);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("postgres_store");
@@ -112,6 +643,26 @@ static Suite *make_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, events_are_stored_with_numbers_that_ascend);
+    tcase_add_test(tests, a_given_id_is_stored_once);
+    tcase_add_test(tests, ids_that_are_no_text_are_told_apart);
+    tcase_add_test(tests, ids_may_be_long);
+    tcase_add_test(tests, a_commit_may_take_several_blocks);
+    tcase_add_test(tests, known_elements_are_left_alone);
+    tcase_add_test(tests, nothing_to_store_is_no_commit);
+    tcase_add_test(tests, the_oldest_rejects_go_first);
+    tcase_add_test(tests, receipts_are_found_by_their_keys);
+    tcase_add_test(tests, losses_are_kept);
+    tcase_add_test(tests, a_key_is_held_until_its_holder_is_through);
+    tcase_add_test(tests, released_keys_are_free);
+    tcase_add_test(tests, what_the_database_refuses_becomes_a_reject);
+    tcase_add_test(tests, what_a_trigger_ignores_becomes_a_reject);
+    tcase_add_test(tests, an_append_does_not_outlive_its_claim);
+    tcase_add_test(tests, a_session_that_has_ended_is_made_anew);
+    tcase_add_test(tests, a_commit_whose_answer_was_lost_is_remembered);
+    tcase_add_test(tests, a_commit_that_was_not_made_loses_nothing);
+    tcase_add_test(tests, a_loss_that_was_taken_in_doubt_is_given_back);
+    tcase_add_test(tests, nodes_count_apart_under_small_numbers);
+    tcase_add_test(tests, a_node_begins_at_the_moment_of_its_start);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 /* What every session begins with. A node that stops in the midst of a transaction, or whose network
  * goes, must not hold its locks for long: others wait for them. */
@@ -51,6 +52,13 @@ static bool pg_on_standby(const struct pg *pg)
     return standby != NULL && strcmp(standby, "on") == 0;
 }
 
+/* Warnings, of which none is anybody's to act on; libpq would write them to standard error. */
+static void pg_notice(void *arg, const char *message)
+{
+    (void)arg;
+    log_debug("PostgreSQL: %.*s", (int)strcspn(message, "\n"), message);
+}
+
 int pg_connect(struct pg *pg, struct error *err)
 {
     char options[PG_OPTIONS_SIZE];
@@ -76,17 +84,20 @@ int pg_connect(struct pg *pg, struct error *err)
         error_set(err, "PostgreSQL could not be reached a moment ago");
         return STORE_BUSY;
     }
-    pg->again_ms = now_ms + PG_AGAIN_MS;
     (void)snprintf(options, sizeof options, "%s%s %s", PG_SETTINGS,
                    pg->read_only ? PG_READ_ONLY : "", pg->settings != NULL ? pg->settings : "");
     pg->connection = PQconnectdbParams(names, values, 1);
-    if (PQstatus(pg->connection) != CONNECTION_OK)
+    if (PQstatus(pg->connection) != CONNECTION_OK) {
+        pg->again_ms = now_ms + PG_AGAIN_MS;
         return pg_failure(pg, NULL, err);
+    }
     if (pg->primary && pg_on_standby(pg)) {
+        pg->again_ms = now_ms + PG_AGAIN_MS;
         error_set(err, "the server is a standby");
         pg_close(pg);
         return STORE_BUSY;
     }
+    (void)PQsetNoticeProcessor(pg->connection, pg_notice, NULL);
     (void)PQsetnonblocking(pg->connection, 1); /* see pg_next */
     pg->made++;
     return STORE_OK;

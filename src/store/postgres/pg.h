@@ -6,8 +6,8 @@
  * transactions, so that poolers which hand sessions around are no matter. One thread at a time.
  * Statuses are those of store.h.
  *
- * A connection that breaks is closed at once; pg_connect makes a new one, not more often than each
- * PG_AGAIN_MS.
+ * A connection that breaks is closed at once; pg_connect makes a new one, and where that fails, the
+ * next attempt not before PG_AGAIN_MS.
  */
 #ifndef BEACOND_STORE_POSTGRES_PG_H
 #define BEACOND_STORE_POSTGRES_PG_H
