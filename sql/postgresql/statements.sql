@@ -62,29 +62,15 @@ SELECT seq, ts, event FROM beacond.events
 -- @follow_left
 SELECT EXISTS (SELECT FROM beacond.events WHERE ts >= $1 AND ts < $2);
 
--- One node at a time looks for a number that is free.
--- @node_lock
-SELECT pg_advisory_xact_lock((67::bigint << 56) | 1);
-
--- @node_register
-INSERT INTO beacond.nodes(slot, name, started, seen)
-SELECT (SELECT min(free)
-          FROM generate_series(0, 32767) AS free
-         WHERE free NOT IN (SELECT slot FROM beacond.nodes WHERE ended IS NULL)),
-       $1, beacond.now_ms(), beacond.now_ms()
-RETURNING instance, slot::bigint;
-
--- @node_end
-UPDATE beacond.nodes SET ended = beacond.now_ms() WHERE instance = $1 AND ended IS NULL;
-
 -- Waits for the receipts' keys, which are sorted, and holds them until the transaction ends. The number
--- of the transaction is what a commit is asked after by whose answer was lost.
+-- of the transaction is what a commit is asked after by whose answer was lost. Of the locks' keys see
+-- also "nodes" below.
 -- @claim_lock
 SELECT pg_advisory_xact_lock((68::bigint << 56) | (key & ((1::bigint << 56) - 1)))
   FROM unnest($1) AS key;
 
 -- @claim_number
-SELECT txid_current();
+SELECT txid_current(), pg_advisory_xact_lock_shared((70::bigint << 56) | $1);
 
 -- @claim_receipts
 SELECT serial, at, receipts, lost::bigint FROM beacond.receipts
@@ -263,3 +249,77 @@ SELECT coalesce(min(at), $1)
 SELECT ts, seq, event FROM beacond.events
  WHERE (ts, seq) < ($2, $3) AND ts BETWEEN $1 AND $2 AND seq <= $4
  ORDER BY ts DESC, seq DESC LIMIT $5;
+
+-- --- nodes ------------------------------------------------------------------------------------------
+-- Of a node's locks, 0x45 (E) is held by its session while it lives, 0x46 (F) is shared by its
+-- transactions that store something.
+
+-- One node at a time looks for a slot that is free, and at who else has its name.
+-- @node_lock
+SELECT pg_advisory_xact_lock((67::bigint << 56) | 1);
+
+-- @node_register
+INSERT INTO beacond.nodes(slot, name, started, seen)
+SELECT (SELECT min(free)
+          FROM generate_series(0, 32767) AS free
+         WHERE free NOT IN (SELECT slot FROM beacond.nodes WHERE ended IS NULL)),
+       $1, beacond.now_ms(), beacond.now_ms()
+RETURNING instance, slot::bigint;
+
+-- Those that live, and for how long they have been silent.
+-- @nodes_named
+SELECT instance, beacond.now_ms() - seen FROM beacond.nodes WHERE name = $1 AND ended IS NULL;
+
+-- Waits for what the node has under way.
+-- @node_settle
+SELECT pg_advisory_xact_lock((70::bigint << 56) | $1);
+
+-- Neither a session nor a transaction is left of it.
+-- @node_dead
+SELECT pg_try_advisory_xact_lock((69::bigint << 56) | $1) AND
+       pg_try_advisory_xact_lock((70::bigint << 56) | $1);
+
+-- @node_hold
+SELECT pg_try_advisory_lock((69::bigint << 56) | $1);
+
+-- @node_let_go
+SELECT pg_advisory_unlock((69::bigint << 56) | $1);
+
+-- Whether it was living until now.
+-- @node_end
+UPDATE beacond.nodes SET ended = beacond.now_ms() WHERE instance = $1 AND ended IS NULL
+RETURNING true;
+
+-- @node_lose
+WITH bursts AS (
+    SELECT serial FROM beacond.receipts WHERE instance = $1 AND burst ORDER BY serial FOR UPDATE
+)
+UPDATE beacond.receipts AS receipt SET lost = lost + 1
+  FROM bursts WHERE receipt.serial = bursts.serial;
+
+-- Each second; need not wait for the disk.
+-- @node_beat
+WITH hurry AS (
+    SELECT set_config('synchronous_commit', 'off', true)
+)
+UPDATE beacond.nodes SET seen = beacond.now_ms() FROM hurry
+ WHERE instance = $1 AND ended IS NULL
+RETURNING true;
+
+-- @nodes_silent
+SELECT instance, name FROM beacond.nodes
+ WHERE ended IS NULL AND instance <> $1 AND seen < beacond.now_ms() - $2
+ ORDER BY instance;
+
+-- --- news -------------------------------------------------------------------------------------------
+
+-- Whose session it really is: behind a pooler another one's than the client was told.
+-- @session_pid
+SELECT pg_backend_pid()::bigint;
+
+-- @listen
+LISTEN beacond_news;
+
+-- Waits for no disk: whoever else notifies waits meanwhile.
+-- @notify
+SELECT pg_notify('beacond_news', ''), set_config('synchronous_commit', 'off', true);

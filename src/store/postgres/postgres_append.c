@@ -118,8 +118,8 @@ static int append_send(struct postgres_store *store, const struct append_rows *r
     pg_put_int(params, (int64_t)((rows->count + POSTGRES_BLOCK - 1) / POSTGRES_BLOCK));
     append_put_rows(params, rows->rows, rows->plain);
     append_put_rows(params, rows->rows + rows->plain, rows->count - rows->plain);
-    pg_put_int(params, store->slot);
-    pg_put_int(params, store->instance);
+    pg_put_int(params, store->node.slot);
+    pg_put_int(params, store->node.instance);
     pg_put_int(params, clock_wall_ms());
     return pg_send(&store->pg, SQL_APPEND, params, err);
 }

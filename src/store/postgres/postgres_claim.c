@@ -37,6 +37,16 @@ static void claim_put_keys(struct postgres_store *store)
     pg_array_end(&store->params);
 }
 
+/* What the transaction's number is, and that it is this node's. */
+static int claim_send_number(struct postgres_store *store, struct error *err)
+{
+    struct pg_params params = {0};
+    pg_put_int(&params, store->node.instance);
+    int status = pg_send(&store->pg, SQL_CLAIM_NUMBER, &params, err);
+    pg_params_clear(&params);
+    return status;
+}
+
 /* The receipts are looked for by a statement of their own, behind the one that waits: what others
  * have committed until then is to be seen. */
 static int claim_send(struct postgres_store *store, struct error *err)
@@ -48,7 +58,7 @@ static int claim_send(struct postgres_store *store, struct error *err)
     if (status == STORE_OK)
         status = pg_send(&store->pg, SQL_CLAIM_LOCK, &store->params, err);
     if (status == STORE_OK)
-        status = pg_send(&store->pg, SQL_CLAIM_NUMBER, NULL, err);
+        status = claim_send_number(store, err);
     if (status == STORE_OK)
         status = pg_send(&store->pg, SQL_CLAIM_RECEIPTS, &store->params, err);
     return status == STORE_OK ? pg_line_sync(&store->pg, err) : status;

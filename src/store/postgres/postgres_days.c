@@ -196,7 +196,7 @@ static int days_run(struct postgres_store *store, enum sql_statement name, int64
     struct pg_params params = {0};
     pg_put_int(&params, day);
     if (name == SQL_CLEAR_DAY)
-        pg_put_int(&params, store->instance);
+        pg_put_int(&params, store->node.instance);
     int status = pg_ask(&store->pg, name, &params, out, err);
     pg_params_clear(&params);
     return status == STORE_OK ? STORE_OK : STORE_BUSY;

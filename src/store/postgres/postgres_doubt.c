@@ -25,7 +25,7 @@ void postgres_doubt(struct postgres_store *store, const struct store_receipts *r
     }
     /* How many there are is no matter: this node has stored none with a higher number. */
     doubt->first_serial = receipts->len > 0 ? (int64_t)receipts->first_serial : INT64_MAX;
-    doubt->last_serial = (int64_t)(((uint64_t)store->instance + 1) * POSTGRES_SERIALS - 1);
+    doubt->last_serial = (int64_t)(((uint64_t)store->first_instance + 1) * POSTGRES_SERIALS - 1);
     doubt->transaction = store->transaction;
     store->keys = doubt->keys;
     doubt->keys = keys;
@@ -74,7 +74,9 @@ static int doubt_lose(struct postgres_store *store, struct error *err)
 {
     struct postgres_doubt *doubt = &store->doubt;
     PGresult *number;
-    int status = pg_ask(&store->pg, SQL_CLAIM_NUMBER, NULL, &number, err);
+    pg_params_reset(&store->params);
+    pg_put_int(&store->params, store->node.instance);
+    int status = pg_ask(&store->pg, SQL_CLAIM_NUMBER, &store->params, &number, err);
     if (status != STORE_OK)
         return status;
     int64_t settling = pg_int(number, 0, 0);
@@ -113,5 +115,6 @@ static int doubt_settle(struct postgres_store *store, struct error *err)
 int postgres_connect(struct postgres_store *store, struct error *err)
 {
     int status = pg_connect(&store->pg, err);
+    store->node = postgres_signal_node(store->signal);
     return status == STORE_OK && store->doubt.transaction != 0 ? doubt_settle(store, err) : status;
 }

@@ -208,7 +208,7 @@ static int follow_commit(struct follow *follow, const struct postgres_commit *co
     const struct store_follow_ask *ask = follow->ask;
     struct store_news news = {
         .kind = STORE_NEWS_COMMIT,
-        .own = commit->instance == store->instance && commit->first_seq >= ask->held_seq,
+        .own = commit->instance == store->node.instance && commit->first_seq >= ask->held_seq,
         .first_seq = commit->first_seq,
         .last_seq = commit->last_seq,
         .last = true,

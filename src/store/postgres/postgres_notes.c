@@ -53,7 +53,7 @@ static int notes_send_receipts(struct postgres_store *store, const struct store_
 {
     struct bytes one = {NULL, 0, 0};
     pg_params_reset(&store->params);
-    pg_put_int(&store->params, store->instance);
+    pg_put_int(&store->params, store->node.instance);
     pg_put_int(&store->params, receipts->at_ms);
     notes_put_receipts(&store->params, receipts, &one);
     bytes_clear(&one);

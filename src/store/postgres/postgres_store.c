@@ -10,8 +10,8 @@ static void postgres_store_close(struct store *base)
 {
     struct postgres_store *store = (struct postgres_store *)base;
     postgres_release(base);
-    postgres_nodes_end(store);
     pg_close(&store->pg);
+    postgres_signal_stop(store->signal);
     pg_params_clear(&store->params);
     bytes_clear(&store->keys);
     bytes_clear(&store->doubt.keys);
@@ -25,7 +25,7 @@ static void postgres_store_close(struct store *base)
 static uint64_t postgres_store_first_serial(const struct store *base)
 {
     const struct postgres_store *store = (const struct postgres_store *)base;
-    return (uint64_t)store->instance * POSTGRES_SERIALS;
+    return (uint64_t)store->first_instance * POSTGRES_SERIALS;
 }
 
 static void postgres_store_limit_rejects(struct store *base, int64_t max_rejects,
@@ -53,6 +53,12 @@ static int postgres_store_reader_open(struct store *base, struct store_reader **
     return postgres_reader_open_for(((struct postgres_store *)base)->database, out, err);
 }
 
+static void postgres_store_on_news(struct store *base, void (*fn)(void *arg), void *arg)
+{
+    struct postgres_store *store = (struct postgres_store *)base;
+    postgres_signal_on_news(store->signal, fn, arg);
+}
+
 static const struct store_ops postgres_store_ops = {
     .close = postgres_store_close,
     .append = postgres_append,
@@ -77,9 +83,19 @@ static const struct store_ops postgres_store_ops = {
     .drop_days = postgres_store_drop_days,
     .follow = postgres_follow,
     .reader_open = postgres_store_reader_open,
+    .on_news = postgres_store_on_news,
     .copy_instead = "a database of PostgreSQL's is backed up by its own programs: pg_dump, or "
                     "pg_basebackup and the archive of its write-ahead log",
 };
+
+/* While the server is waited for. */
+static bool store_waits(void *arg)
+{
+    const struct store *store = arg;
+    if (store->works != NULL)
+        store->works(store->works_arg);
+    return true;
+}
 
 static int store_read_secret(struct postgres_store *store, struct error *err)
 {
@@ -121,9 +137,12 @@ static int store_take_up(struct postgres_store *store, const char *node, struct 
     if (status == STORE_OK)
         status = store_size_rejects(store, err);
     if (status == STORE_OK)
-        status = postgres_nodes_register(store, node, err);
-    if (status == STORE_OK)
+        status = postgres_signal_start(&store->signal, store->database, node, err);
+    if (status == STORE_OK) {
+        store->node = postgres_signal_node(store->signal);
+        store->first_instance = store->node.instance;
         status = postgres_follow_begin(store, err);
+    }
     if (status == STORE_OK)
         postgres_days_tend(store);
     return status == STORE_REFUSED ? STORE_BUSY : status;
@@ -143,6 +162,8 @@ int postgres_store_open(struct store **out, const struct store_options *options,
     store->base.shared = true;
     store->database = database;
     pg_init(&store->pg, database, false);
+    store->pg.waits = store_waits;
+    store->pg.waits_arg = &store->base;
     tally_init(&store->tally);
     postgres_store_limit_rejects(&store->base, options->max_rejects, options->max_rejects_bytes);
     struct error why = {""};

@@ -12,6 +12,7 @@
 #include "store/postgres/postgres_days.h"
 #include "store/postgres/postgres_follow.h"
 #include "store/postgres/postgres_schema.h"
+#include "store/postgres/postgres_signal.h"
 #include "store/tally.h"
 
 /* Numbers of one block (sql/postgresql/0001-schema.sql). */
@@ -46,8 +47,9 @@ struct postgres_store {
     struct store base;
     char *database;
     struct pg pg;
-    int64_t instance; /* of this start, nodes.instance */
-    int16_t slot;     /* of this node's rows in the tally */
+    struct postgres_signal *signal;
+    struct postgres_node node; /* as it was when the last transaction began */
+    int64_t first_instance;    /* of this start: serials of receipts go by it */
     enum postgres_claim claim;
     int64_t transaction; /* of a claimed one, its number */
     struct bytes keys;   /* int64_t each, ascending: what it holds */
@@ -63,13 +65,6 @@ struct postgres_store {
     struct postgres_place place; /* of base.state in the log */
 };
 
-/* postgres_nodes.c: enters this start of a node under a name, NULL: this host's and process's, and
- * sets instance and slot. STORE_OK or STORE_BUSY. */
-int postgres_nodes_register(struct postgres_store *store, const char *name,
-                            struct error *err) MUST_CHECK;
-
-/* Notes that it is over, as far as there is a connection. */
-void postgres_nodes_end(struct postgres_store *store);
 
 /* postgres_claim.c: see store/shared.h. */
 int postgres_claim(struct store *base, const uint64_t *keys, size_t count, store_claim_fn *fn,

@@ -55,7 +55,7 @@ static int store_send_tally(struct postgres_store *store, enum step step, struct
     const struct tally *tally = &store->tally;
     tally_fold(&store->tally, step);
     pg_params_reset(&store->params);
-    pg_put_int(&store->params, store->slot);
+    pg_put_int(&store->params, store->node.slot);
     pg_ints_begin(&store->params);
     for (size_t i = 0; i < tally->count; i++)
         pg_ints_add(&store->params, tally->steps[i].at);
