@@ -31,6 +31,7 @@ _beacond_value()
     *:--admin-host) value=nothing ;;
     *:--prefix) value=nothing ;;
     *:--database) value=files ;;
+    *:--node) value=nothing ;;
     *:--app-id) value=nothing ;;
     *:--dashboard) value=folders ;;
     *:--dashboard-route) value=nothing ;;
@@ -131,14 +132,14 @@ _beacond()
     case $command in
     check-config | serve)
         flags='--config --listen --admin-listen --tls-cert --tls-key --admin-host
-            --prefix --database --app-id --dashboard --dashboard-route --dashboard-auth
-            --key --key-file --allow-origin --beacon-origin --allow-keyless --trusted-proxy
-            --proxy-header --limit-events --limit-bytes --max-header --max-body --max-inflated
-            --max-message --max-event --max-depth --max-events --max-rejects --max-rejects-size
-            --max-receiving --max-connections --max-reads --max-push --cache-events --cache-bytes
-            --threads --readers --queue-size --receipts-size --hold --drain
-            --timeout --head-timeout --body-timeout --ping-interval --retain --retain-size
-            --min-free-disk --synchronous --log-level --log-format'
+            --prefix --database --node --app-id --dashboard --dashboard-route
+            --dashboard-auth --key --key-file --allow-origin --beacon-origin --allow-keyless
+            --trusted-proxy --proxy-header --limit-events --limit-bytes --max-header --max-body
+            --max-inflated --max-message --max-event --max-depth --max-events --max-rejects
+            --max-rejects-size --max-receiving --max-connections --max-reads --max-push --cache-events
+            --cache-bytes --threads --readers --queue-size --receipts-size --hold
+            --drain --timeout --head-timeout --body-timeout --ping-interval --retain
+            --retain-size --min-free-disk --synchronous --log-level --log-format'
         ;;
     import)
         flags='--config --database --max-event --max-depth --max-rejects --max-rejects-size

@@ -67,6 +67,7 @@ set -g __beacond_valued \
     --admin-host \
     --prefix \
     --database \
+    --node \
     --app-id \
     --dashboard \
     --dashboard-route \
@@ -184,6 +185,7 @@ complete -c beacond -n '__beacond_is none options serve check-config' -l tls-key
 complete -c beacond -n '__beacond_is none options serve check-config' -l admin-host -x -d 'a host name by which admin-listen may be asked; repeatable'
 complete -c beacond -n '__beacond_is none options serve check-config' -l prefix -x -d 'what the paths of all routes begin with; repeatable'
 complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats query ready' -l database -r -F -d 'an SQLite file, which serve and import make, or postgresql://HOST/NAME'
+complete -c beacond -n '__beacond_is none options serve check-config' -l node -x -d 'what this daemon is called among those that share a PostgreSQL database'
 complete -c beacond -n '__beacond_is none options serve check-config' -l app-id -x -d 'appId that ping answers with'
 complete -c beacond -n '__beacond_is none options serve check-config' -l dashboard -x -a '(__fish_complete_directories)' -d 'serve the plugin\'s dashboard, the _dashboard folder of a build'
 complete -c beacond -n '__beacond_is none options serve check-config' -l dashboard-route -x -d 'where it is served'

@@ -139,11 +139,13 @@ static int serve_run(const struct options *options, const struct arguments *argu
     struct activation activation = {0};
     struct lengthy lengthy;
     struct engine_options engine_options = work_engine_options(options);
+    char node[200];
     int code = COMMAND_FAILED, status;
     sigset_t signals = serve_block_signals();
     /* Database, WAL and lock are nobody else's business. */
     (void)umask(077);
     json_object_seed(0);
+    engine_options.store.node = serve_setup_node(options, node, sizeof node);
     if (options->config != NULL)
         log_info("options from %s", options->config);
     if (serve_setup_make(&serve.setup, options, &err) != 0) {

@@ -1,6 +1,8 @@
 #include "commands/serve_setup.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -151,6 +153,20 @@ int serve_setup_make(struct serve_setup *setup, const struct options *options, s
 failed:
     serve_setup_clear(setup);
     return -1;
+}
+
+const char *serve_setup_node(const struct options *options, char *out, size_t size)
+{
+    char host[128] = "";
+    const char *address = options->listen.items[0];
+    size_t len = strlen(address);
+    if (options->node != NULL)
+        return options->node;
+    if (gethostname(host, sizeof host - 1) != 0 ||
+        (len > 2 && strcmp(address + len - 2, ":0") == 0))
+        return NULL;
+    (void)snprintf(out, size, "%s %s", host, address);
+    return out;
 }
 
 void serve_setup_clear(struct serve_setup *setup)

@@ -23,6 +23,11 @@ struct serve_setup {
  */
 int serve_setup_make(struct serve_setup *setup, const struct options *options,
                      struct error *err) MUST_CHECK;
+/* What the daemon is called among others: the option, else its host and the first address that it
+ * serves on, which is the same after each start; NULL where that address may be another each time.
+ * Written to out as far as need be. */
+const char *serve_setup_node(const struct options *options, char *out, size_t size);
+
 void serve_setup_clear(struct serve_setup *setup);
 
 #endif

@@ -49,6 +49,7 @@ struct options {
     struct options_list admin_host;   /* names it is known by, see contract/admin_host.h */
     struct options_list prefix;       /* "/_tracker": begins with '/', does not end with one */
     char *database;                   /* path or postgresql:// URI, default beacond.db */
+    char *node;                       /* what it is called among others, NULL: see serve.c */
     char *app_id;                     /* told by ping, default "" */
 
     char *dashboard;                            /* directory of a built dashboard, NULL for none */

@@ -171,8 +171,8 @@ static size_t options_character(const unsigned char *text)
     return 0;
 }
 
-/* Ping puts it into JSON. */
-int options_check_app_id(const char *value, struct error *err)
+/* UTF-8 without control characters, so many bytes at most. */
+static int options_check_text(const char *value, size_t most, struct error *err)
 {
     size_t len = 0;
     while (value[len] != '\0') {
@@ -183,10 +183,21 @@ int options_check_app_id(const char *value, struct error *err)
         }
         len += more;
     }
-    if (len <= 256)
+    if (len <= most)
         return 0;
-    error_set(err, "expected at most 256 bytes, got %zu", len);
+    error_set(err, "expected at most %zu bytes, got %zu", most, len);
     return -1;
+}
+
+int options_check_node(const char *value, struct error *err)
+{
+    return options_check_text(value, 200, err);
+}
+
+/* Ping puts it into JSON. */
+int options_check_app_id(const char *value, struct error *err)
+{
+    return options_check_text(value, 256, err);
 }
 
 typedef int options_add_fn(struct access *access, const char *text, struct error *err);

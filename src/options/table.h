@@ -130,6 +130,7 @@ int options_check_listen(const char *value, struct error *err);
 int options_check_prefix(const char *value, struct error *err);
 int options_check_path(const char *value, struct error *err);
 int options_check_database(const char *value, struct error *err);
+int options_check_node(const char *value, struct error *err);
 int options_check_app_id(const char *value, struct error *err);
 int options_check_key(const char *value, struct error *err);
 int options_check_proxy(const char *value, struct error *err) MUST_CHECK;

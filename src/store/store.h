@@ -40,8 +40,8 @@ struct store_options {
     enum store_synchronous synchronous; /* FULL: what append has returned survives a power loss */
     int64_t max_rejects;                /* rows of rejects kept */
     int64_t max_rejects_bytes;          /* their bytes */
-    const char *node;                   /* of a shared store: what this process is called among
-                                         * its nodes; NULL: by its host and number */
+    const char *node; /* what this process is called among those that write to a shared store, at
+                       * most 200 bytes; NULL: what no other one is. Only looked at by open */
 };
 
 /* One batch to append and what became of it. */
