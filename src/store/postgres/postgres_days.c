@@ -212,6 +212,7 @@ static int days_erase(struct postgres_store *store, int64_t day, int64_t *events
         return status;
     *events = pg_int(result, 0, 0);
     PQclear(result);
+    postgres_signal_committed(store->signal);
     if (day >= days_of(clock_wall_ms()))
         return STORE_OK;
     /* Nothing of it is left: where the table is not free it is dropped the next time. */

@@ -131,9 +131,9 @@ static int node_in_the_way(const char *name, int64_t silent_ms, struct error *er
         return STORE_HELD;
     }
     error_set(err,
-              "the node \"%s\" has not been heard of for %lld s, but its session stands: its place "
+              "the node \"%s\" has not been heard of for long, but its session stands: its place "
               "can be taken once PostgreSQL has given that up",
-              name, (long long)silent_ms / 1000);
+              name);
     return STORE_BUSY;
 }
 

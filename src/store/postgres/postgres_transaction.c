@@ -25,6 +25,7 @@ int postgres_append_end(struct postgres_store *store, int status)
     store->claim = POSTGRES_UNCLAIMED;
     store->transaction = 0;
     if (status == STORE_OK) {
+        postgres_signal_committed(store->signal);
         postgres_note_rejects(store);
         return STORE_OK;
     }
