@@ -65,7 +65,6 @@ struct postgres_store {
     struct postgres_place place; /* of base.state in the log */
 };
 
-
 /* postgres_claim.c: see store/shared.h. */
 int postgres_claim(struct store *base, const uint64_t *keys, size_t count, store_claim_fn *fn,
                    void *arg, struct error *err) MUST_CHECK;
