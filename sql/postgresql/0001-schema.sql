@@ -298,9 +298,9 @@ END
 $$;
 
 -- What was committed and erased behind a place in the log, for who follows: at most so many rows of
--- each. In front a row of kind 0: it has a last_seq where the place was found, which must be told
--- exactly, and else there is nothing behind it: the place has been dropped from the log, or was of
--- commits that were lost with a server. Kind 1, commits: low and high bound their timestamps. Kind 2,
+-- each. In front a row of kind 0: its first_seq is the newest commit there is, and it has a last_seq
+-- where the place was found, which must be told exactly; else there is nothing behind it: the place
+-- has been dropped from the log, or was of commits that were lost with a server. Kind 1, commits: low and high bound their timestamps. Kind 2,
 -- erasures: last_seq is what they belong behind.
 CREATE FUNCTION news(after_seq bigint, after_instance bigint, after_at bigint, after_n bigint, most bigint)
 RETURNS TABLE (kind bigint, last_seq bigint, first_seq bigint, instance bigint, at bigint, events bigint,
@@ -317,6 +317,7 @@ BEGIN
            (after_n = 0 OR EXISTS (SELECT FROM beacond.erasures WHERE n = after_n)) INTO found;
     kind := 0;
     last_seq := CASE WHEN found THEN after_seq END;
+    first_seq := beacond.newest_commit();
     RETURN NEXT;
     IF found THEN
         RETURN QUERY

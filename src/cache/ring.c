@@ -240,6 +240,13 @@ void ring_clear(struct ring *ring, int64_t ceiling_ms)
     ring_free_slots(&garbage);
 }
 
+void ring_renumber(struct ring *ring, int64_t last_seq)
+{
+    ring_lock(ring);
+    ring->told_seq = ring->last_seq = last_seq;
+    ring_unlock(ring);
+}
+
 void ring_open(struct ring *ring, struct range_place floor, struct range_place top)
 {
     ring_lock(ring);

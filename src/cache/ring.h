@@ -68,6 +68,10 @@ void ring_erase_places(struct ring *ring, const struct range_place *places, size
  * floor and ceiling are at that millisecond afterwards, fills in flight void. The writer. */
 void ring_clear(struct ring *ring, int64_t ceiling_ms);
 
+/* Behind ring_clear: numbers go on behind this one, which may be lower than what was told. The
+ * writer. */
+void ring_renumber(struct ring *ring, int64_t last_seq);
+
 /* Where floor and ceiling are the same: nothing is stored in [floor, ceiling), and nothing above
  * top, so that what comes from now on is kept. The writer, having told every commit so far. */
 void ring_open(struct ring *ring, struct range_place floor, struct range_place top);

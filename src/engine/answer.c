@@ -10,6 +10,8 @@
  * millisecond's work. */
 #define ANSWER_SMALL_EVENTS 100
 #define ANSWER_SMALL_BYTES (256 << 10)
+/* How long the cache is waited for until it knows what other nodes have committed. */
+#define ANSWER_ABREAST_MS 250
 
 void answer_init(struct answer *answer, struct answer_source *source, const struct range *range,
                  const struct reading_form *form)
@@ -309,8 +311,9 @@ static int answer_look(struct answer *answer, struct store_reader *reader, struc
 static int answer_begin(struct answer *answer, bool hot, struct answer_chunk *chunk,
                         struct error *err)
 {
-    etag_make(answer->tag, answer->source->epoch, answer->erasures, answer->total,
-              answer->source->secret);
+    struct answer_source *source = answer->source;
+    uint64_t epoch = source->abreast == NULL ? source->epoch : abreast_epoch(source->abreast);
+    etag_make(answer->tag, epoch, answer->erasures, answer->total, source->secret);
     answer->begun = true;
     answer->same = etag_matches(answer->form.known, answer->tag);
     answer->done = answer->same || answer->range.limit == 0 || answer_window_is_empty(answer);
@@ -324,10 +327,26 @@ static int answer_begin(struct answer *answer, bool hot, struct answer_chunk *ch
     return hot && !answer->done ? answer_accept(answer, chunk, err) : 0;
 }
 
+/* Whether the cache may know the newest moment: 1 or 0, or -1 when the store failed. */
+static int answer_abreast(struct answer *answer, struct store_reader *reader, struct error *err)
+{
+    const struct answer_source *source = answer->source;
+    struct store_moment moment;
+    if (source->abreast == NULL)
+        return 1;
+    if (source->ring == NULL)
+        return 0;
+    if (store_moment(reader, &moment, err) != STORE_OK)
+        return -1;
+    return abreast_come(source->abreast, &moment, ANSWER_ABREAST_MS);
+}
+
 static int answer_fetch_first(struct answer *answer, struct store_reader *reader, size_t max_bytes,
                               struct answer_chunk *chunk, struct error *err)
 {
-    int hot = answer_snapshot_hot(answer, max_bytes, false, chunk, err);
+    int hot = answer_abreast(answer, reader, err);
+    if (hot == 1)
+        hot = answer_snapshot_hot(answer, max_bytes, false, chunk, err);
     if (hot < 0 || (hot == 0 && answer_snapshot_cold(answer, reader, err) != 0))
         return -1;
     return answer_begin(answer, hot == 1, chunk, err);
@@ -356,8 +375,8 @@ int answer_fetch_at_once(struct answer *answer, struct answer_chunk *chunk)
     bytes_init(&chunk->text);
     const struct cut *cut = &chunk->cut;
     int64_t limit = answer->range.limit;
-    if (answer->form.coding != READING_PLAIN || answer->range.resumed ||
-        limit > ANSWER_SMALL_EVENTS ||
+    if (answer->source->abreast != NULL || answer->form.coding != READING_PLAIN ||
+        answer->range.resumed || limit > ANSWER_SMALL_EVENTS ||
         answer_snapshot_hot(answer, ANSWER_SMALL_BYTES, true, chunk, NULL) != 1)
         return -1;
     bool whole = (int64_t)cut->count == limit || (!cut->below && !cut->more);

@@ -9,6 +9,9 @@
  * moment, from the cache alone where it holds the whole window, or the first events of all there
  * are, whose number it knows; else from the database. Later ones take from the cache whatever it
  * holds of that moment, and from the database what it does not.
+ *
+ * Where other nodes write to the store, the database is asked for its newest moment first, and the
+ * cache is used once it has come as far: it does within some milliseconds, or is passed by.
  */
 #ifndef BEACOND_ENGINE_ANSWER_H
 #define BEACOND_ENGINE_ANSWER_H
@@ -19,6 +22,7 @@
 #include "cache/cut.h"
 #include "contract/etag.h"
 #include "contract/range.h"
+#include "engine/abreast.h"
 #include "engine/leases.h"
 #include "engine/reading.h"
 #include "store/store.h"
@@ -27,7 +31,8 @@
 struct answer_source {
     struct ring *ring;           /* NULL without a cache */
     const unsigned char *secret; /* signs cursors and tags */
-    uint64_t epoch;              /* of the tags */
+    uint64_t epoch;              /* of the tags, unless the store is shared */
+    struct abreast *abreast;     /* of a shared store, else NULL */
     struct leases *leases;       /* of what goes out in one piece */
 };
 
@@ -70,7 +75,8 @@ int answer_fetch(struct answer *answer, struct store_reader *reader, size_t max_
                  struct answer_chunk *chunk, struct error *err) MUST_CHECK;
 
 /* Finds all events of a small plain answer, if the cache knows everything about it, without a
- * store: 0, and the chunk is the only one. Else -1, and the answer is to be begun anew. */
+ * store, which a shared one can't be: 0, and the chunk is the only one. Else -1, and the answer is
+ * to be begun anew. */
 int answer_fetch_at_once(struct answer *answer, struct answer_chunk *chunk) MUST_CHECK;
 
 void answer_chunk_clear(struct answer_chunk *chunk, struct answer_source *source);

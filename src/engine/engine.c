@@ -28,6 +28,13 @@ static int engine_lay_out(struct engine *engine, const struct engine_options *op
     }
     engine->answers.secret = store_secret(engine->store);
     random_fill(&engine->answers.epoch, sizeof engine->answers.epoch);
+    if (store_shared(engine->store)) {
+        struct store_state state;
+        store_look(engine->store, &state);
+        engine->answers.abreast = abreast_new(&state);
+        if (engine->answers.abreast == NULL)
+            return engine_no_memory(err);
+    }
     engine->answers.leases = leases_new(options->cache_bytes);
     if (engine->answers.leases == NULL)
         return engine_no_memory(err);
@@ -52,7 +59,7 @@ int engine_open(struct engine **out, const struct engine_options *options, struc
     }
     if (status == STORE_OK)
         status = writer_start(&engine->writer, engine->store, engine->answers.ring, engine->follow,
-                              options, err);
+                              engine->answers.abreast, options, err);
     if (status == STORE_OK && engine->keeper != NULL)
         status = keeper_start(engine->keeper, engine->store, engine->writer, err);
     if (status == STORE_OK && !options->by_hand)
@@ -102,6 +109,7 @@ void engine_close(struct engine *engine)
     follow_close(engine->follow);
     keeper_free(engine->keeper);
     leases_drop(engine->answers.leases);
+    abreast_free(engine->answers.abreast);
     store_close(engine->store);
     pthread_mutex_destroy(&engine->forgetting);
     pthread_mutex_destroy(&engine->settings);

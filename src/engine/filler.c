@@ -64,6 +64,8 @@ static void filler_on_writer(struct errand *base)
 {
     struct filler_errand *errand = (struct filler_errand *)base;
     struct error err = {""};
+    /* A snapshot may be newer than what the ring was told. */
+    writer_catch_up(errand->filler->writer);
     if (errand->fill != NULL)
         errand->status = fill_publish(errand->fill, clock_mono_ms());
     else if (filler_begin_ring(errand->filler, &err) != 0)

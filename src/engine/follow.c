@@ -256,18 +256,27 @@ static bool follow_has_room(struct follow *follow)
     return room;
 }
 
+bool follow_wanted(struct follow *follow)
+{
+    return atomic_load(&follow->following) > 0;
+}
+
 /*
  * That nobody follows may be outdated at once, and no one misses anything by it: whoever begins to
  * follow is counted before its snapshot is taken. A snapshot without this commit was taken before
  * the COMMIT, so the count was raised before it too, and the load here comes after it. (Both
  * COMMIT and the begin of a read go through the kernel's file locks: no processor moves them past
  * the count.)
+ *
+ * Of a shared store: a snapshot without this commit is of an earlier moment than that of the log in
+ * which the writer found it, and what comes before this was found there.
  */
-void follow_publish(struct follow *follow, const struct store_item *items, size_t count)
+void follow_publish_part(struct follow *follow, const struct store_item *items, size_t count,
+                         int64_t low, int64_t high)
 {
-    struct publication_place place = {items, count, 0, 0};
+    struct publication_place place = {.items = items, .count = count, .low = low, .high = high};
     size_t events, bytes;
-    if (atomic_load(&follow->following) == 0)
+    if (!follow_wanted(follow))
         return;
     while ((events = publication_measure(place, &bytes)) > 0) {
         struct parcel *parcel =
@@ -276,6 +285,17 @@ void follow_publish(struct follow *follow, const struct store_item *items, size_
         if (parcel == NULL)
             break;
     }
+}
+
+void follow_publish(struct follow *follow, const struct store_item *items, size_t count)
+{
+    follow_publish_part(follow, items, count, 1, INT64_MAX);
+}
+
+void follow_lose(struct follow *follow)
+{
+    if (follow_wanted(follow))
+        follow_queue(follow, NULL);
 }
 
 struct follow *follow_new(struct readers *readers)

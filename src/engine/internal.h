@@ -37,4 +37,14 @@ void follow_close(struct follow *follow);
  * commit by commit; never blocks but for memory to be copied. */
 void follow_publish(struct follow *follow, const struct store_item *items, size_t count);
 
+/* The same for those with a seq from low to high, of a commit of several. */
+void follow_publish_part(struct follow *follow, const struct store_item *items, size_t count,
+                         int64_t low, int64_t high);
+
+/* Whether anyone follows: if not, what is committed by now need not be handed out. */
+bool follow_wanted(struct follow *follow);
+
+/* Something was committed of which nothing can be handed out: all who follow are told of a loss. */
+void follow_lose(struct follow *follow);
+
 #endif

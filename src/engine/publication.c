@@ -32,7 +32,7 @@ static const struct batch_event *publication_next(struct publication_place *plac
         const struct batch *batch = place->items[place->item].batch;
         while (place->event < batch->event_count) {
             const struct batch_event *event = &batch->events[place->event++];
-            if (event->seq != 0)
+            if (event->seq >= place->low && event->seq <= place->high)
                 return event;
         }
     }

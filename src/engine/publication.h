@@ -22,6 +22,7 @@ struct parcel {
 struct publication_place {
     const struct store_item *items;
     size_t count;
+    int64_t low, high; /* those with a seq from low to high are looked for */
     size_t item, event;
 };
 

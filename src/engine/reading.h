@@ -72,7 +72,7 @@ const char *reading_tag(const struct reading *reading);
 
 /* What the answer was made from, once its last chunk has come, or that there is none. */
 enum reading_source {
-    READING_FROM_CACHE, /* memory alone */
+    READING_FROM_CACHE, /* memory alone; a shared store was asked for its newest moment */
     READING_FROM_BOTH,  /* some of its events, at least, from memory */
     READING_FROM_STORE,
     READING_SOURCES,

@@ -97,13 +97,18 @@ static void receipts_forget_changes(struct receipts *receipts, bool undo)
     }
 }
 
+static void receipts_remove_all(struct receipts *receipts)
+{
+    while (!list_empty(&receipts->by_age))
+        receipts_remove(receipts, LIST_OF(receipts->by_age.next, struct receipt, node));
+}
+
 void receipts_free(struct receipts *receipts)
 {
     if (receipts == NULL)
         return;
     receipts_forget_changes(receipts, false);
-    while (!list_empty(&receipts->by_age))
-        receipts_remove(receipts, LIST_OF(receipts->by_age.next, struct receipt, node));
+    receipts_remove_all(receipts);
     free(receipts->buckets);
     free(receipts);
 }
@@ -323,8 +328,9 @@ void receipts_lost(struct receipts *receipts, uint64_t serial)
     }
 }
 
-int receipts_load(struct receipts *receipts, int64_t row, int64_t at_ms, const void *data,
-                  size_t len)
+/* Takes in the receipts of a stored row. lost: of each, NULL: what a start makes of them. */
+static int receipts_read(struct receipts *receipts, int64_t row, int64_t at_ms, const void *data,
+                         size_t len, const unsigned *lost)
 {
     struct receipt_row reader = receipt_row_begin(data, len);
     struct receipt_entry entry;
@@ -348,13 +354,54 @@ int receipts_load(struct receipts *receipts, int64_t row, int64_t at_ms, const v
             status = -1;
             break;
         }
-        receipt->lost = entry.burst;
+        receipt->lost = lost != NULL ? *lost : entry.burst;
         receipts_trim_chain(receipts, running[0]);
     }
     free(running);
+    return status;
+}
+
+int receipts_load(struct receipts *receipts, int64_t row, int64_t at_ms, const void *data,
+                  size_t len)
+{
+    int status = receipts_read(receipts, row, at_ms, data, len, NULL);
     if (row >= receipts->row)
         receipts->row = row + 1;
     return status;
+}
+
+void receipts_reset(struct receipts *receipts, uint64_t serial)
+{
+    receipts_forget_changes(receipts, false);
+    receipts_remove_all(receipts);
+    receipts->open_count = 0;
+    receipts->last_serial = serial - 1;
+}
+
+int receipts_put(struct receipts *receipts, uint64_t serial, int64_t at_ms, unsigned lost,
+                 const void *data, size_t len)
+{
+    uint64_t last_serial = receipts->last_serial;
+    receipts->last_serial = serial - 1;
+    int status = receipts_read(receipts, 0, at_ms, data, len, &lost);
+    receipts->last_serial = last_serial;
+    return status;
+}
+
+size_t receipts_taken(const struct receipts *receipts)
+{
+    return receipts->open_count;
+}
+
+int receipts_losses(const struct receipts *receipts, struct bytes *out)
+{
+    for (const struct receipts_change *change = receipts->changes; change != NULL;
+         change = change->next) {
+        const struct store_loss loss = {change->receipt->serial, change->more ? 1 : -1};
+        if (bytes_append(out, &loss, sizeof loss) != 0)
+            return -1;
+    }
+    return 0;
 }
 
 void receipts_erase(struct receipts *receipts, const struct receipt_key *key)

@@ -25,6 +25,7 @@
 #include "base/bytes.h"
 #include "contract/marks.h"
 #include "contract/receipt_rows.h"
+#include "store/store.h"
 
 #define RECEIPTS_MAX_AGE_MS (INT64_C(7) * 24 * 3600 * 1000)
 /* Receipts that share their first mark; a client that made more would make each look-up slower. */
@@ -75,6 +76,32 @@ int receipts_load(struct receipts *receipts, int64_t row, int64_t at_ms, const v
 /* Drops what receipt_row_strip has found: what was sent is to be forgotten, and a retry of it is
  * not recognised any more. Between two transactions. */
 void receipts_erase(struct receipts *receipts, const struct receipt_key *key);
+
+/* --- of a shared store (store/shared.h) -------------------------------------------------------
+ *
+ * There the database keeps them for several nodes: nothing is loaded at start, and what a
+ * transaction needs is put in when it has begun: reset, put, take, and the transaction's row and
+ * losses are stored by it. The rest is not called.
+ */
+
+/* Forgets everything, the open transaction too. The receipts that are taken next have numbers from
+ * serial on. */
+void receipts_reset(struct receipts *receipts, uint64_t serial);
+
+/* Puts one in that is stored, oldest first, before any is taken; data is a row of one. lost:
+ * answers that are known not to have arrived. One that can't be read is skipped. 0, or -1 when out
+ * of memory. */
+int receipts_put(struct receipts *receipts, uint64_t serial, int64_t at_ms, unsigned lost,
+                 const void *data, size_t len) MUST_CHECK;
+
+/* How many receipts were taken since. */
+size_t receipts_taken(const struct receipts *receipts);
+
+/* What taking has changed in the losses, those of receipts taken included: appends struct
+ * store_loss to out. 0, or -1 when out of memory. */
+int receipts_losses(const struct receipts *receipts, struct bytes *out) MUST_CHECK;
+
+/* ---------------------------------------------------------------------------------------------- */
 
 struct receipts_facts {
     size_t count;

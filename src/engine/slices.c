@@ -54,29 +54,38 @@ static void slices_run(struct errand *errand)
     slice->took_us = clock_mono_us() - began_us;
 }
 
-/* What was erased has been committed: the cache first, then the WAL. */
-static int slices_erased(struct slice *slice, int status, struct range_place low,
-                         struct range_place high)
+/* The cache is told what was erased. Otherwise another program's changes were noticed as well, and
+ * writer_tell clears it. */
+static void slices_tell_erased(struct slice *slice, struct range_place low, struct range_place high)
 {
     struct writer *writer = slice->writer;
     struct store_state state;
     store_look(writer->store, &state);
-    /* Otherwise another program's changes were noticed as well, and writer_tell_ring clears it. */
-    if (status == STORE_OK && slice->erased > 0 && writer->ring != NULL &&
-        state.erasures == writer->erasures + 1) {
-        if (slice->places != NULL)
-            ring_erase_places(writer->ring, slice->places, slice->count);
-        else
-            ring_erase(writer->ring, low, high);
-        /* The number first: the tag of an answer is made of both, and that of the old number with
-         * the new erasure would be another answer's later on. */
-        ring_told(writer->ring, state.last_seq, (uint64_t)state.total);
-        ring_set_erasures(writer->ring, state.erasures);
-        writer->erasures = state.erasures;
-    }
+    if (writer->ring == NULL || state.erasures != writer->erasures + 1)
+        return;
+    if (slice->places != NULL)
+        ring_erase_places(writer->ring, slice->places, slice->count);
+    else
+        ring_erase(writer->ring, low, high);
+    /* The number first: the tag of an answer is made of both, and that of the old number with the
+     * new erasure would be another answer's later on. */
+    ring_told(writer->ring, state.last_seq, (uint64_t)state.total);
+    ring_set_erasures(writer->ring, state.erasures);
+    writer->erasures = state.erasures;
+}
+
+/* What was erased has been committed: the cache first, then the WAL. Of a shared store the log
+ * tells. */
+static int slices_erased(struct slice *slice, int status, struct range_place low,
+                         struct range_place high)
+{
+    struct writer *writer = slice->writer;
+    bool shared = writer->abreast != NULL;
+    if (status == STORE_OK && slice->erased > 0 && !shared)
+        slices_tell_erased(slice, low, high);
     if (status == STORE_OK) {
-        writer_tell_ring(writer, 0, 0);
-        counter_add(&writer->measures.erased, slice->erased);
+        writer_tell(writer, 0, 0);
+        counter_add(&writer->measures.erased, shared ? 0 : slice->erased);
     }
     writer_tidy_soon(writer);
     writer_show(writer);
@@ -88,7 +97,7 @@ static int slices_erased(struct slice *slice, int status, struct range_place low
 static int slices_written(struct slice *slice, int status)
 {
     if (status == STORE_OK)
-        writer_tell_ring(slice->writer, 0, 0);
+        writer_tell(slice->writer, 0, 0);
     writer_tidy_soon(slice->writer);
     writer_show(slice->writer);
     return status;
@@ -131,8 +140,7 @@ static int slices_do_retry(struct slice *slice)
             writer->items[stored++] = (struct store_item){.batch = slice->retries[i].batch};
     if (status == STORE_OK) {
         counter_add(&writer->measures.saved, stored);
-        writer_tell_ring(writer, 0, stored);
-        follow_publish(writer->follow, writer->items, stored);
+        writer_tell(writer, 0, stored);
     }
     writer_tidy_soon(writer);
     return status;

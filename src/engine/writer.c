@@ -61,12 +61,15 @@ bool writer_beat(struct writer *writer)
     return came_round;
 }
 
-/* The writer's thread: it is not stuck. */
-static void writer_come_round(void *arg)
+void writer_come_round(struct writer *writer)
 {
-    struct writer *writer = arg;
     if (atomic_load_explicit(&writer->asked, memory_order_relaxed))
         atomic_store(&writer->asked, false);
+}
+
+static void writer_on_work(void *arg)
+{
+    writer_come_round(arg);
 }
 
 int64_t writer_known_ms(const struct writer *writer)
@@ -106,7 +109,8 @@ bool writer_withdraw(struct writer *writer, struct submission *submission)
 static size_t writer_take(struct writer *writer)
 {
     size_t count = 0, events = 0, bytes = 0;
-    while (writer->waiting.first != NULL && count < WRITER_GROUP_BATCHES) {
+    size_t most = writer->abreast == NULL ? WRITER_GROUP_BATCHES : STORE_SHARED_BATCHES;
+    while (writer->waiting.first != NULL && count < most) {
         struct submission *submission = writer->waiting.first;
         events += submission->batch->event_count;
         bytes += submission->batch->memory;
@@ -167,7 +171,7 @@ static void writer_probe(struct writer *writer)
     int status = store_probe(writer->store, &err);
     writer_note_health(writer, status == STORE_OK, &err);
     if (status == STORE_OK) /* it may have noticed what another program has changed */
-        writer_tell_ring(writer, 0, 0);
+        writer_tell(writer, 0, 0);
     writer->untidy = true;
 }
 
@@ -187,6 +191,18 @@ static void writer_look(struct writer *writer)
     writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
 }
 
+/* Whether something is to be heard from elsewhere at once; else *wait_ms is not longer than until
+ * then. Called locked. */
+static bool writer_hears(const struct writer *writer, int64_t *wait_ms)
+{
+    if (writer->abreast == NULL)
+        return false;
+    int64_t hear_ms = writer_hear_ms(writer);
+    if (hear_ms < *wait_ms)
+        *wait_ms = hear_ms;
+    return hear_ms <= 0;
+}
+
 /* Sleeps, called locked, until something is queued or stopping. */
 static void writer_sleep(struct writer *writer)
 {
@@ -195,19 +211,22 @@ static void writer_sleep(struct writer *writer)
         int64_t wait_ms = writer->look_ms - clock_mono_ms();
         if (wait_ms <= 0)
             writer_look(writer);
-        else if (writer->errands != NULL)
+        else if (writer->errands != NULL || writer_hears(writer, &wait_ms))
             return;
         else
             writer_wait(writer, wait_ms);
     }
 }
 
-/* Called locked. */
-static void writer_note_lost(struct writer *writer)
+/* Called locked. A status of store.h. */
+static int writer_note_lost(struct writer *writer, struct error *err)
 {
+    if (writer->abreast != NULL)
+        return writer_lose(writer, err);
     for (size_t i = 0; i < writer->lost_count; i++)
         receipts_lost(writer->receipts, writer->lost[i]);
     writer->lost_count = 0;
+    return STORE_OK;
 }
 
 void writer_tidy_soon(struct writer *writer)
@@ -219,9 +238,10 @@ static void writer_turn(struct writer *writer)
 {
     struct error err = {""};
     size_t count = writer_take(writer);
-    writer_note_lost(writer);
+    /* First: what is a retry is told by it. */
+    bool noted = writer_note_lost(writer, &err) == STORE_OK;
     pthread_mutex_unlock(&writer->mutex);
-    size_t done = writer_commit(writer, count, &err);
+    size_t done = noted ? writer_commit(writer, count, &err) : 0;
     if (done > 0) {
         writer_tidy_soon(writer);
         writer->committed_ms = clock_mono_ms();
@@ -255,6 +275,7 @@ static void *writer_main(void *arg)
         writer_sleep(writer);
         writer_come_round(writer); /* also from one commit that fails to the next */
         writer_run_errands(writer);
+        writer_hear(writer);
         if (writer->waiting.first != NULL)
             writer_turn(writer);
         else if (writer->stopping && writer->errands == NULL)
@@ -286,17 +307,9 @@ void writer_gone(struct writer *writer, struct submission *submission)
 void writer_lost(struct writer *writer, uint64_t receipt)
 {
     pthread_mutex_lock(&writer->mutex);
-    if (writer->lost_count == writer->lost_room) {
-        size_t room = writer->lost_room == 0 ? 64 : writer->lost_room * 2;
-        uint64_t *lost = realloc(writer->lost, room * sizeof *lost);
-        if (lost != NULL) {
-            writer->lost = lost;
-            writer->lost_room = room;
-        }
-    }
-    /* Without memory the retry is stored a second time, which is the lesser evil. */
-    if (writer->lost_count < writer->lost_room)
-        writer->lost[writer->lost_count++] = receipt;
+    writer_add_lost(writer, receipt);
+    if (writer->abreast != NULL)
+        pthread_cond_signal(&writer->wake);
     pthread_mutex_unlock(&writer->mutex);
 }
 
@@ -304,7 +317,7 @@ static int writer_load_row(void *arg, int64_t row, int64_t at_ms, const void *da
 {
     struct writer *writer = arg;
     writer->known_ms = at_ms;
-    return receipts_load(writer->receipts, row, at_ms, data, len);
+    return writer->abreast != NULL ? 0 : receipts_load(writer->receipts, row, at_ms, data, len);
 }
 
 static int writer_load(struct writer *writer, size_t receipts_bytes, struct error *err)
@@ -326,9 +339,11 @@ static int writer_load(struct writer *writer, size_t receipts_bytes, struct erro
 
 static void writer_free(struct writer *writer)
 {
+    writer_end_shared(writer);
     store_on_work(writer->store, NULL, NULL);
     receipts_free(writer->receipts);
     bytes_clear(&writer->row);
+    bytes_clear(&writer->losses);
     pthread_cond_destroy(&writer->wake);
     pthread_cond_destroy(&writer->ran);
     pthread_mutex_destroy(&writer->mutex);
@@ -337,7 +352,7 @@ static void writer_free(struct writer *writer)
 }
 
 int writer_start(struct writer **out, struct store *store, struct ring *ring, struct follow *follow,
-                 const struct engine_options *options, struct error *err)
+                 struct abreast *abreast, const struct engine_options *options, struct error *err)
 {
     struct writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL) {
@@ -347,6 +362,7 @@ int writer_start(struct writer **out, struct store *store, struct ring *ring, st
     writer->store = store;
     writer->ring = ring;
     writer->follow = follow;
+    writer->abreast = abreast;
     writer->queue_bytes = options->queue_bytes;
     writer->healthy = true;
     writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
@@ -354,14 +370,17 @@ int writer_start(struct writer **out, struct store *store, struct ring *ring, st
     struct store_state state;
     store_look(store, &state);
     writer->erasures = state.erasures;
-    store_on_work(store, writer_come_round, writer);
+    store_on_work(store, writer_on_work, writer);
     bytes_init(&writer->row);
+    bytes_init(&writer->losses);
     condition_init(&writer->wake);
     pthread_cond_init(&writer->ran, NULL);
     pthread_mutex_init(&writer->mutex, NULL);
     int status = writer_load(writer, options->receipts_bytes, err);
-    if (status == STORE_OK)
+    if (status == STORE_OK) {
         writer_show(writer);
+        writer_begin_shared(writer);
+    }
     int code = status == STORE_OK ? pthread_create(&writer->thread, NULL, writer_main, writer) : 0;
     if (code != 0) {
         error_set(err, "can't start the writer thread: %s", strerror(code));

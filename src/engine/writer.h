@@ -7,21 +7,25 @@
  * is tried again; nothing is answered "stored" that is not.
  *
  * It also keeps the cache true: what is committed is told to the ring before it is answered, what
- * another program has changed empties it, and what only the writer may do to it is done here.
+ * another program has changed empties it, and what only the writer may do to it is done here. Where
+ * other nodes write to the store, it tells what they commit, too.
  */
 #ifndef BEACOND_ENGINE_WRITER_H
 #define BEACOND_ENGINE_WRITER_H
 
 #include "engine/engine.h"
 
+struct abreast;
 struct writer;
 struct follow;
 struct ring;
 
 /* Loads the receipts and starts the thread; the store's writing side is its own until writer_stop,
- * and so is the ring's. ring may be NULL. Each commit is published to follow. A store_status. */
+ * and so is the ring's. ring may be NULL, and abreast is where the store is not shared. Each commit
+ * is published to follow. A store_status. */
 int writer_start(struct writer **out, struct store *store, struct ring *ring, struct follow *follow,
-                 const struct engine_options *options, struct error *err) MUST_CHECK;
+                 struct abreast *abreast, const struct engine_options *options,
+                 struct error *err) MUST_CHECK;
 /* Commits what waits (or answers that it could not), ends the thread. NULL is fine. */
 void writer_stop(struct writer *writer);
 
@@ -34,6 +38,10 @@ struct errand {
 
 /* Has it run, and waits until it has. Not while the writer is being stopped. */
 void writer_run(struct writer *writer, struct errand *errand);
+
+/* On the writer's thread, in an errand: where other nodes write to the store, the ring is told what
+ * they have committed by now. */
+void writer_catch_up(struct writer *writer);
 
 /* Another bound for the queue. */
 void writer_limit(struct writer *writer, size_t queue_bytes);

@@ -35,9 +35,11 @@ void writer_show(struct writer *writer)
     store_look_checkpoints(writer->store, &checkpoints);
     receipts_tell(writer->receipts, &receipts);
     gauge_set(&measures->stored, state.total);
-    gauge_set(&measures->receipts, (int64_t)receipts.count);
-    gauge_set(&measures->receipts_bytes, (int64_t)receipts.bytes);
-    gauge_set(&measures->receipts_oldest_ms, receipts.oldest_ms);
+    if (writer->abreast == NULL) { /* else the database has them */
+        gauge_set(&measures->receipts, (int64_t)receipts.count);
+        gauge_set(&measures->receipts_bytes, (int64_t)receipts.bytes);
+        gauge_set(&measures->receipts_oldest_ms, receipts.oldest_ms);
+    }
     gauge_set(&measures->checkpoints, checkpoints.done);
     gauge_set(&measures->checkpoints_failed, checkpoints.failed);
     gauge_set(&measures->checkpoint_ms, checkpoints.last_ms);
@@ -63,7 +65,7 @@ static void writer_answer(struct writer *writer, size_t from, size_t to)
         submission->rejected = submission->batch->reject_count + item->refused;
         writer->taken += item->saved - item->duplicate;
         if (submission->gone && submission->receipt != 0 && !submission->told) {
-            receipts_lost(writer->receipts, submission->receipt);
+            writer_add_lost(writer, submission->receipt);
             submission->told = true;
         }
         /* From here on it may have been freed. */
@@ -87,11 +89,14 @@ static int writer_take_receipts(struct writer *writer, size_t from, size_t to, i
         submission->receipt = verdict.serial;
         submission->told = gone && verdict.serial != 0;
     }
-    writer->row.len = 0;
+    writer->row.len = writer->losses.len = 0;
+    if (writer->abreast != NULL && receipts_losses(writer->receipts, &writer->losses) != 0)
+        return -1;
     return receipts_row(writer->receipts, &writer->row);
 }
 
-void writer_tell_ring(struct writer *writer, size_t from, size_t to)
+/* Tells the ring what has been committed of the group, and what else has become of the database. */
+static void writer_tell_ring(struct writer *writer, size_t from, size_t to)
 {
     struct store_state state;
     if (writer->ring == NULL)
@@ -110,6 +115,16 @@ void writer_tell_ring(struct writer *writer, size_t from, size_t to)
     ring_told(writer->ring, state.last_seq, (uint64_t)state.total);
 }
 
+void writer_tell(struct writer *writer, size_t from, size_t to)
+{
+    if (writer->abreast != NULL) {
+        writer_tell_shared(writer, from, to);
+        return;
+    }
+    writer_tell_ring(writer, from, to);
+    follow_publish(writer->follow, &writer->items[from], to - from);
+}
+
 typedef int writer_append_fn(struct writer *writer, size_t from, size_t to,
                              const struct store_receipts *receipts, struct error *err);
 
@@ -126,41 +141,56 @@ static int writer_append_apart(struct writer *writer, size_t from, size_t to,
     return store_append_apart(writer->store, &writer->items[from], receipts, err);
 }
 
+/* Takes the receipts and appends items [from, to), in a transaction that has begun where the store
+ * is shared. */
+static int writer_store(struct writer *writer, size_t from, size_t to, int64_t now_ms,
+                        writer_append_fn *append, struct error *err)
+{
+    if (writer_take_receipts(writer, from, to, now_ms) != 0) {
+        error_set(err, "out of memory");
+        if (writer->abreast != NULL)
+            store_release(writer->store);
+        return STORE_BUSY;
+    }
+    const struct store_receipts receipts = {
+        .row = receipts_row_number(writer->receipts),
+        .at_ms = now_ms,
+        .data = writer->row.data,
+        .len = writer->row.len,
+        .before = writer->receipts_before,
+        .first_serial = writer->serial,
+        .losses = (const struct store_loss *)(const void *)writer->losses.data,
+        .loss_count = writer->losses.len / sizeof(struct store_loss),
+    };
+    /* Also when it fails: it may have been committed all the same. */
+    writer->serial += receipts_taken(writer->receipts);
+    return append(writer, from, to, &receipts, err);
+}
+
 /* One transaction of items [from, to), with their receipts. Answers when it is committed. */
 static int writer_transact(struct writer *writer, size_t from, size_t to, writer_append_fn *append,
                            struct error *err)
 {
     int64_t began_us = clock_mono_us();
     int64_t now_ms = wary_now(&writer->clock, clock_wall_ms(), began_us / 1000, WARY_SLACK_MS);
-    int status = STORE_BUSY;
-    if (writer_take_receipts(writer, from, to, now_ms) == 0) {
-        struct store_receipts receipts = {
-            .row = receipts_row_number(writer->receipts),
-            .at_ms = now_ms,
-            .data = writer->row.data,
-            .len = writer->row.len,
-            .before = writer->receipts_before,
-        };
-        status = append(writer, from, to, &receipts, err);
-    } else {
-        error_set(err, "out of memory");
-    }
-    if (status == STORE_OK) {
-        writer->receipts_before = receipts_commit(writer->receipts, now_ms);
-        writer_note_health(writer, true, NULL);
-        if (from < to)
-            measures_commit(&writer->measures, &writer->items[from], to - from,
-                            clock_mono_us() - began_us);
-        writer_show(writer);
-        /* Before the answers: who has one finds its events, whose texts go back to the submitters
-         * with them. */
-        writer_tell_ring(writer, from, to);
-        follow_publish(writer->follow, &writer->items[from], to - from);
-        writer_answer(writer, from, to);
-    } else {
+    int status = writer->abreast == NULL ? STORE_OK : writer_claim(writer, from, to, err);
+    if (status == STORE_OK)
+        status = writer_store(writer, from, to, now_ms, append, err);
+    if (status != STORE_OK) {
         receipts_rollback(writer->receipts);
+        return status;
     }
-    return status;
+    writer->receipts_before = receipts_commit(writer->receipts, now_ms);
+    writer_note_health(writer, true, NULL);
+    if (from < to)
+        measures_commit(&writer->measures, &writer->items[from], to - from,
+                        clock_mono_us() - began_us);
+    /* Before the answers: who has one finds its events, whose texts go back to the submitters with
+     * them. */
+    writer_tell(writer, from, to);
+    writer_show(writer);
+    writer_answer(writer, from, to);
+    return STORE_OK;
 }
 
 static int writer_commit_one(struct writer *writer, size_t n, struct error *err)

@@ -86,7 +86,8 @@ struct store_ops {
                  void *arg, struct error *err);
     void (*release)(struct store *store);
     int (*lose)(struct store *store, const uint64_t *serials, size_t count, struct error *err);
-    int (*follow)(struct store *store, const struct store_follow_ask *ask, struct error *err);
+    int (*follow)(struct store *store, const struct store_follow_ask *ask, int64_t *newest,
+                  struct error *err);
     void (*on_news)(struct store *store, void (*fn)(void *arg), void *arg);
     uint64_t (*first_serial)(const struct store *store);
     int (*moment)(struct store_reader *reader, struct store_moment *out, struct error *err);

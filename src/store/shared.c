@@ -23,9 +23,10 @@ int store_lose(struct store *store, const uint64_t *serials, size_t count, struc
     return store->ops->lose(store, serials, count, err);
 }
 
-int store_follow(struct store *store, const struct store_follow_ask *ask, struct error *err)
+int store_follow(struct store *store, const struct store_follow_ask *ask, int64_t *newest,
+                 struct error *err)
 {
-    return store->ops->follow(store, ask, err);
+    return store->ops->follow(store, ask, newest, err);
 }
 
 void store_on_news(struct store *store, void (*fn)(void *arg), void *arg)

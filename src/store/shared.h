@@ -97,7 +97,7 @@ struct store_follow_ask {
  * STORE_BUSY: it tells what has been handed out so far, as a whole, and the rest comes with the
  * next call, which goes on in the midst of a commit if need be. Where the log does not reach back
  * to the last call, or the server has lost something of it, that is told as STORE_NEWS_ALL. */
-int store_follow(struct store *store, const struct store_follow_ask *ask,
+int store_follow(struct store *store, const struct store_follow_ask *ask, int64_t *newest,
                  struct error *err) MUST_CHECK;
 
 /* fn is called, on a thread of the store's own, when others may have committed something; it must

@@ -6,7 +6,7 @@ the end-to-end tests that are asked about what no unit test caught.
 
 SCAN = ["check_scan", "check_scan_envelope", "check_scan_suite", "check_scan_string", "check_batch", "check_lines",
         "check_scan_portable", "check_scan_jansson"]
-RECEIPTS = ["check_marks", "check_receipts", "check_receipt_rows", "check_memory", "check_receipts_clients", "check_receipts_model",
+RECEIPTS = ["check_marks", "check_receipts", "check_receipt_rows", "check_memory", "check_receipts_clients", "check_receipts_model", "check_receipts_shared",
             "check_batch", "check_store_rows", "check_engine", "check_engine_model"]
 TALLY = ["check_tally", "check_audit_tally", "check_store", "check_store_rows", "check_steps", "check_fit", "check_known", "check_erase",
          "check_engine", "check_engine_model"]

@@ -35,7 +35,8 @@ struct follow {
     PGresult *page;
     int commit, commit_end;
     int erasure, end;
-    bool lost; /* the log can't be followed: begin anew */
+    bool lost;       /* the log can't be followed: begin anew */
+    int64_t *newest; /* see store_follow */
 };
 
 /* Nothing here is for what a row holds. */
@@ -272,6 +273,7 @@ static void follow_divide(struct follow *follow)
     int row = 1;
     follow->end = PQntuples(page);
     follow->lost = follow->end == 0 || PQgetisnull(page, 0, NEWS_LAST);
+    *follow->newest = follow->end == 0 ? 0 : pg_int(page, 0, NEWS_FIRST);
     follow->commit = row;
     while (row < follow->end && pg_int(page, row, NEWS_KIND) == KIND_COMMIT)
         row++;
@@ -334,10 +336,11 @@ static int follow_on(struct follow *follow, struct error *err)
     return status;
 }
 
-int postgres_follow(struct store *base, const struct store_follow_ask *ask, struct error *err)
+int postgres_follow(struct store *base, const struct store_follow_ask *ask, int64_t *newest,
+                    struct error *err)
 {
     struct postgres_store *store = (struct postgres_store *)base;
-    struct follow follow = {.store = store, .ask = ask};
+    struct follow follow = {.store = store, .ask = ask, .newest = newest};
     uint64_t made = store->pg.made;
     int status = pg_connect(&store->pg, err);
     if (status == STORE_OK)

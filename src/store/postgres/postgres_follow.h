@@ -23,7 +23,7 @@ struct postgres_place {
 int postgres_follow_begin(struct postgres_store *store, struct error *err) MUST_CHECK;
 
 /* store_follow */
-int postgres_follow(struct store *base, const struct store_follow_ask *ask,
+int postgres_follow(struct store *base, const struct store_follow_ask *ask, int64_t *newest,
                     struct error *err) MUST_CHECK;
 
 #endif
