@@ -504,10 +504,8 @@ DECLARE
 BEGIN
     SELECT coalesce(max(commits.last_seq), 0) INTO last_seq
       FROM beacond.commits WHERE commits.last_seq <= mark;
-    -- What was erased behind a commit that is none of the moment's does not belong to it either.
-    SELECT n INTO erasures
-      FROM beacond.erasures WHERE behind <= last_seq ORDER BY n DESC LIMIT 1;
-    erasures := coalesce(erasures, 0);
+    -- All there are: who has been told of an erasure must not find in a cache what it erased.
+    SELECT coalesce(max(n), 0) INTO erasures FROM beacond.erasures;
 END
 $$;
 

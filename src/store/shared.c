@@ -31,7 +31,8 @@ int store_follow(struct store *store, const struct store_follow_ask *ask, int64_
 
 void store_on_news(struct store *store, void (*fn)(void *arg), void *arg)
 {
-    store->ops->on_news(store, fn, arg);
+    if (store->ops->on_news != NULL)
+        store->ops->on_news(store, fn, arg);
 }
 
 int store_moment(struct store_reader *reader, struct store_moment *out, struct error *err)

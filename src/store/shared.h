@@ -101,7 +101,8 @@ int store_follow(struct store *store, const struct store_follow_ask *ask, int64_
                  struct error *err) MUST_CHECK;
 
 /* fn is called, on a thread of the store's own, when others may have committed something; it must
- * be quick and must not call the store. NULL ends that: it is not being called any more then. */
+ * be quick and must not call the store. NULL ends that: it is not being called any more then. May
+ * never happen: who waits looks now and then by itself. */
 void store_on_news(struct store *store, void (*fn)(void *arg), void *arg);
 
 struct store_moment {
