@@ -107,7 +107,10 @@ class WriteLock:
         self.lock.commit(statement)
         self.lock.take()
 
-    def release(self):
+    def release(self, statement=None):
+        """Lets go, with a change or without."""
+        if statement:
+            self.lock.commit(statement)
         self.lock.release()
 
     def __exit__(self, *_):

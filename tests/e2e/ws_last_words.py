@@ -110,7 +110,7 @@ def no_ack_breaks_into_an_answer_that_fails_midway():
         reader = threading.Thread(target=read)
         reader.start()
         daemon.wait_log("a read failed")
-        lock.change(BACK)
+        lock.release(BACK)
         # They are committed now, and their answers come to the connection.
         reader.join()
     equal((trouble, saw), ([], [0]))
