@@ -31,7 +31,7 @@ static const char helper[] =
     "    sizes CONSTANT bigint[] := '{1000,60000,3600000,86400000}'; "
     "BEGIN"
     "    INSERT INTO beacond.events(seq, ts, received, given, id, event)"
-    "    SELECT first + n - 1, ts, 1, false, (first + n - 1)::text,"
+    "    SELECT first + n - 1, ts, 1, (first + n - 1) % 2 = 1, (first + n - 1)::text,"
     "           '{\"n\":' || (first + n - 1) || '}'"
     "      FROM unnest(stamps) WITH ORDINALITY AS row(ts, n);"
     "    FOR n IN 1 .. 4 LOOP"
@@ -199,6 +199,19 @@ static void model_end(int n, bool commit)
     model.open[n].first = 0;
 }
 
+/* The newest number of the newest moment. */
+static int64_t model_last_seq(void)
+{
+    int64_t first = INT64_MAX, last = 0;
+    for (int n = 0; n < MODEL_OPEN; n++)
+        if (model.open[n].first > 0 && model.open[n].first < first)
+            first = model.open[n].first;
+    for (size_t i = 0; i < model.end_count; i++)
+        if (model.ends[i] < first && model.ends[i] > last)
+            last = model.ends[i];
+    return last;
+}
+
 static void model_erase(struct dice *dice)
 {
     char sql[96];
@@ -212,17 +225,16 @@ static void model_erase(struct dice *dice)
     model.erasures++;
 }
 
-/* The newest number of the newest moment. */
-static int64_t model_last_seq(void)
+/* Old commits are dropped from the log, but for one that nodes have followed. */
+static void model_forget(struct dice *dice)
 {
-    int64_t first = INT64_MAX, last = 0;
-    for (int n = 0; n < MODEL_OPEN; n++)
-        if (model.open[n].first > 0 && model.open[n].first < first)
-            first = model.open[n].first;
-    for (size_t i = 0; i < model.end_count; i++)
-        if (model.ends[i] < first && model.ends[i] > last)
-            last = model.ends[i];
-    return last;
+    char sql[128];
+    if (model.end_count == 0)
+        return;
+    int64_t last = model_last_seq(), end = model.ends[dice_roll(dice, model.end_count)];
+    snprintf(sql, sizeof sql, "DELETE FROM beacond.commits WHERE last_seq < %lld",
+             (long long)(end < last ? end : last));
+    do_sql(hand, sql);
 }
 
 static int newest_first(const void *a, const void *b)
@@ -295,6 +307,88 @@ static void expect_page(struct dice *dice, int64_t since, int64_t max_seq, struc
     ck_assert_uint_eq(walk.at, seen_count > skip ? seen_count : skip);
 }
 
+static int walk_full_row(void *arg, const struct store_row *row)
+{
+    struct walk *walk = arg;
+    ck_assert_int_eq(row->received, 1);
+    ck_assert_int_eq(row->given, row->place.seq % 2);
+    walk_expect(walk, row->place, row->text, row->len);
+    return --walk->left == 0;
+}
+
+/* What is strictly below, or above, a place of the window. */
+static void expect_rows(struct dice *dice, int64_t since, int64_t until, int64_t max_seq)
+{
+    struct walk walk = {.step = 1};
+    struct error err = {""};
+    bool more = true;
+    struct range_place place = {until, INT64_MAX};
+    for (int up = 0; up < 2; up++) {
+        while (more) {
+            walk.left = 1 + dice_roll(dice, 200);
+            int status =
+                up ? store_page_up(reader, until, max_seq, place, walk_full_row, &walk, &more, &err)
+                   : store_page_down(reader, since, max_seq, place, walk_full_row, &walk, &more,
+                                     &err);
+            ck_assert_msg(status == STORE_OK, "%s", err.text);
+            size_t last = walk.at - (size_t)walk.step;
+            if (last < seen_count)
+                place = (struct range_place){seen[last].ts, seen[last].seq};
+        }
+        ck_assert_uint_eq(walk.at, up ? SIZE_MAX : seen_count);
+        walk = (struct walk){.at = seen_count - 1, .step = -1};
+        place = (struct range_place){since, 0};
+        more = true;
+    }
+}
+
+static int by_seq(const void *a, const void *b)
+{
+    const struct model_event *x = a, *y = b;
+    return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/* A highest number to ask for: maybe an older one, or whatever there is. */
+static int64_t bound(struct dice *dice, int64_t last_seq)
+{
+    switch (dice_roll(dice, 3)) {
+    case 0:
+        return INT64_MAX;
+    case 1:
+        return last_seq;
+    default:
+        return model.count > 0 ? model.events[dice_roll(dice, model.count)].seq : 0;
+    }
+}
+
+static void expect_seq(struct dice *dice, int64_t last_seq)
+{
+    struct error err = {""};
+    model_window(INT64_MIN, INT64_MAX, last_seq);
+    qsort(seen, seen_count, sizeof *seen, by_seq);
+    size_t back = dice_roll(dice, seen_count + 2);
+    int64_t seq, expected = back < seen_count ? seen[seen_count - 1 - back].seq : 0;
+    int status = store_seq_back(reader, (int64_t)back, &seq, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+    ck_assert_int_eq(seq, expected);
+    struct walk walk = {.at = seen_count - (back < seen_count ? back : seen_count), .step = 1};
+    bool more = true, all = dice_roll(dice, 2) == 0;
+    int64_t max_seq = bound(dice, last_seq);
+    for (size_t i = walk.at; i < seen_count; i++)
+        if (seen[i].seq > max_seq)
+            seen_count = i;
+    while (more) {
+        walk.left = 1 + dice_roll(dice, 300);
+        status = store_page_seq(reader, seq, max_seq, walk_full_row, &walk, &more, &err);
+        ck_assert_msg(status == STORE_OK, "%s", err.text);
+        if (more)
+            seq = seen[walk.at - 1].seq;
+        if (more && !all)
+            return;
+    }
+    ck_assert_uint_eq(walk.at, seen_count);
+}
+
 static int64_t edge(struct dice *dice)
 {
     if (model.count > 0 && dice_roll(dice, 3) > 0)
@@ -321,6 +415,13 @@ static void ask_once(struct dice *dice)
     if (since <= until)
         expect_page(dice, since, survey.max_seq, survey.start,
                     skip < seen_count ? skip : seen_count);
+    if (since <= until && dice_roll(dice, 3) == 0) {
+        int64_t max_seq = bound(dice, last_seq);
+        model_window(since, until, max_seq < last_seq ? max_seq : last_seq);
+        expect_rows(dice, since, until, max_seq);
+    }
+    if (dice_roll(dice, 3) == 0)
+        expect_seq(dice, last_seq);
 }
 
 static void ask_newest(void)
@@ -351,6 +452,8 @@ static void act(struct dice *dice)
         break;
     case 2:
         model_erase(dice);
+        if (dice_roll(dice, 8) == 0)
+            model_forget(dice);
         break;
     default:
         if (model.open[n].first == 0)
@@ -369,7 +472,7 @@ START_TEST(readers_see_a_moment_and_nothing_of_what_is_later)
                  " FOR VALUES FROM (1763683200000) TO (1763769600000);"
                  "CREATE TABLE beacond.events_2025_11_22 PARTITION OF beacond.events"
                  " FOR VALUES FROM (1763769600000) TO (1763856000000)");
-    for (unsigned round = 0; round < unit_rounds(400); round++) {
+    for (unsigned round = 0; round < unit_rounds(250); round++) {
         act(&dice);
         ask_newest();
         ask_once(&dice);

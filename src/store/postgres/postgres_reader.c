@@ -94,6 +94,7 @@ static int reader_stream(struct postgres_reader *reader, enum sql_statement name
         status = pg_send(pg, name, &reader->params, err);
     if (status != STORE_OK)
         return status;
+    pg->unsynced = false; /* it was no statement of a pipeline */
     (void)PQsetSingleRowMode(pg->connection);
     return reader_rows(pg, rows, err);
 }
@@ -209,6 +210,13 @@ const struct store_ops postgres_reader_ops = {
     .survey = reader_survey,
     .newest = postgres_reader_newest,
     .page = postgres_reader_page,
+    .page_up = postgres_reader_page_up,
+    .page_down = postgres_reader_page_down,
+    .page_seq = postgres_reader_page_seq,
+    .seq_back = postgres_reader_seq_back,
+    .page_rejects = postgres_reader_page_rejects,
+    .page_receipts = postgres_reader_page_receipts,
+    .known = postgres_reader_known,
 };
 
 static struct postgres_reader *reader_new(const char *database)

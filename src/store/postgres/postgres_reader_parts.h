@@ -66,12 +66,40 @@ int postgres_reader_moment(struct store_reader *base, struct store_moment *out,
 int postgres_reader_settle(struct postgres_reader *reader, int64_t *max_seq,
                            struct error *err) MUST_CHECK;
 
-/* postgres_reader_pages.c */
+/* The event of a row (row 0) of one of the statements that read pages of them. */
+void postgres_reader_row(const PGresult *result, struct store_row *out);
+
+/* How many rows a statement is asked for behind those; none: it is the first. */
+size_t postgres_reader_limit(const struct postgres_rows *rows);
+
+/* postgres_reader_pages.c, see store.h. */
 int postgres_reader_newest(struct store_reader *base, struct store_newest *out,
                            struct error *err) MUST_CHECK;
 int postgres_reader_page(struct store_reader *base, int64_t since, int64_t max_seq,
                          struct range_place place, store_row_fn *row, void *arg, bool *more,
                          struct error *err) MUST_CHECK;
+int postgres_reader_page_up(struct store_reader *base, int64_t until, int64_t max_seq,
+                            struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                            struct error *err) MUST_CHECK;
+int postgres_reader_page_down(struct store_reader *base, int64_t since, int64_t max_seq,
+                              struct range_place place, store_seq_fn *row, void *arg, bool *more,
+                              struct error *err) MUST_CHECK;
+
+/* postgres_reader_rows.c, see store.h. */
+int postgres_reader_page_seq(struct store_reader *base, int64_t after_seq, int64_t max_seq,
+                             store_seq_fn *row, void *arg, bool *more,
+                             struct error *err) MUST_CHECK;
+int postgres_reader_seq_back(struct store_reader *base, int64_t count, int64_t *seq,
+                             struct error *err) MUST_CHECK;
+int postgres_reader_page_rejects(struct store_reader *base, int64_t after_n, store_reject_fn *row,
+                                 void *arg, bool *more, struct error *err) MUST_CHECK;
+int postgres_reader_page_receipts(struct store_reader *base, int64_t after_row,
+                                  store_receipts_fn *row, void *arg, bool *more,
+                                  struct error *err) MUST_CHECK;
+
+/* postgres_known.c, see store.h. */
+int postgres_reader_known(struct store_reader *base, const struct batch *batch, bool *known,
+                          struct error *err) MUST_CHECK;
 
 extern const struct store_ops postgres_reader_ops;
 
