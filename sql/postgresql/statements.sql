@@ -260,6 +260,62 @@ SELECT ts, seq, received, given, event FROM beacond.events
  WHERE (ts, seq) < ($2, $3) AND ts BETWEEN $1 AND $2 AND seq <= $4
  ORDER BY ts DESC, seq DESC LIMIT $5;
 
+-- @read_up
+SELECT ts, seq, received, given, event FROM beacond.events
+ WHERE (ts, seq) > ($2, $3) AND ts BETWEEN $2 AND $1 AND seq <= $4
+ ORDER BY ts, seq LIMIT $5;
+
+-- In the order of numbers the log of commits names the partitions, as far as it goes back: whether it does to a
+-- number, and of the next commits, that hold so many events, the last number and the bounds of their
+-- timestamps.
+-- @read_seq_range
+SELECT (SELECT EXISTS (SELECT FROM beacond.commits WHERE last_seq <= $1)), max(last_seq),
+       min(min_ts), max(max_ts)
+  FROM (SELECT last_seq, min_ts, max_ts, sum(events) OVER (ORDER BY last_seq) - events AS before
+          FROM beacond.commits
+         WHERE last_seq > $1 AND first_seq <= $2
+         ORDER BY last_seq
+         LIMIT 1000) AS next
+ WHERE before < $3;
+
+-- @read_seq
+SELECT ts, seq, received, given, event FROM beacond.events
+ WHERE seq > $1 AND seq <= $2 AND ts BETWEEN $3 AND $4
+ ORDER BY seq LIMIT $5;
+
+-- The same downwards, of the newest commits up to a number that held more than so many events.
+-- @read_back_range
+SELECT min(first_seq), min(min_ts), max(max_ts)
+  FROM (SELECT first_seq, min_ts, max_ts,
+               sum(events) OVER (ORDER BY last_seq DESC) - events AS newer
+          FROM beacond.commits
+         WHERE last_seq <= $1
+         ORDER BY last_seq DESC
+         LIMIT 10000) AS newest
+ WHERE newer <= $2;
+
+-- @read_back
+SELECT seq FROM beacond.events
+ WHERE seq BETWEEN $1 AND $2 AND ts BETWEEN $3 AND $4
+ ORDER BY seq DESC LIMIT 1 OFFSET $5;
+
+-- @read_rejects
+SELECT n, received, reason, event FROM beacond.rejects WHERE n > $1 ORDER BY n LIMIT $2;
+
+-- @read_receipts
+SELECT serial, at, receipts FROM beacond.receipts WHERE serial > $1 ORDER BY serial LIMIT $2;
+
+-- Which of these events are stored. All that is stored under their timestamps is looked at once.
+-- @read_known
+WITH asked AS MATERIALIZED (
+    SELECT ts, id, n FROM unnest($3, $4) WITH ORDINALITY AS row(ts, id, n)
+), stored AS MATERIALIZED (
+    SELECT events.ts, events.id
+      FROM (SELECT DISTINCT ts FROM asked) AS stamps JOIN beacond.events ON events.ts = stamps.ts
+     WHERE events.ts BETWEEN $1 AND $2
+)
+SELECT n FROM asked JOIN stored USING (ts, id);
+
 -- --- nodes ------------------------------------------------------------------------------------------
 -- Of a node's locks, 0x45 (E) is held by its session while it lives, 0x46 (F) is shared by its
 -- transactions that store something.
@@ -333,59 +389,3 @@ LISTEN beacond_news;
 -- Waits for no disk: whoever else notifies waits meanwhile.
 -- @notify
 SELECT pg_notify('beacond_news', ''), set_config('synchronous_commit', 'off', true);
-
--- @read_up
-SELECT ts, seq, received, given, event FROM beacond.events
- WHERE (ts, seq) > ($2, $3) AND ts BETWEEN $2 AND $1 AND seq <= $4
- ORDER BY ts, seq LIMIT $5;
-
--- In the order of numbers the log of commits names the partitions, as far as it goes back: whether it does to a
--- number, and of the next commits, that hold so many events, the last number and the bounds of their
--- timestamps.
--- @read_seq_range
-SELECT (SELECT EXISTS (SELECT FROM beacond.commits WHERE last_seq <= $1)), max(last_seq),
-       min(min_ts), max(max_ts)
-  FROM (SELECT last_seq, min_ts, max_ts, sum(events) OVER (ORDER BY last_seq) - events AS before
-          FROM beacond.commits
-         WHERE last_seq > $1 AND first_seq <= $2
-         ORDER BY last_seq
-         LIMIT 1000) AS next
- WHERE before < $3;
-
--- @read_seq
-SELECT ts, seq, received, given, event FROM beacond.events
- WHERE seq > $1 AND seq <= $2 AND ts BETWEEN $3 AND $4
- ORDER BY seq LIMIT $5;
-
--- The same downwards, of the newest commits up to a number that held more than so many events.
--- @read_back_range
-SELECT min(first_seq), min(min_ts), max(max_ts)
-  FROM (SELECT first_seq, min_ts, max_ts,
-               sum(events) OVER (ORDER BY last_seq DESC) - events AS newer
-          FROM beacond.commits
-         WHERE last_seq <= $1
-         ORDER BY last_seq DESC
-         LIMIT 10000) AS newest
- WHERE newer <= $2;
-
--- @read_back
-SELECT seq FROM beacond.events
- WHERE seq BETWEEN $1 AND $2 AND ts BETWEEN $3 AND $4
- ORDER BY seq DESC LIMIT 1 OFFSET $5;
-
--- @read_rejects
-SELECT n, received, reason, event FROM beacond.rejects WHERE n > $1 ORDER BY n LIMIT $2;
-
--- @read_receipts
-SELECT serial, at, receipts FROM beacond.receipts WHERE serial > $1 ORDER BY serial LIMIT $2;
-
--- Which of these events are stored. All that is stored under their timestamps is looked at once.
--- @read_known
-WITH asked AS MATERIALIZED (
-    SELECT ts, id, n FROM unnest($3, $4) WITH ORDINALITY AS row(ts, id, n)
-), stored AS MATERIALIZED (
-    SELECT events.ts, events.id
-      FROM (SELECT DISTINCT ts FROM asked) AS stamps JOIN beacond.events ON events.ts = stamps.ts
-     WHERE events.ts BETWEEN $1 AND $2
-)
-SELECT n FROM asked JOIN stored USING (ts, id);
