@@ -432,7 +432,7 @@ CREATE TRIGGER events_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON e
     WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();
 
 -- Erases all events of a day that has a partition, which stays, empty; returns how many there were.
--- Fails, like make_day(), when the partition is not free, or while some of it is not settled yet.
+-- Fails, like make_day(), when the partition is not free.
 CREATE FUNCTION clear_day(day bigint, instance bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE
 SET lock_timeout = '200ms' AS $$
 DECLARE
@@ -452,12 +452,6 @@ BEGIN
     PERFORM set_config('lock_timeout', '200ms', true);
     -- Not the table events: who waits for a day holds that.
     EXECUTE format('LOCK TABLE beacond.%I IN ACCESS EXCLUSIVE MODE', part);
-    -- Nobody is to hear of an event's end before it has heard of the event.
-    EXECUTE format('SELECT EXISTS (SELECT FROM beacond.%I WHERE seq > $1)', part)
-       INTO found USING beacond.watermark();
-    IF found THEN
-        RAISE lock_not_available USING MESSAGE = 'an event of that day has just come';
-    END IF;
     SELECT coalesce(sum(events), 0) INTO gone FROM beacond.tally_day WHERE at = begins;
     IF EXISTS (SELECT FROM beacond.meta WHERE meta.name = 'doubt' AND value = 'yes') THEN
         EXECUTE format('SELECT count(*) FROM beacond.%I', part) INTO gone;
@@ -488,6 +482,42 @@ BEGIN
     IF NOT held THEN
         EXECUTE format('DROP TABLE beacond.%I', name);
     END IF;
+END
+$$;
+
+-- Makes the tally anew from the events, in this node's rows, and ends the doubt: where there is one, or
+-- in any case. Nothing is stored meanwhile. Fails, like make_day(), when the events are not free.
+CREATE FUNCTION recount(slot bigint, instance bigint, in_any_case boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE SET lock_timeout = '2s' AS $$
+BEGIN
+    PERFORM set_config('beacond.own', 'on', true);
+    IF NOT in_any_case AND EXISTS (SELECT FROM beacond.meta WHERE name = 'doubt' AND value = 'no') THEN
+        RETURN;
+    END IF;
+    PERFORM beacond.lock_erasing();
+    -- Another node may just have done it.
+    IF NOT in_any_case AND EXISTS (SELECT FROM beacond.meta WHERE name = 'doubt' AND value = 'no') THEN
+        RETURN;
+    END IF;
+    LOCK TABLE beacond.events IN SHARE ROW EXCLUSIVE MODE;
+    DELETE FROM beacond.tally_second;
+    DELETE FROM beacond.tally_minute;
+    DELETE FROM beacond.tally_hour;
+    DELETE FROM beacond.tally_day;
+    INSERT INTO beacond.tally_second(at, slot, events)
+    SELECT ts - (ts % 1000 + 1000) % 1000, recount.slot, count(*) FROM beacond.events GROUP BY 1;
+    INSERT INTO beacond.tally_minute(at, slot, events)
+    SELECT at - (at % 60000 + 60000) % 60000, recount.slot, sum(events)
+      FROM beacond.tally_second GROUP BY 1;
+    INSERT INTO beacond.tally_hour(at, slot, events)
+    SELECT at - (at % 3600000 + 3600000) % 3600000, recount.slot, sum(events)
+      FROM beacond.tally_minute GROUP BY 1;
+    INSERT INTO beacond.tally_day(at, slot, events)
+    SELECT at - (at % 86400000 + 86400000) % 86400000, recount.slot, sum(events)
+      FROM beacond.tally_hour GROUP BY 1;
+    INSERT INTO beacond.erasures(n, at, instance, events)
+    SELECT coalesce(max(n), 0) + 1, beacond.now_ms(), recount.instance, 0 FROM beacond.erasures;
+    UPDATE beacond.meta SET value = 'no' WHERE name = 'doubt';
 END
 $$;
 

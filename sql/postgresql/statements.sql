@@ -389,3 +389,110 @@ LISTEN beacond_news;
 -- Waits for no disk: whoever else notifies waits meanwhile.
 -- @notify
 SELECT pg_notify('beacond_news', ''), set_config('synchronous_commit', 'off', true);
+
+-- --- erasing ----------------------------------------------------------------------------------------
+
+-- One who erases at a time, to the end of the transaction, whose number this returns. Behind it rows are
+-- looked up by their places one by one, whatever the planner thinks of how many there are.
+-- @lock_erasing
+SELECT txid_current(), beacond.lock_erasing(), set_config('beacond.own', 'on', true),
+       set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+       set_config('enable_seqscan', 'off', true);
+
+-- @oldest_places
+SELECT ts, seq FROM beacond.events WHERE ts < $1 ORDER BY ts, seq LIMIT $2;
+
+-- Events at places, which lie within [$3, $4]; the tally and the log of erasures follow.
+-- @erase_events
+WITH gone AS (
+    DELETE FROM beacond.events AS event USING unnest($1, $2) AS place(ts, seq)
+     WHERE event.ts = place.ts AND event.seq = place.seq AND event.ts BETWEEN $3 AND $4
+    RETURNING event.ts, event.seq
+), seconds AS (
+    SELECT ts - (ts % 1000 + 1000) % 1000 AS at, count(*) AS events FROM gone GROUP BY 1
+), minutes AS (
+    SELECT at - (at % 60000 + 60000) % 60000 AS at, sum(events) AS events FROM seconds GROUP BY 1
+), hours AS (
+    SELECT at - (at % 3600000 + 3600000) % 3600000 AS at, sum(events) AS events
+      FROM minutes GROUP BY 1
+), days AS (
+    SELECT at - (at % 86400000 + 86400000) % 86400000 AS at, sum(events) AS events
+      FROM hours GROUP BY 1
+), by_second AS (
+    INSERT INTO beacond.tally_second AS old (at, slot, events)
+    SELECT at, $5, -events FROM seconds ORDER BY at
+    ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events
+), by_minute AS (
+    INSERT INTO beacond.tally_minute AS old (at, slot, events)
+    SELECT at, $5, -events FROM minutes ORDER BY at
+    ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events
+), by_hour AS (
+    INSERT INTO beacond.tally_hour AS old (at, slot, events)
+    SELECT at, $5, -events FROM hours ORDER BY at
+    ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events
+), by_day AS (
+    INSERT INTO beacond.tally_day AS old (at, slot, events)
+    SELECT at, $5, -events FROM days ORDER BY at
+    ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events
+), note AS (
+    INSERT INTO beacond.erasures(n, at, instance, events, ts, seq)
+    SELECT (SELECT coalesce(max(n), 0) + 1 FROM beacond.erasures), beacond.now_ms(), $6, count(*),
+           array_agg(ts ORDER BY ts, seq), array_agg(seq ORDER BY ts, seq)
+      FROM gone HAVING count(*) > 0
+)
+SELECT ts, seq FROM gone ORDER BY ts, seq;
+
+-- Rows are locked in the order of their numbers: nobody waits for one while holding a higher one that
+-- somebody else waits for.
+-- @erase_rejects
+WITH doomed AS (
+    SELECT n FROM beacond.rejects WHERE n = ANY ($1) ORDER BY n FOR UPDATE
+), gone AS (
+    DELETE FROM beacond.rejects USING doomed WHERE rejects.n = doomed.n
+    RETURNING octet_length(event) AS bytes
+)
+SELECT count(*), coalesce(sum(bytes), 0)::bigint FROM gone;
+
+-- Nobody else retries it meanwhile.
+-- @same_reject
+SELECT n FROM beacond.rejects WHERE n = $1 AND received = $2 AND event = $3 FOR UPDATE;
+
+-- @reason_reject
+UPDATE beacond.rejects SET reason = $2 WHERE n = $1;
+
+-- @erase_receipts
+WITH doomed AS (
+    SELECT serial FROM beacond.receipts WHERE serial = ANY ($1) ORDER BY serial FOR UPDATE
+)
+DELETE FROM beacond.receipts USING doomed WHERE receipts.serial = doomed.serial;
+
+-- @replace_receipts
+WITH changed AS (
+    SELECT serial FROM beacond.receipts WHERE serial = ANY ($1) ORDER BY serial FOR UPDATE
+)
+UPDATE beacond.receipts AS receipt SET receipts = row.receipts
+  FROM changed, unnest($1, $2) AS row(serial, receipts)
+ WHERE receipt.serial = changed.serial AND row.serial = changed.serial;
+
+-- The table that holds a day's events.
+-- @day_table
+SELECT CASE WHEN to_regclass('beacond.' || beacond.day_name($1)) IS NULL
+            THEN 'events_other' ELSE beacond.day_name($1) END;
+
+-- Who may still see what a transaction has erased, which can't be cleaned up for so long: sessions
+-- whose view is older.
+-- @still_seen
+SELECT pid::bigint, coalesce(nullif(application_name, ''), usename, '')
+  FROM pg_stat_activity
+ WHERE datname = current_database() AND backend_type = 'client backend'
+   AND backend_xmin IS NOT NULL AND pid <> pg_backend_pid()
+   AND age(backend_xmin) >= age(($1 & 4294967295)::text::xid)
+ ORDER BY age(backend_xmin) DESC LIMIT 1;
+
+-- @recount
+SELECT beacond.recount($1, $2, $3);
+
+-- Of tables with their indexes.
+-- @size
+SELECT current_setting('block_size')::bigint, coalesce(sum(pg_total_relation_size(oid)), 0)::bigint
+  FROM pg_class WHERE relnamespace = 'beacond'::regnamespace AND relkind = 'r';

@@ -17,12 +17,38 @@ static int pruning_wants(struct writer *writer, const struct pruning *pruning, s
     return status != STORE_OK ? status : pruning_used(&size) > pruning->used_bytes;
 }
 
-static int pruning_erase(struct writer *writer, const struct pruning *pruning,
-                         const struct progress *progress, struct erasure *out, struct error *err)
+/* Erases one portion more. *more: there may be another. */
+typedef int pruning_fn(struct writer *writer, const struct pruning *pruning, int64_t *erased,
+                       bool *more, struct error *err);
+
+static int pruning_erase_day(struct writer *writer, const struct pruning *pruning, int64_t *erased,
+                             bool *more, struct error *err)
 {
-    int64_t before = out->events;
-    for (;;) {
-        size_t erased;
+    struct store_dropped dropped;
+    int status = slices_drop_day(writer, pruning->before_ms, &dropped, err);
+    *erased = dropped.events;
+    *more = dropped.more;
+    return status;
+}
+
+static int pruning_erase_slice(struct writer *writer, const struct pruning *pruning,
+                               int64_t *erased, bool *more, struct error *err)
+{
+    size_t count = 0;
+    int status = slices_erase_oldest(writer, pruning->before_ms, &count, err);
+    *erased = (int64_t)count;
+    *more = count > 0;
+    return status;
+}
+
+static int pruning_erase_all(struct writer *writer, const struct pruning *pruning, pruning_fn *erase,
+                             int64_t before, const struct progress *progress, struct erasure *out,
+                             struct error *err)
+{
+    int64_t erased;
+    bool more = true;
+    int status = STORE_OK;
+    while (status == STORE_OK && more) {
         if (progress_step(progress, "erasing", out->events - before, pruning->expected) != 0) {
             out->stopped = true;
             return STORE_OK;
@@ -30,11 +56,23 @@ static int pruning_erase(struct writer *writer, const struct pruning *pruning,
         int wants = pruning_wants(writer, pruning, err);
         if (wants <= 0)
             return wants;
-        int status = slices_erase_oldest(writer, pruning->before_ms, &erased, err);
-        if (status != STORE_OK || erased == 0)
-            return status;
-        out->events += (int64_t)erased;
+        status = erase(writer, pruning, &erased, &more, err);
+        if (status == STORE_OK)
+            out->events += erased;
     }
+    return status;
+}
+
+/* Days go in a stroke, where the store keeps them apart, and what is left of the time row by row.
+ */
+static int pruning_erase(struct writer *writer, const struct pruning *pruning,
+                         const struct progress *progress, struct erasure *out, struct error *err)
+{
+    int64_t before = out->events;
+    int status = pruning_erase_all(writer, pruning, pruning_erase_day, before, progress, out, err);
+    if (status != STORE_OK || out->stopped || pruning->days_only)
+        return status;
+    return pruning_erase_all(writer, pruning, pruning_erase_slice, before, progress, out, err);
 }
 
 static int pruning_shrink(struct writer *writer, const struct pruning *pruning,

@@ -14,6 +14,7 @@
 #include "engine/measures.h"
 #include "engine/pruning.h"
 #include "engine/slices.h"
+#include "store/step.h"
 
 #define RETENTION_LOOK_MS 60000
 #define RETENTION_LEAST_LOOK_MS 100
@@ -120,8 +121,11 @@ int retention_run(struct writer *writer, const struct engine_options *options, i
         status = pruning_run(writer, &pruning, progress, out, err);
     }
     if (status == STORE_OK && options->retain_bytes > 0 && !out->stopped) {
-        const struct pruning pruning = {.before_ms = INT64_MAX,
+        /* A server's tables become smaller by days that are dropped; not by today's. */
+        bool days = !store_is_file(options->store.database);
+        const struct pruning pruning = {.before_ms = days ? step_floor(STEP_DAY, now_ms) : INT64_MAX,
                                         .used_bytes = options->retain_bytes,
+                                        .days_only = days,
                                         .slack_permille = RETENTION_SLACK_PERMILLE};
         status = pruning_run(writer, &pruning, progress, out, err);
     }

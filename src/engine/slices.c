@@ -30,6 +30,7 @@ struct slice {
     size_t count, key_count;
     int64_t *left;
     struct store_size *size;
+    struct store_dropped *dropped;
     struct error *err;
 
     size_t erased;
@@ -113,6 +114,14 @@ static int slices_do_oldest(struct slice *slice)
     struct range_place high =
         slice->erased > 0 ? place_above(places[slice->erased - 1]) : PLACE_LOWEST;
     return slices_erased(slice, status, PLACE_LOWEST, high);
+}
+
+static int slices_do_day(struct slice *slice)
+{
+    struct store_dropped *dropped = slice->dropped;
+    int status = store_drop_days(slice->writer->store, slice->before_ms, dropped, slice->err);
+    slice->erased = status == STORE_OK ? (size_t)dropped->events : 0;
+    return slices_erased(slice, status, dropped->low, dropped->high);
 }
 
 static int slices_do_places(struct slice *slice)
@@ -242,6 +251,18 @@ int slices_erase_oldest(struct writer *writer, int64_t before_ms, size_t *erased
     int status = slices_call_paced(&slice);
     *erased = slice.erased;
     return status;
+}
+
+int slices_drop_day(struct writer *writer, int64_t before_ms, struct store_dropped *dropped,
+                    struct error *err)
+{
+    struct slice slice = {.writer = writer,
+                          .work = slices_do_day,
+                          .before_ms = before_ms,
+                          .dropped = dropped,
+                          .err = err};
+    *dropped = (struct store_dropped){0};
+    return slices_call_paced(&slice);
 }
 
 int slices_erase(struct writer *writer, const struct range_place *places, size_t count,

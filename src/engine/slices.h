@@ -11,6 +11,7 @@
 
 #include "contract/receipt_rows.h"
 #include "engine/writer.h"
+#include "store/shared.h"
 #include "store/store.h"
 
 /* How much one slice takes: little while events come in, else enough that fsync does not matter. */
@@ -25,6 +26,9 @@ bool slices_quiet(struct writer *writer);
 /* Erase events: the oldest before before_ms, or those at places. *erased: how many. */
 int slices_erase_oldest(struct writer *writer, int64_t before_ms, size_t *erased,
                         struct error *err) MUST_CHECK;
+/* As store_drop_days. */
+int slices_drop_day(struct writer *writer, int64_t before_ms, struct store_dropped *dropped,
+                    struct error *err) MUST_CHECK;
 int slices_erase(struct writer *writer, const struct range_place *places, size_t count,
                  size_t *erased, struct error *err) MUST_CHECK;
 

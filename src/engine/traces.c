@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/slices.h"
+#include "store/shared.h"
 
 /* How often the WAL is tried to be emptied. */
 #define TRACES_TRIES 40
@@ -147,8 +148,32 @@ static int traces_rounds(struct traces *traces, struct traces_found *found, stru
     return STORE_OK;
 }
 
+/* Of a server's files nothing is known here: it is told to clean up. */
+static int traces_vacuum(struct traces *traces, struct error *err)
+{
+    struct error why = {""};
+    bool more = true;
+    int status = STORE_OK;
+    for (int tries = 0; more && tries < TRACES_TRIES && traces_step(traces, "vacuuming"); tries++) {
+        status = store_vacuum(traces->store, &more, &why);
+        if (status == STORE_OK)
+            tries = 0;
+        else
+            clock_sleep_us(TRACES_AGAIN_MS * 1000);
+    }
+    if (status == STORE_OK || traces->stopped)
+        return STORE_OK;
+    error_set(err,
+              "all of it is erased, but the server can't clean up what is left in its tables (%s): "
+              "its autovacuum will",
+              why.text);
+    return STORE_BUSY;
+}
+
 int traces_erase(struct traces *traces, struct error *err)
 {
+    if (store_shared(traces->store))
+        return traces_vacuum(traces, err);
     struct traces_found found = {.traces = traces};
     int status = traces_empty_wal(traces, err);
     if (status == STORE_OK)

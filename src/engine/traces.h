@@ -8,6 +8,8 @@
  * and nothing is committed meanwhile. Where an ID is found after all that, the whole file is
  * written anew; likewise. In indexes an ID of a few bytes is not looked for: it stands among their
  * numbers by chance, and the file would be written anew for nearly every such ID.
+ *
+ * In a server's database the tables that held some of it are vacuumed, and that is all.
  */
 #ifndef BEACOND_ENGINE_TRACES_H
 #define BEACOND_ENGINE_TRACES_H

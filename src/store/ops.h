@@ -91,6 +91,7 @@ struct store_ops {
     void (*on_news)(struct store *store, void (*fn)(void *arg), void *arg);
     uint64_t (*first_serial)(const struct store *store);
     int (*moment)(struct store_reader *reader, struct store_moment *out, struct error *err);
+    int (*vacuum)(struct store *store, bool *more, struct error *err);
     int (*drop_days)(struct store *store, int64_t before_ms, struct store_dropped *out,
                      struct error *err);
 };

@@ -40,6 +40,11 @@ int store_moment(struct store_reader *reader, struct store_moment *out, struct e
     return reader->ops->moment(reader, out, err);
 }
 
+int store_vacuum(struct store *store, bool *more, struct error *err)
+{
+    return store->ops->vacuum(store, more, err);
+}
+
 int store_drop_days(struct store *store, int64_t before_ms, struct store_dropped *out,
                     struct error *err)
 {

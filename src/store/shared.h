@@ -115,6 +115,12 @@ struct store_moment {
 int store_moment(struct store_reader *reader, struct store_moment *out,
                  struct error *err) MUST_CHECK;
 
+/* Has the server clean up one of the tables from which this store has erased something, and which
+ * were not cleaned up since; *more: there was one, so there may be others. Its bytes are gone when
+ * the server has used the room anew. STORE_OK or STORE_BUSY, also while a session may still see
+ * what was there. Takes its time. Any thread. */
+int store_vacuum(struct store *store, bool *more, struct error *err) MUST_CHECK;
+
 /* What one call has dropped. */
 struct store_dropped {
     int64_t events;

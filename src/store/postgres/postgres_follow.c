@@ -65,6 +65,7 @@ int postgres_follow_begin(struct postgres_store *store, struct error *err)
         .made = store->pg.made,
     };
     PQclear(moment);
+    postgres_suspect(store);
     return STORE_OK;
 }
 
@@ -140,6 +141,7 @@ static int follow_all(struct follow *follow, struct error *err)
         return follow_status(status);
     state->total = pg_int(total, 0, 0);
     state->erasures = n;
+    postgres_suspect(store);
     PQclear(total);
     follow_tell_all(follow, false);
     return STORE_OK;
@@ -158,6 +160,7 @@ static int follow_range(struct follow *follow, struct error *err)
     if (status != STORE_OK)
         return follow_status(status);
     bool again = pg_bool(left, 0, 0);
+    postgres_days_forget(&follow->store->days); /* the partition may be gone */
     PQclear(left);
     if (again)
         return follow_all(follow, err);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/postgres/postgres_erase.h"
 #include "store/postgres/postgres_name.h"
 #include "store/postgres/postgres_store_parts.h"
 
@@ -18,6 +19,7 @@ static void postgres_store_close(struct store *base)
     bytes_clear(&store->doubt.serials);
     tally_clear(&store->tally);
     postgres_days_clear(&store->days);
+    postgres_dead_clear(&store->dead);
     free(store->database);
     free(store);
 }
@@ -80,7 +82,13 @@ static const struct store_ops postgres_store_ops = {
     .release = postgres_release,
     .lose = postgres_lose,
     .first_serial = postgres_store_first_serial,
+    .erase_oldest = postgres_erase_oldest,
+    .erase = postgres_erase,
+    .erase_rejects = postgres_erase_rejects,
+    .retry_rejects = postgres_retry_rejects,
+    .replace_receipts = postgres_replace_receipts,
     .drop_days = postgres_store_drop_days,
+    .vacuum = postgres_vacuum,
     .follow = postgres_follow,
     .reader_open = postgres_store_reader_open,
     .on_news = postgres_store_on_news,
@@ -166,6 +174,7 @@ int postgres_store_open(struct store **out, const struct store_options *options,
     store->pg.waits_arg = &store->base;
     tally_init(&store->tally);
     postgres_store_limit_rejects(&store->base, options->max_rejects, options->max_rejects_bytes);
+    postgres_dead_init(&store->dead);
     struct error why = {""};
     int status = store_take_up(store, options->node, &why);
     if (status == STORE_OK) {

@@ -10,6 +10,8 @@
 #include "store/ops.h"
 #include "store/postgres/pg.h"
 #include "store/postgres/postgres_days.h"
+#include "store/postgres/postgres_dead.h"
+#include "store/postgres/postgres_recount.h"
 #include "store/postgres/postgres_follow.h"
 #include "store/postgres/postgres_schema.h"
 #include "store/postgres/postgres_signal.h"
@@ -62,6 +64,8 @@ struct postgres_store {
     int64_t new_rejects;            /* added by the open transaction */
     int64_t new_rejects_bytes;
     struct postgres_days days;
+    struct postgres_dead dead;
+    enum postgres_tally tally_state;
     struct postgres_place place; /* of base.state in the log */
 };
 
@@ -120,8 +124,6 @@ int postgres_append_end(struct postgres_store *store, int status) MUST_CHECK;
 /* postgres_tend.c: see store.h. What a file needs and a server does not is done at once. */
 bool postgres_tend(struct store *base, bool idle);
 int postgres_probe(struct store *base, struct error *err) MUST_CHECK;
-bool postgres_changed(struct store *base);
-void postgres_doubted(struct store *base);
 int postgres_size(struct store *base, struct store_size *out, struct error *err) MUST_CHECK;
 int postgres_shrink(struct store *base, int64_t pages, int64_t *left, struct error *err) MUST_CHECK;
 int postgres_scrub(struct store *base, struct error *err) MUST_CHECK;

@@ -1,13 +1,17 @@
 /* What a server's database needs little of: upkeep, and what a file asks for. */
 
+#include "base/log.h"
 #include "store/postgres/postgres_store_parts.h"
 
 bool postgres_tend(struct store *base, bool idle)
 {
     struct postgres_store *store = (struct postgres_store *)base;
     (void)idle;
+    struct error err;
     postgres_days_tend(store);
-    return false;
+    if (postgres_recount(store, &err) != STORE_OK)
+        log_debug("the events can't be counted now: %s", err.text);
+    return postgres_changed(base);
 }
 
 int postgres_probe(struct store *base, struct error *err)
@@ -17,22 +21,19 @@ int postgres_probe(struct store *base, struct error *err)
     return postgres_store_end(store, status, err);
 }
 
-bool postgres_changed(struct store *base)
-{
-    (void)base;
-    return false;
-}
-
-void postgres_doubted(struct store *base)
-{
-    (void)base;
-}
-
 int postgres_size(struct store *base, struct store_size *out, struct error *err)
 {
-    (void)base;
-    (void)err;
+    struct postgres_store *store = (struct postgres_store *)base;
+    PGresult *result;
+    int status = pg_connect(&store->pg, err);
     *out = (struct store_size){0};
+    if (status == STORE_OK)
+        status = pg_ask(&store->pg, SQL_SIZE, NULL, &result, err);
+    if (status != STORE_OK)
+        return STORE_BUSY;
+    out->page_bytes = pg_int(result, 0, 0);
+    out->pages = pg_int(result, 0, 1) / out->page_bytes;
+    PQclear(result);
     return STORE_OK;
 }
 
