@@ -41,9 +41,9 @@ static int pruning_erase_slice(struct writer *writer, const struct pruning *prun
     return status;
 }
 
-static int pruning_erase_all(struct writer *writer, const struct pruning *pruning, pruning_fn *erase,
-                             int64_t before, const struct progress *progress, struct erasure *out,
-                             struct error *err)
+static int pruning_erase_all(struct writer *writer, const struct pruning *pruning,
+                             pruning_fn *erase, int64_t before, const struct progress *progress,
+                             struct erasure *out, struct error *err)
 {
     int64_t erased;
     bool more = true;

@@ -123,7 +123,8 @@ int retention_run(struct writer *writer, const struct engine_options *options, i
     if (status == STORE_OK && options->retain_bytes > 0 && !out->stopped) {
         /* A server's tables become smaller by days that are dropped; not by today's. */
         bool days = !store_is_file(options->store.database);
-        const struct pruning pruning = {.before_ms = days ? step_floor(STEP_DAY, now_ms) : INT64_MAX,
+        const struct pruning pruning = {.before_ms =
+                                            days ? step_floor(STEP_DAY, now_ms) : INT64_MAX,
                                         .used_bytes = options->retain_bytes,
                                         .days_only = days,
                                         .slack_permille = RETENTION_SLACK_PERMILLE};

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/postgres/postgres_store_parts.h"
 #include "store/step.h"

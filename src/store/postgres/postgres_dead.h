@@ -31,8 +31,8 @@ struct postgres_dead {
 void postgres_dead_init(struct postgres_dead *dead);
 void postgres_dead_clear(struct postgres_dead *dead); /* frees */
 
-/* A transaction is about to erase events with timestamps ts[0 … count), or rows of a table. 0, or -1
- * when out of memory. */
+/* A transaction is about to erase events with timestamps ts[0 … count), or rows of a table. 0, or
+ * -1 when out of memory. */
 int postgres_dead_note_day(struct postgres_dead *dead, int64_t transaction, int64_t ts) MUST_CHECK;
 void postgres_dead_note_table(struct postgres_dead *dead, int64_t transaction,
                               enum postgres_dead_table table);

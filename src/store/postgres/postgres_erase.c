@@ -33,8 +33,7 @@ static size_t erase_read_places(const PGresult *result, struct range_place *plac
 {
     size_t count = (size_t)PQntuples(result);
     for (size_t i = 0; i < count; i++)
-        places[i] =
-            (struct range_place){pg_int(result, (int)i, 0), pg_int(result, (int)i, 1)};
+        places[i] = (struct range_place){pg_int(result, (int)i, 0), pg_int(result, (int)i, 1)};
     return count;
 }
 

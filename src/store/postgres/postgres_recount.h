@@ -1,7 +1,7 @@
 /*
- * postgres_recount.h: the tally is made anew where somebody has changed events by hand. Triggers notice
- * that (sql/postgresql/0001-schema.sql), set meta.doubt and log it as an erasure of anything, which
- * every node follows; whichever comes first counts. The writer's thread.
+ * postgres_recount.h: the tally is made anew where somebody has changed events by hand. Triggers
+ * notice that (sql/postgresql/0001-schema.sql), set meta.doubt and log it as an erasure of
+ * anything, which every node follows; whichever comes first counts. The writer's thread.
  */
 #ifndef BEACOND_STORE_POSTGRES_RECOUNT_H
 #define BEACOND_STORE_POSTGRES_RECOUNT_H
