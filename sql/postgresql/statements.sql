@@ -395,7 +395,8 @@ SELECT pg_notify('beacond_news', ''), set_config('synchronous_commit', 'off', tr
 -- One who erases at a time, to the end of the transaction, whose number this returns. Behind it rows are
 -- looked up by their places one by one, whatever the planner thinks of how many there are.
 -- @lock_erasing
-SELECT txid_current(), beacond.lock_erasing(), set_config('beacond.own', 'on', true),
+SELECT txid_current(), pg_advisory_xact_lock_shared((70::bigint << 56) | $1),
+       beacond.lock_erasing(), set_config('beacond.own', 'on', true),
        set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
        set_config('enable_seqscan', 'off', true);
 

@@ -13,13 +13,15 @@ static int erase_end(struct postgres_store *store, int status, size_t *erased, s
     return STORE_BUSY;
 }
 
-/* The next transaction, alone among those that erase; *transaction: its number. */
-static int erase_begin(struct postgres_store *store, int64_t *transaction, struct error *err)
+int postgres_erase_begin(struct postgres_store *store, enum sql_statement first,
+                         int64_t *transaction, struct error *err)
 {
     PGresult *result;
     int status = postgres_store_begin(store, err);
+    pg_params_reset(&store->params);
+    pg_put_int(&store->params, store->node.instance);
     if (status == STORE_OK)
-        status = pg_ask(&store->pg, SQL_LOCK_ERASING, NULL, &result, err);
+        status = pg_ask(&store->pg, first, &store->params, &result, err);
     if (status != STORE_OK)
         return status;
     *transaction = pg_int(result, 0, 0);
@@ -57,8 +59,8 @@ static void erase_put_places(struct postgres_store *store, const struct range_pl
     }
     pg_put_int(params, lowest);
     pg_put_int(params, highest);
-    pg_put_int(params, store->slot);
-    pg_put_int(params, store->instance);
+    pg_put_int(params, store->node.slot);
+    pg_put_int(params, store->node.instance);
 }
 
 /* Erases them within the open transaction; *result: places of those that were there. */
@@ -80,7 +82,7 @@ int postgres_erase(struct store *base, const struct range_place *places, size_t 
     PGresult *result = NULL;
     int64_t transaction;
     *erased = 0;
-    int status = erase_begin(store, &transaction, err);
+    int status = postgres_erase_begin(store, SQL_LOCK_ERASING, &transaction, err);
     if (status == STORE_OK && count > 0)
         status = erase_places(store, transaction, places, count, &result, err);
     if (status == STORE_OK)
@@ -112,7 +114,7 @@ int postgres_erase_oldest(struct store *base, int64_t before_ms, size_t most,
     size_t found = 0;
     int64_t transaction;
     *erased = 0;
-    int status = erase_begin(store, &transaction, err);
+    int status = postgres_erase_begin(store, SQL_LOCK_ERASING, &transaction, err);
     if (status == STORE_OK)
         status = erase_find_oldest(store, before_ms, most, places, &found, err);
     if (status == STORE_OK && found > 0)
@@ -126,19 +128,15 @@ int postgres_erase_oldest(struct store *base, int64_t before_ms, size_t most,
 /* --- what else holds something of events --------------------------------------------------------
  */
 
-/* Begins a transaction that erases rows of a table, for which nobody has to wait. */
+/* One that erases rows of a table, for which nobody has to wait. */
 static int erase_begin_table(struct postgres_store *store, enum postgres_dead_table table,
                              struct error *err)
 {
-    PGresult *result;
-    int status = postgres_store_begin(store, err);
+    int64_t transaction;
+    int status = postgres_erase_begin(store, SQL_CLAIM_NUMBER, &transaction, err);
     if (status == STORE_OK)
-        status = pg_ask(&store->pg, SQL_CLAIM_NUMBER, NULL, &result, err);
-    if (status != STORE_OK)
-        return status;
-    postgres_dead_note_table(&store->dead, pg_int(result, 0, 0), table);
-    PQclear(result);
-    return STORE_OK;
+        postgres_dead_note_table(&store->dead, transaction, table);
+    return status;
 }
 
 int postgres_erase_rejects(struct store *base, const int64_t *numbers, size_t count, size_t *erased,

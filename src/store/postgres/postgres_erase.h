@@ -8,7 +8,10 @@
 #ifndef BEACOND_STORE_POSTGRES_ERASE_H
 #define BEACOND_STORE_POSTGRES_ERASE_H
 
+#include "store/postgres/sql.h"
 #include "store/store.h"
+
+struct postgres_store;
 
 /* See store.h. */
 int postgres_erase_oldest(struct store *base, int64_t before_ms, size_t most,
@@ -19,6 +22,11 @@ int postgres_erase_rejects(struct store *base, const int64_t *numbers, size_t co
                            struct error *err) MUST_CHECK;
 int postgres_replace_receipts(struct store *base, const struct store_receipts_row *rows,
                               size_t count, struct error *err) MUST_CHECK;
+
+/* The next transaction, with a first statement that tells its number and takes this node's lock:
+ * SQL_LOCK_ERASING, or SQL_CLAIM_NUMBER where no events go. postgres_store_end in any case. */
+int postgres_erase_begin(struct postgres_store *store, enum sql_statement first,
+                         int64_t *transaction, struct error *err) MUST_CHECK;
 
 /* postgres_retry.c */
 int postgres_retry_rejects(struct store *base, struct store_retry *retries, size_t count,

@@ -13,8 +13,8 @@ int postgres_recount(struct postgres_store *store, struct error *err)
     struct pg_params params = {0};
     if (store->tally_state == POSTGRES_TALLY_FINE)
         return STORE_OK;
-    pg_put_int(&params, store->slot);
-    pg_put_int(&params, store->instance);
+    pg_put_int(&params, store->node.slot);
+    pg_put_int(&params, store->node.instance);
     pg_put_bool(&params, store->tally_state == POSTGRES_TALLY_WRONG);
     int status = pg_connect(&store->pg, err);
     if (status == STORE_OK)
