@@ -148,7 +148,8 @@ static struct told follow(struct store *node)
     struct told told = {0};
     struct error err = {""};
     const struct store_follow_ask ask = {.held_seq = INT64_MAX, .fn = tell, .arg = &told};
-    int status = store_follow(node, &ask, &err);
+    int64_t newest;
+    int status = store_follow(node, &ask, &newest, &err);
     ck_assert_msg(status == STORE_OK, "%s", err.text);
     store_look(node, &told.state);
     return told;

@@ -20,8 +20,10 @@ int postgres_recount(struct postgres_store *store, struct error *err)
     if (status == STORE_OK)
         status = pg_ask(&store->pg, SQL_RECOUNT, &params, NULL, err);
     pg_params_clear(&params);
-    if (status == STORE_OK)
+    if (status == STORE_OK) {
         store->tally_state = POSTGRES_TALLY_FINE;
+        postgres_signal_committed(store->signal);
+    }
     return status == STORE_OK ? STORE_OK : STORE_BUSY;
 }
 
