@@ -93,6 +93,10 @@ UPDATE meta SET value = value + 1 WHERE name = 'erasures';
 -- @secret
 SELECT value FROM meta WHERE name = 'secret';
 
+-- The highest number that a reject has ever had.
+-- @last_reject
+SELECT max(seq) FROM sqlite_sequence WHERE name = 'rejects';
+
 -- @data_version
 PRAGMA data_version;
 
@@ -132,27 +136,27 @@ SELECT ts, seq, event FROM events
 
 -- The same with what else a row knows, and upwards.
 -- @rows_same_down
-SELECT ts, seq, received, given, event FROM events
+SELECT ts, seq, received, given, event, id FROM events
  WHERE ts = :ts AND seq < :seq
  ORDER BY seq DESC;
 
 -- @rows_down
-SELECT ts, seq, received, given, event FROM events
+SELECT ts, seq, received, given, event, id FROM events
  WHERE ts BETWEEN :since AND :before AND seq <= :max_seq
  ORDER BY ts DESC, seq DESC;
 
 -- @rows_same_up
-SELECT ts, seq, received, given, event FROM events
+SELECT ts, seq, received, given, event, id FROM events
  WHERE ts = :ts AND seq > :seq AND seq <= :max_seq
  ORDER BY seq;
 
 -- @rows_up
-SELECT ts, seq, received, given, event FROM events
+SELECT ts, seq, received, given, event, id FROM events
  WHERE ts BETWEEN :after AND :until AND seq <= :max_seq
  ORDER BY ts, seq;
 
 -- @rows_seq
-SELECT ts, seq, received, given, event FROM events
+SELECT ts, seq, received, given, event, id FROM events
  WHERE seq > :after AND seq <= :max_seq
  ORDER BY seq;
 

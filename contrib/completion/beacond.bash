@@ -17,6 +17,7 @@ _beacond_value()
     prune:--older-than) value=nothing ;;
     forget:--user) value=nothing ;;
     forget:--session) value=nothing ;;
+    migrate:--to) value=nothing ;;
     query:--since) value=nothing ;;
     query:--until) value=nothing ;;
     query:--limit) value=nothing ;;
@@ -96,7 +97,7 @@ _beacond()
     COMPREPLY=()
 
     if [[ $COMP_CWORD -eq 1 && $current != -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'serve check-config import export tail rejects prune forget backup check stats query ready completion default-config' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'serve check-config import export tail rejects prune forget backup migrate check stats query ready completion default-config' -- "$current")
         return
     fi
     if [[ ${COMP_WORDS[1]} != -* ]]; then
@@ -168,6 +169,10 @@ _beacond()
         ;;
     backup)
         flags='--force --config --database --log-level --log-format'
+        ;;
+    migrate)
+        flags='--to --whole --config --database --max-rejects --max-rejects-size
+            --synchronous --log-level --log-format'
         ;;
     check)
         flags='--quick --repair-tally --config --database --max-rejects --max-rejects-size

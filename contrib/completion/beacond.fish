@@ -53,6 +53,7 @@ set -g __beacond_valued \
     --older-than \
     --user \
     --session \
+    --to \
     --since \
     --until \
     --limit \
@@ -122,6 +123,7 @@ complete -c beacond -n '__beacond_is none' -a rejects -d 'list what could not be
 complete -c beacond -n '__beacond_is none' -a prune -d 'erase old events; without a flag, those that the retain options name'
 complete -c beacond -n '__beacond_is none' -a forget -d 'erase all events of one user or session, and every trace of them'
 complete -c beacond -n '__beacond_is none' -a backup -d 'copy the database to FILE, whether a daemon runs or not'
+complete -c beacond -n '__beacond_is none' -a migrate -d 'move the database into PostgreSQL, while the daemon goes on'
 complete -c beacond -n '__beacond_is none' -a check -d 'say whether the database is whole; exit 1 when it is not'
 complete -c beacond -n '__beacond_is none' -a stats -d 'tell what the database holds and how large it is'
 complete -c beacond -n '__beacond_is none' -a query -d 'answer a ready question about the events, or list those there are'
@@ -159,6 +161,9 @@ complete -c beacond -n '__beacond_is forget' -l session -x -d 'erase every event
 complete -c beacond -n '__beacond_is backup' -l force -d 'replace FILE if there is one'
 complete -c beacond -n '__beacond_is backup; and __beacond_behind' -F
 
+complete -c beacond -n '__beacond_is migrate' -l to -x -d 'the database that it is to go to: postgresql://…'
+complete -c beacond -n '__beacond_is migrate' -l whole -d 'compare all events, also those that an earlier run has compared'
+
 complete -c beacond -n '__beacond_is check' -l quick -d 'don\'t compare indexes with their tables'
 complete -c beacond -n '__beacond_is check' -l repair-tally -d 'count the events anew where the tally is wrong'
 
@@ -177,14 +182,14 @@ complete -c beacond -n '__beacond_is query; and __beacond_behind' -a 'apps aroun
 complete -c beacond -n '__beacond_is completion; and __beacond_behind' -a 'bash zsh fish'
 
 
-complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats query ready' -l config -r -F -d 'read options from this file; \'\': from none'
+complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup migrate check stats query ready' -l config -r -F -d 'read options from this file; \'\': from none'
 complete -c beacond -n '__beacond_is none options serve check-config ready' -l listen -x -d 'IPv4:PORT, [IPv6]:PORT or unix:PATH to serve on; repeatable'
 complete -c beacond -n '__beacond_is none options serve check-config' -l admin-listen -x -d 'where /metrics and the probes are served to whoever can reach it; repeatable'
 complete -c beacond -n '__beacond_is none options serve check-config' -l tls-cert -r -F -d 'a chain of certificates (PEM): every TCP address of listen speaks TLS'
 complete -c beacond -n '__beacond_is none options serve check-config' -l tls-key -r -F -d 'the key of the certificate (PEM, without a password)'
 complete -c beacond -n '__beacond_is none options serve check-config' -l admin-host -x -d 'a host name by which admin-listen may be asked; repeatable'
 complete -c beacond -n '__beacond_is none options serve check-config' -l prefix -x -d 'what the paths of all routes begin with; repeatable'
-complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats query ready' -l database -r -F -d 'an SQLite file, which serve and import make, or postgresql://HOST/NAME'
+complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup migrate check stats query ready' -l database -r -F -d 'an SQLite file, which serve and import make, or postgresql://HOST/NAME'
 complete -c beacond -n '__beacond_is none options serve check-config' -l node -x -d 'what this daemon is called among those that share a PostgreSQL database'
 complete -c beacond -n '__beacond_is none options serve check-config' -l app-id -x -d 'appId that ping answers with'
 complete -c beacond -n '__beacond_is none options serve check-config' -l dashboard -x -a '(__fish_complete_directories)' -d 'serve the plugin\'s dashboard, the _dashboard folder of a build'
@@ -206,8 +211,8 @@ complete -c beacond -n '__beacond_is none options serve check-config' -l max-mes
 complete -c beacond -n '__beacond_is none options serve check-config import rejects' -l max-event -x -d 'one event'
 complete -c beacond -n '__beacond_is none options serve check-config import rejects' -l max-depth -x -d 'levels of nesting in an event'
 complete -c beacond -n '__beacond_is none options serve check-config' -l max-events -x -d 'events in one answer'
-complete -c beacond -n '__beacond_is none options serve check-config import rejects prune forget check' -l max-rejects -x -d 'events that could not be stored, kept for inspection'
-complete -c beacond -n '__beacond_is none options serve check-config import rejects prune forget check' -l max-rejects-size -x -d 'bytes of those'
+complete -c beacond -n '__beacond_is none options serve check-config import rejects prune forget migrate check' -l max-rejects -x -d 'events that could not be stored, kept for inspection'
+complete -c beacond -n '__beacond_is none options serve check-config import rejects prune forget migrate check' -l max-rejects-size -x -d 'bytes of those'
 complete -c beacond -n '__beacond_is none options serve check-config' -l max-receiving -x -d 'requests that are not whole yet, all together'
 complete -c beacond -n '__beacond_is none options serve check-config' -l max-connections -x -d 'connections at once'
 complete -c beacond -n '__beacond_is none options serve check-config' -l max-reads -x -d 'answers under way at once'
@@ -227,8 +232,8 @@ complete -c beacond -n '__beacond_is none options serve check-config' -l ping-in
 complete -c beacond -n '__beacond_is none options serve check-config prune' -l retain -x -d 'events dated longer ago are erased; 0s: none is'
 complete -c beacond -n '__beacond_is none options serve check-config prune' -l retain-size -x -d 'the oldest events are erased while the database uses more; 0: never'
 complete -c beacond -n '__beacond_is none options serve check-config prune' -l min-free-disk -x -d 'the oldest events are erased while its disk has less room; 0: never'
-complete -c beacond -n '__beacond_is none options serve check-config import rejects prune forget' -l synchronous -x -a 'full normal off' -d 'full, normal or off: what of the data is on the disk when 200 is sent'
-complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats query ready' -l log-level -x -a 'error warn info debug' -d 'error, warn, info or debug'
-complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup check stats query ready' -l log-format -x -a 'auto text json journal' -d 'auto, text, json or journal'
-complete -c beacond -n '__beacond_first; and __beacond_is none serve check-config import export tail rejects prune forget backup check stats query ready completion default-config' -l help -d 'tell how it is used'
+complete -c beacond -n '__beacond_is none options serve check-config import rejects prune forget migrate' -l synchronous -x -a 'full normal off' -d 'full, normal or off: what of the data is on the disk when 200 is sent'
+complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup migrate check stats query ready' -l log-level -x -a 'error warn info debug' -d 'error, warn, info or debug'
+complete -c beacond -n '__beacond_is none options serve check-config import export tail rejects prune forget backup migrate check stats query ready' -l log-format -x -a 'auto text json journal' -d 'auto, text, json or journal'
+complete -c beacond -n '__beacond_first; and __beacond_is none serve check-config import export tail rejects prune forget backup migrate check stats query ready completion default-config' -l help -d 'tell how it is used'
 complete -c beacond -n '__beacond_is none' -l version -d 'tell which version it is'

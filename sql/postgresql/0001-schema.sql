@@ -184,6 +184,21 @@ CREATE TABLE nodes (
 );
 CREATE UNIQUE INDEX nodes_living ON nodes (slot) WHERE ended IS NULL;
 
+-- What `beacond migrate` brings here from a SQLite database: one row from its first run on. No node starts
+-- before it is finished.
+CREATE TABLE moved (
+    -- How many runs there have been: a newer one ends an older one.
+    run      bigint NOT NULL,
+    -- All events up to this number have been copied.
+    seq      bigint NOT NULL,
+    -- Up to this number both databases were found equal,
+    compared bigint NOT NULL,
+    -- when the source had counted so many erasures.
+    erasures bigint NOT NULL,
+    -- When everything was there, the source being at rest; NULL before.
+    finished bigint
+);
+
 -- Single values that belong to the database.
 CREATE TABLE meta (
     -- schema   the number of the newest schema file

@@ -22,6 +22,115 @@ SELECT convert_from(value, 'UTF8')::bigint FROM beacond.meta WHERE name = 'schem
 -- @secret
 SELECT value FROM beacond.meta WHERE name = 'secret';
 
+-- --- beacond migrate: see take.h -----------------------------------------------------------------
+
+-- Whether nodes have been here, a migration has begun, and it was from the source with that secret.
+-- @take_look
+SELECT EXISTS (SELECT FROM beacond.nodes),
+       EXISTS (SELECT FROM beacond.moved),
+       EXISTS (SELECT FROM beacond.meta WHERE name = 'secret' AND value = $1);
+
+-- @take_any
+SELECT EXISTS (SELECT FROM beacond.events) OR EXISTS (SELECT FROM beacond.rejects) OR
+       EXISTS (SELECT FROM beacond.receipts) OR EXISTS (SELECT FROM beacond.commits);
+
+-- @take_first
+INSERT INTO beacond.moved(run, seq, compared, erasures) VALUES (0, 0, 0, 0);
+
+-- @take_secret
+UPDATE beacond.meta SET value = $1 WHERE name = 'secret';
+
+-- The source may have been written to since it was finished: this begins anew at the end.
+-- @take_reopen
+DELETE FROM beacond.commits;
+
+-- @take_run
+UPDATE beacond.moved SET run = run + 1, finished = NULL RETURNING run, seq, compared, erasures;
+
+-- @take_hold
+SELECT run FROM beacond.moved FOR UPDATE;
+
+-- @take_mark
+UPDATE beacond.moved SET seq = $1, compared = $2, erasures = $3;
+
+-- @take_events
+COPY beacond.events(seq, ts, received, given, id, event) FROM STDIN (FORMAT binary);
+
+-- @take_rejects
+COPY beacond.rejects(n, received, reason, event) FROM STDIN (FORMAT binary);
+
+-- @take_receipts
+COPY beacond.receipts(serial, key, instance, at, burst, lost, receipts) FROM STDIN (FORMAT binary);
+
+-- @take_days
+SELECT beacond.make_day(day) FROM unnest($1) AS day;
+
+-- All four tables by one statement, the steps of each in two arrays.
+-- @take_tally
+WITH second AS (
+    INSERT INTO beacond.tally_second AS t SELECT at, 0, events FROM unnest($1::bigint[], $2::bigint[]) u(at, events)
+        ON CONFLICT (at, slot) DO UPDATE SET events = t.events + excluded.events
+), minute AS (
+    INSERT INTO beacond.tally_minute AS t SELECT at, 0, events FROM unnest($3::bigint[], $4::bigint[]) u(at, events)
+        ON CONFLICT (at, slot) DO UPDATE SET events = t.events + excluded.events
+), hour AS (
+    INSERT INTO beacond.tally_hour AS t SELECT at, 0, events FROM unnest($5::bigint[], $6::bigint[]) u(at, events)
+        ON CONFLICT (at, slot) DO UPDATE SET events = t.events + excluded.events
+)
+INSERT INTO beacond.tally_day AS t SELECT at, 0, events FROM unnest($7::bigint[], $8::bigint[]) u(at, events)
+    ON CONFLICT (at, slot) DO UPDATE SET events = t.events + excluded.events;
+
+-- [$1, $2): a day.
+-- @take_erase_day
+WITH events AS (DELETE FROM beacond.events WHERE ts >= $1 AND ts < $2),
+     second AS (DELETE FROM beacond.tally_second WHERE at >= $1 AND at < $2),
+     minute AS (DELETE FROM beacond.tally_minute WHERE at >= $1 AND at < $2),
+     hour   AS (DELETE FROM beacond.tally_hour WHERE at >= $1 AND at < $2)
+DELETE FROM beacond.tally_day WHERE at >= $1 AND at < $2;
+
+-- @take_erase_rejects
+TRUNCATE beacond.rejects;
+
+-- @take_erase_receipts
+TRUNCATE beacond.receipts;
+
+-- Of each day: how many events have numbers in ($1, $2] and times in [$3, $4], and the sum of their
+-- hashes, which are the first eight bytes of each SHA-256.
+-- @take_sums
+SELECT day, count(*), sum(('x' || encode(substr(sha256(
+           int8send(ts) || int8send(seq) || int8send(received) || boolsend(given) ||
+           int4send(octet_length(id)) || textsend(id) || textsend(event)), 1, 8), 'hex'))::bit(64)::bigint)::text
+  FROM (SELECT *, ts - (ts % 86400000 + 86400000) % 86400000 AS day
+          FROM beacond.events
+         WHERE seq > $1 AND seq <= $2 AND ts >= $3 AND ts <= $4) AS e
+ GROUP BY day;
+
+-- Numbers go on above all that the source has given out. setval does not heed transactions, and this
+-- may run again.
+-- @take_numbers
+SELECT setval('beacond.blocks', greatest(1, $1 >> 12)),
+       setval(pg_get_serial_sequence('beacond.rejects', 'n'), greatest(1, $2), $2 > 0);
+
+-- One commit, as nodes see it.
+-- @take_commit
+INSERT INTO beacond.commits(last_seq, first_seq, instance, at, events, min_ts, max_ts)
+SELECT $1, 1, 0, $2,
+       (SELECT coalesce(sum(events), 0)::bigint FROM beacond.tally_day),
+       coalesce((SELECT min(ts) FROM beacond.events), 0),
+       coalesce((SELECT max(ts) FROM beacond.events), 0)
+ WHERE $1 > 0;
+
+-- @take_finish
+UPDATE beacond.moved SET finished = $1;
+
+-- Of the table as a whole nobody does that by itself.
+-- @take_analyze
+ANALYZE beacond.events;
+
+-- Whether a migration has begun and is not finished.
+-- @moving
+SELECT EXISTS (SELECT FROM beacond.moved WHERE finished IS NULL);
+
 -- @days
 SELECT beacond.days();
 

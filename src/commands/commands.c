@@ -4,10 +4,10 @@
 
 /* In the order in which help and completion list them. */
 static const struct command *const commands_table[] = {
-    &command_serve,  &command_check_config, &command_import,         &command_export,
-    &command_tail,   &command_rejects,      &command_prune,          &command_forget,
-    &command_backup, &command_check,        &command_stats,          &command_query,
-    &command_ready,  &command_completion,   &command_default_config,
+    &command_serve,  &command_check_config, &command_import,     &command_export,
+    &command_tail,   &command_rejects,      &command_prune,      &command_forget,
+    &command_backup, &command_migrate,      &command_check,      &command_stats,
+    &command_query,  &command_ready,        &command_completion, &command_default_config,
 };
 
 enum { COMMANDS_COUNT = sizeof(commands_table) / sizeof(commands_table[0]) };

@@ -66,6 +66,9 @@ extern const struct command command_forget;
 /* Stores the events of log files. */
 extern const struct command command_import;
 
+/* Moves the database into another store. */
+extern const struct command command_migrate;
+
 /* Lists what could not be stored, reads it anew, or deletes it. */
 extern const struct command command_rejects;
 

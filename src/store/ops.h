@@ -12,6 +12,7 @@
 #include "store/facts.h"
 #include "store/shared.h"
 #include "store/store.h"
+#include "store/take.h"
 
 struct store_ops {
     void (*close)(struct store *store);
@@ -73,6 +74,8 @@ struct store_ops {
     int (*show_rejects)(struct store_reader *reader, const struct store_rejects_ask *ask,
                         struct store_rejects_show *show, struct error *err);
     int (*days)(struct store_reader *reader, store_day_fn *day, void *arg, struct error *err);
+    /* store/take.h; NULL: databases of this kind are no sources */
+    int (*origin)(struct store_reader *reader, struct store_origin *out, struct error *err);
     /* store/ask.h */
     int (*ask)(struct store_reader *reader, const struct store_ask *ask, struct error *err);
     /* store/copy.h */
@@ -107,6 +110,9 @@ struct store_kind {
     int (*audit)(const char *database, enum store_audit_depth depth,
                  const struct store_audit_ear *ear, struct store_audit_facts *facts,
                  struct error *err);
+    /* See store/take.h; NULL: databases of this kind are no targets. */
+    int (*take_open)(const char *database, const struct store_origin *origin,
+                     struct store_taker **out, struct error *err);
 };
 
 extern const struct store_kind sqlite_kind, postgres_kind;

@@ -291,14 +291,16 @@ int store_page(struct store_reader *reader, int64_t since, int64_t max_seq,
                struct range_place place, store_row_fn *row, void *arg, bool *more,
                struct error *err) MUST_CHECK;
 
-/* One event with all that is known of it; non-zero ends the page, this event taken. text is valid
- * during the call. */
+/* One event with all that is known of it; non-zero ends the page, this event taken. The texts are
+ * valid during the call. */
 struct store_row {
     struct range_place place;
     int64_t received; /* wall clock, ms */
     const char *text;
     size_t len;
-    bool given; /* the client chose the id */
+    bool given;     /* the client chose the id */
+    const char *id; /* as its column has it: unescaped. NULL: this store does not tell */
+    size_t id_len;
 };
 typedef int store_seq_fn(void *arg, const struct store_row *row);
 

@@ -5,6 +5,7 @@
 
 #ifdef HAVE_LIBPQ
 #include "store/postgres/postgres_store.h"
+#include "store/postgres/postgres_take.h"
 #else
 static int kind_is_missing(struct error *err)
 {
@@ -43,6 +44,15 @@ static int postgres_audit(const char *database, enum store_audit_depth depth,
     (void)facts;
     return kind_is_missing(err);
 }
+
+static int postgres_take_open(const char *database, const struct store_origin *origin,
+                              struct store_taker **out, struct error *err)
+{
+    (void)database;
+    (void)origin;
+    (void)out;
+    return kind_is_missing(err);
+}
 #endif
 
 const struct store_kind postgres_kind = {
@@ -53,4 +63,5 @@ const struct store_kind postgres_kind = {
     .open = postgres_store_open,
     .reader_open_file = postgres_reader_open,
     .audit = postgres_audit,
+    .take_open = postgres_take_open,
 };

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/postgres/postgres_schema.h"
 
 /* How long a node of our name may take to be over, and how often that is looked at. */
 #define NODE_PATIENCE_MS 3000
@@ -188,6 +189,8 @@ int postgres_node_register(struct pg *pg, const char *name, bool replaces, bool 
     int status = pg_run(pg, SQL_BEGIN, err);
     if (status == STORE_OK)
         status = pg_run(pg, SQL_NODE_LOCK, err);
+    if (status == STORE_OK)
+        status = postgres_schema_whole(pg, err);
     if (status == STORE_OK && replaces)
         status = node_replace_all(pg, name, err);
     if (status == STORE_OK)

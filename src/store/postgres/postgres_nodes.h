@@ -31,7 +31,7 @@ struct postgres_node {
 
 /* Makes a row. replaces: one of that name that has died is ended, one that lives is in the way;
  * else there may be others of that name. holds: as postgres_node_hold. STORE_OK and *node,
- * STORE_HELD, or STORE_BUSY. */
+ * STORE_HELD, STORE_UNFIT (postgres_schema_whole), or STORE_BUSY. */
 int postgres_node_register(struct pg *pg, const char *name, bool replaces, bool holds,
                            struct postgres_node *node, struct error *err) MUST_CHECK;
 

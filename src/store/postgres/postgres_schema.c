@@ -74,3 +74,18 @@ int postgres_schema_judge(struct pg *pg, struct error *err)
         error_set(err, "it was made by an older beacond; run this one's daemon on it once");
     return STORE_UNFIT;
 }
+
+int postgres_schema_whole(struct pg *pg, struct error *err)
+{
+    PGresult *result;
+    int status = pg_ask(pg, SQL_MOVING, NULL, &result, err);
+    if (status != STORE_OK)
+        return status;
+    if (pg_bool(result, 0, 0)) {
+        error_set(err, "a database is being moved into it: stop the daemon that has that open and "
+                       "run `beacond migrate` again, until it says that it is finished");
+        status = STORE_UNFIT;
+    }
+    PQclear(result);
+    return status;
+}

@@ -15,4 +15,7 @@ int postgres_schema_fit(struct pg *pg, struct error *err) MUST_CHECK;
  * ones as well. */
 int postgres_schema_judge(struct pg *pg, struct error *err) MUST_CHECK;
 
+/* STORE_UNFIT while a database is being moved into it (postgres_take.h). STORE_OK or STORE_BUSY. */
+int postgres_schema_whole(struct pg *pg, struct error *err) MUST_CHECK;
+
 #endif

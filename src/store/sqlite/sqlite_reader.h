@@ -42,6 +42,9 @@ int sqlite_reader_page_receipts(struct store_reader *reader, int64_t after_row,
                                 store_receipts_fn *row, void *arg, bool *more,
                                 struct error *err) MUST_CHECK;
 
+int sqlite_reader_origin(struct store_reader *reader, struct store_origin *out,
+                         struct error *err) MUST_CHECK;
+
 /* sqlite_known.c */
 int sqlite_reader_known(struct store_reader *reader, const struct batch *batch, bool *known,
                         struct error *err) MUST_CHECK;

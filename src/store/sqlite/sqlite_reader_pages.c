@@ -1,6 +1,7 @@
 /* Tables in the order of their numbers, a page at a time: rejects and receipts. */
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/sqlite/sqlite_facts.h"
 #include "store/sqlite/sqlite_reader_parts.h"
@@ -87,6 +88,34 @@ int sqlite_reader_page_receipts(struct store_reader *base, int64_t after_row,
 {
     struct pages_call call = {.receipts = row, .arg = arg};
     return pages_from(base, SQL_PAGE_RECEIPTS, after_row, &call, more, err);
+}
+
+/* --- what a database is known by -------------------------------------------------------------- */
+
+int sqlite_reader_origin(struct store_reader *base, struct store_origin *out, struct error *err)
+{
+    struct db *db = &((struct sqlite_reader *)base)->db;
+    sqlite3_stmt *secret = db_statement(db, SQL_SECRET);
+    sqlite3_stmt *reject = db_statement(db, SQL_LAST_REJECT);
+    int status = STORE_OK;
+    if (secret == NULL || reject == NULL) {
+        (void)db_failure(db, err);
+        return STORE_BUSY;
+    }
+    int code = sqlite3_step(secret);
+    if (code == SQLITE_ROW && sqlite3_column_bytes(secret, 0) == SIPHASH_KEY_BYTES) {
+        memcpy(out->secret, sqlite3_column_blob(secret, 0), SIPHASH_KEY_BYTES);
+    } else if (code == SQLITE_ROW || code == SQLITE_DONE) {
+        error_set(err, "its table meta holds no secret of 16 bytes");
+        status = STORE_UNFIT;
+    } else {
+        (void)db_failure(db, err);
+        status = STORE_BUSY;
+    }
+    (void)sqlite3_reset(secret);
+    if (status == STORE_OK && db_number(db, reject, &out->last_reject, err) != STORE_OK)
+        status = STORE_BUSY;
+    return status;
 }
 
 /* --- what is shown of rejects ----------------------------------------------------------------- */

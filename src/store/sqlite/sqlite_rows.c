@@ -3,7 +3,7 @@
 #include "store/sqlite/sqlite_reader_parts.h"
 #include "store/step.h"
 
-enum { ROWS_TS, ROWS_SEQ, ROWS_RECEIVED, ROWS_GIVEN, ROWS_EVENT };
+enum { ROWS_TS, ROWS_SEQ, ROWS_RECEIVED, ROWS_GIVEN, ROWS_EVENT, ROWS_ID };
 
 static int rows_no_memory(struct error *err)
 {
@@ -24,8 +24,10 @@ static int rows_hand_out(struct db *db, sqlite3_stmt *statement, store_seq_fn *r
             .given = sqlite3_column_int64(statement, ROWS_GIVEN) != 0,
             .text = (const char *)sqlite3_column_text(statement, ROWS_EVENT),
             .len = (size_t)sqlite3_column_bytes(statement, ROWS_EVENT),
+            .id = (const char *)sqlite3_column_text(statement, ROWS_ID),
+            .id_len = (size_t)sqlite3_column_bytes(statement, ROWS_ID),
         };
-        if (out.text == NULL)
+        if (out.text == NULL || out.id == NULL)
             status = rows_no_memory(err);
         else
             *more = row(arg, &out) != 0;

@@ -287,6 +287,7 @@ static const struct store_ops sqlite_store_ops = {
     .count_steps = sqlite_count_steps,
     .show_rejects = sqlite_show_rejects,
     .days = sqlite_days,
+    .origin = sqlite_reader_origin,
     .ask = sqlite_ask,
     .copy_begin = sqlite_copy_begin,
     .copy_step = sqlite_copy_step,
