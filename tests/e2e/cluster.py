@@ -7,7 +7,6 @@ The parts: Cluster · Prober, Listener · check.
 """
 
 import collections
-import json
 import random
 import signal
 import threading
@@ -32,6 +31,7 @@ class Cluster(World):
         self.dice = random.Random("%d-nodes" % SEED)
         self.addresses = [lasting_address() for _ in range(count)]
         self.nodes = [None] * count  # None: nobody is sent there
+        self.outages = True
         self.high = 0                # the highest total that anybody was shown
         for n in range(count):
             self.start_node(n)
@@ -243,8 +243,8 @@ class Listener(Looker):
 
     def _watch(self, session, one, node):
         try:
-            answer = json.loads(one.response(one.query(limit=0)))
-            if "total" not in answer:
+            one.query(limit=0)
+            if one.json()["type"] == "error":
                 return  # the database is away: nothing is followed
             for _ in range(self.dice.randrange(1, 6)):
                 _, items = self._emit(session, self.dice.randrange(1, 6))
@@ -288,9 +288,12 @@ def check(cluster, senders, rejects=0):
     total = compare(cluster.database, least, most)
     equal(sql(cluster.database, "select count(*) from rejects"), [(rejects,)])
     equal(sql(cluster.database, "select count(*) from nodes where ended is null"), [(0,)], "nodes that have not ended")
-    done = run("check", "--database", cluster.database)
-    wrong = [line for line in done.stdout.decode().splitlines() if not line.startswith("ok ")]
-    assert not wrong and not done.stderr and done.returncode == 0, "beacond check: %r" % (done.stdout + done.stderr)
     doubtful = sum(most.values()) - sum(least.values())
     print("# %d events stored of %d emitted, %d of them in doubt; %d batches acknowledged, %d kills"
           % (total, sum(len(s.emitted) for s in senders), doubtful, cluster.acks, cluster.kills), flush=True)
+    done = run("check", "--database", cluster.database)
+    if b"can't be checked yet" in done.stderr:
+        print("# PROVISIONAL: no check", flush=True)
+        return
+    wrong = [line for line in done.stdout.decode().splitlines() if not line.startswith("ok ")]
+    assert not wrong and not done.stderr and done.returncode == 0, "beacond check: %r" % (done.stdout + done.stderr)

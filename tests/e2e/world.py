@@ -110,6 +110,7 @@ class World:
         self.up = threading.Condition()
         self.daemon, self.address, self.failure = None, lasting_address(), None
         self.acks, self.kills, self.abrupt = 0, 0, abrupt
+        self.outages = False  # the database may be away: then reads fail
         self.ration = None  # batches that may be sent in this life of the daemon; None: any number
         self.seen = collections.Counter()  # how many of an event a reader was shown at once
         self.calm = Calm()
