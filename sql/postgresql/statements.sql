@@ -606,3 +606,56 @@ SELECT beacond.recount($1, $2, $3);
 -- @size
 SELECT current_setting('block_size')::bigint, coalesce(sum(pg_total_relation_size(oid)), 0)::bigint
   FROM pg_class WHERE relnamespace = 'beacond'::regnamespace AND relkind = 'r';
+
+-- An event that nobody sees, for which it is tried whether any can be committed.
+-- @probe_put
+INSERT INTO beacond.events(seq, ts, received, given, id, event)
+VALUES ($1, $2, $2, false, 'probe', '{}');
+
+-- @probe_take
+DELETE FROM beacond.events WHERE seq = $1 AND ts = $2;
+
+-- Upkeep: one node at a time.
+-- @upkeep_lock
+SELECT pg_try_advisory_xact_lock((67::bigint << 56) | 5);
+
+-- The oldest rows of the log are looked at, not all: their times ascend, more or less.
+-- @upkeep_commits
+WITH oldest AS (
+    SELECT last_seq, at FROM beacond.commits ORDER BY last_seq LIMIT $1
+), gone AS (
+    DELETE FROM beacond.commits USING oldest
+     WHERE commits.last_seq = oldest.last_seq AND oldest.at < $2
+       AND oldest.last_seq < (SELECT max(last_seq) FROM beacond.commits)
+    RETURNING 1
+)
+SELECT count(*) FROM gone;
+
+-- @upkeep_erasures
+WITH oldest AS (
+    SELECT n, at FROM beacond.erasures ORDER BY n LIMIT $1
+), gone AS (
+    DELETE FROM beacond.erasures USING oldest
+     WHERE erasures.n = oldest.n AND oldest.at < $2
+       AND oldest.n < (SELECT max(n) FROM beacond.erasures)
+    RETURNING 1
+)
+SELECT count(*) FROM gone;
+
+-- @upkeep_receipts
+WITH oldest AS (
+    SELECT serial FROM beacond.receipts WHERE at < $2 ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM beacond.receipts USING oldest WHERE receipts.serial = oldest.serial RETURNING 1
+)
+SELECT count(*) FROM gone;
+
+-- When the newest of those was made that are too much, if any is. Of each row its text counts and what
+-- its columns and its places in indexes take. The size of the table tells quickly whether it can be.
+-- @upkeep_surplus
+WITH newest AS (
+    SELECT at, sum(octet_length(receipts) + 120) OVER (ORDER BY at DESC, serial DESC) AS bytes
+      FROM beacond.receipts 
+     WHERE (SELECT pg_table_size('beacond.receipts')) > $1 / 2
+)
+SELECT max(at) FROM newest WHERE bytes > $1;

@@ -40,6 +40,7 @@ struct store_options {
     enum store_synchronous synchronous; /* FULL: what append has returned survives a power loss */
     int64_t max_rejects;                /* rows of rejects kept */
     int64_t max_rejects_bytes;          /* their bytes */
+    int64_t max_receipts_bytes;         /* of a shared store: bound for what it keeps of receipts */
     const char *node; /* what this process is called among those that write to a shared store, at
                        * most 200 bytes; NULL: what no other one is. Only looked at by open */
 };

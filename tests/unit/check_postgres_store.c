@@ -602,6 +602,86 @@ START_TEST(a_loss_that_was_taken_in_doubt_is_given_back)
 }
 END_TEST
 
+/* --- upkeep ----------------------------------------------------------------------------------- */
+
+#define NOW "(extract(epoch FROM now()) * 1000)::bigint"
+
+START_TEST(old_rows_of_the_logs_go_but_for_the_newest)
+{
+    (void)append_text("{\"events\":[{" TS "}]}");
+    (void)shell("SET beacond.own = 'on'; INSERT INTO beacond.commits SELECT n, n, 1, " NOW
+                " - 3700000, 1, 1, 1 FROM generate_series(1, 1500) AS n; INSERT INTO "
+                "beacond.erasures(n, at, events) SELECT n, 1, 0 FROM generate_series(1, 3) AS n");
+    ck_assert(store_tend(store, true));
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.commits"), 501);
+    ck_assert_int_eq(shell("SELECT min(last_seq) FROM beacond.commits"), 1001);
+    ck_assert_int_eq(shell("SELECT sum(n) FROM beacond.erasures"), 3);
+    while (shell("SELECT count(*) FROM beacond.commits") > 1)
+        (void)store_tend(store, true);
+    ck_assert(!store_tend(store, true));
+}
+END_TEST
+
+/* A tend that is due at once is a new store's first. */
+static void tend_anew(int64_t max_receipts_bytes)
+{
+    store_close(store);
+    options.max_receipts_bytes = max_receipts_bytes;
+    store = open_node("one");
+    ck_assert(!store_tend(store, true));
+}
+
+START_TEST(old_receipts_go)
+{
+    (void)shell("INSERT INTO beacond.receipts SELECT n, n, 1, " NOW
+                " - n * 86400000, false, 0, '\\x00' FROM generate_series(0, 9) AS n");
+    tend_anew(1 << 20);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.receipts"), 7);
+    ck_assert_int_eq(shell("SELECT max(serial) FROM beacond.receipts"), 6);
+}
+END_TEST
+
+START_TEST(receipts_beyond_their_bound_go)
+{
+    (void)shell(
+        "INSERT INTO beacond.receipts SELECT n, n, 1, " NOW
+        " - n, false, 0, decode(repeat('00', 880), 'hex') FROM generate_series(1, 100) AS n");
+    tend_anew(0);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.receipts"), 100);
+    tend_anew(50000);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.receipts"), 50);
+    ck_assert_int_eq(shell("SELECT max(serial) FROM beacond.receipts"), 50);
+}
+END_TEST
+
+START_TEST(rejects_of_other_nodes_are_seen)
+{
+    struct store_item item;
+    (void)shell("INSERT INTO beacond.rejects(received, reason, event) SELECT 1, 'x', 'y' FROM "
+                "generate_series(1, 30)");
+    ck_assert(!store_tend(store, true));
+    ck_assert_int_eq(append_one(&item, "{\"events\":[1]}"), STORE_OK);
+    batch_free(item.batch);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.rejects"), 10);
+}
+END_TEST
+
+START_TEST(a_probe_tells_whether_commits_work)
+{
+    struct error err = {""};
+    ck_assert_int_eq(store_probe(store, &err), STORE_OK);
+    (void)shell("ALTER TABLE beacond.events RENAME TO away");
+    ck_assert_int_eq(store_probe(store, &err), STORE_BUSY);
+    (void)shell("ALTER TABLE beacond.away RENAME TO events");
+    ck_assert_int_eq(store_probe(store, &err), STORE_OK);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 0);
+    refuse_bad_ones("RAISE EXCEPTION 'no';");
+    (void)shell("CREATE OR REPLACE FUNCTION public.judge() RETURNS trigger LANGUAGE plpgsql AS $$ "
+                "BEGIN RAISE EXCEPTION 'no'; END $$");
+    ck_assert_int_eq(store_probe(store, &err), STORE_OK);
+}
+END_TEST
+
 /* --- nodes ------------------------------------------------------------------------------------ */
 
 START_TEST(nodes_count_apart_under_small_numbers)
@@ -661,6 +741,11 @@ static Suite *make_suite(void)
     tcase_add_test(tests, a_commit_whose_answer_was_lost_is_remembered);
     tcase_add_test(tests, a_commit_that_was_not_made_loses_nothing);
     tcase_add_test(tests, a_loss_that_was_taken_in_doubt_is_given_back);
+    tcase_add_test(tests, old_rows_of_the_logs_go_but_for_the_newest);
+    tcase_add_test(tests, old_receipts_go);
+    tcase_add_test(tests, receipts_beyond_their_bound_go);
+    tcase_add_test(tests, rejects_of_other_nodes_are_seen);
+    tcase_add_test(tests, a_probe_tells_whether_commits_work);
     tcase_add_test(tests, nodes_count_apart_under_small_numbers);
     tcase_add_test(tests, a_node_begins_at_the_moment_of_its_start);
     suite_add_tcase(suite, tests);

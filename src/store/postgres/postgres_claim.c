@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "store/postgres/postgres_store_parts.h"
 
 static int claim_compare(const void *a, const void *b)
@@ -123,10 +124,12 @@ int postgres_claim(struct store *base, const uint64_t *keys, size_t count, store
         store->claim = POSTGRES_CLAIM_NOTHING;
         return STORE_OK;
     }
+    store->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;
     int status = claim_begin(store, &receipts, err);
     /* A connection that has rested may turn out to be gone: nothing has happened on it. */
     if (status != STORE_OK && store->pg.connection == NULL)
         status = claim_begin(store, &receipts, err);
+    store->until_ms = 0;
     if (status != STORE_OK)
         return STORE_BUSY;
     store->claim = POSTGRES_CLAIMED;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/postgres/postgres_follow_parts.h"
 
@@ -345,6 +346,7 @@ int postgres_follow(struct store *base, const struct store_follow_ask *ask, int6
     struct postgres_store *store = (struct postgres_store *)base;
     struct follow follow = {.store = store, .ask = ask, .newest = newest};
     uint64_t made = store->pg.made;
+    store->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;
     int status = pg_connect(&store->pg, err);
     if (status == STORE_OK)
         status = follow_on(&follow, err);
@@ -352,5 +354,6 @@ int postgres_follow(struct store *base, const struct store_follow_ask *ask, int6
     if (status != STORE_OK && store->pg.connection == NULL && store->pg.made == made &&
         pg_connect(&store->pg, err) == STORE_OK)
         status = follow_on(&follow, err);
+    store->until_ms = 0;
     return status;
 }

@@ -217,3 +217,15 @@ void postgres_note_rejects(struct postgres_store *store)
     if (store->rejects_bytes > most_bytes)
         store->rejects_bytes = most_bytes;
 }
+
+int postgres_count_rejects(struct postgres_store *store, struct error *err)
+{
+    PGresult *result;
+    int status = pg_ask(&store->pg, SQL_SIZE_REJECTS, NULL, &result, err);
+    if (status != STORE_OK)
+        return status;
+    store->rejects = pg_int(result, 0, 0);
+    store->rejects_bytes = pg_int(result, 0, 1);
+    PQclear(result);
+    return STORE_OK;
+}

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "store/postgres/postgres_erase.h"
 #include "store/postgres/postgres_name.h"
 #include "store/postgres/postgres_store_parts.h"
@@ -99,10 +100,10 @@ static const struct store_ops postgres_store_ops = {
 /* While the server is waited for. */
 static bool store_waits(void *arg)
 {
-    const struct store *store = arg;
-    if (store->works != NULL)
-        store->works(store->works_arg);
-    return true;
+    const struct postgres_store *store = arg;
+    if (store->base.works != NULL)
+        store->base.works(store->base.works_arg);
+    return store->until_ms == 0 || clock_mono_ms() < store->until_ms;
 }
 
 static int store_read_secret(struct postgres_store *store, struct error *err)
@@ -123,18 +124,6 @@ static int store_read_secret(struct postgres_store *store, struct error *err)
     return status;
 }
 
-static int store_size_rejects(struct postgres_store *store, struct error *err)
-{
-    PGresult *result;
-    int status = pg_ask(&store->pg, SQL_SIZE_REJECTS, NULL, &result, err);
-    if (status != STORE_OK)
-        return status;
-    store->rejects = pg_int(result, 0, 0);
-    store->rejects_bytes = pg_int(result, 0, 1);
-    PQclear(result);
-    return STORE_OK;
-}
-
 static int store_take_up(struct postgres_store *store, const char *node, struct error *err)
 {
     int status = pg_connect(&store->pg, err);
@@ -143,7 +132,7 @@ static int store_take_up(struct postgres_store *store, const char *node, struct 
     if (status == STORE_OK)
         status = store_read_secret(store, err);
     if (status == STORE_OK)
-        status = store_size_rejects(store, err);
+        status = postgres_count_rejects(store, err);
     if (status == STORE_OK)
         status = postgres_signal_start(&store->signal, store->database, node, err);
     if (status == STORE_OK) {
@@ -171,9 +160,10 @@ int postgres_store_open(struct store **out, const struct store_options *options,
     store->database = database;
     pg_init(&store->pg, database, false);
     store->pg.waits = store_waits;
-    store->pg.waits_arg = &store->base;
+    store->pg.waits_arg = store;
     tally_init(&store->tally);
     postgres_store_limit_rejects(&store->base, options->max_rejects, options->max_rejects_bytes);
+    store->upkeep.receipts_bytes = options->max_receipts_bytes;
     postgres_dead_init(&store->dead);
     struct error why = {""};
     int status = store_take_up(store, options->node, &why);

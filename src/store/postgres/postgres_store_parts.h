@@ -15,6 +15,7 @@
 #include "store/postgres/postgres_follow.h"
 #include "store/postgres/postgres_schema.h"
 #include "store/postgres/postgres_signal.h"
+#include "store/postgres/postgres_upkeep.h"
 #include "store/tally.h"
 
 /* Numbers of one block (sql/postgresql/0001-schema.sql). */
@@ -22,6 +23,10 @@
 
 /* A node's numbers for receipts begin at its instance times this. */
 #define POSTGRES_SERIALS ((uint64_t)1 << 36)
+
+/* How long an append is waited for, or a step of one. What is slower than that is taken for a
+ * server that hangs, which a connection does not tell; other nodes hold keys for less. */
+#define POSTGRES_PATIENCE_MS 20000
 
 /* The transaction in which an append is made. */
 enum postgres_claim {
@@ -49,6 +54,7 @@ struct postgres_store {
     struct store base;
     char *database;
     struct pg pg;
+    int64_t until_ms; /* patience ends then, by the monotonic clock; 0: there is no end */
     struct postgres_signal *signal;
     struct postgres_node node; /* as it was when the last transaction began */
     int64_t first_instance;    /* of this start: serials of receipts go by it */
@@ -66,6 +72,7 @@ struct postgres_store {
     struct postgres_days days;
     struct postgres_dead dead;
     enum postgres_tally tally_state;
+    struct postgres_upkeep upkeep;
     struct postgres_place place; /* of base.state in the log */
 };
 
@@ -112,6 +119,9 @@ int postgres_send_rejects(struct postgres_store *store, const struct store_item 
 /* Adds one in the transaction that is open, and drops the oldest where there are too many. */
 int postgres_add_reject(struct postgres_store *store, int64_t received, const char *reason,
                         const char *text, size_t len, struct error *err) MUST_CHECK;
+
+/* Sees how many there are: other nodes add some, too. */
+int postgres_count_rejects(struct postgres_store *store, struct error *err) MUST_CHECK;
 
 /* Those of the transaction are committed. */
 void postgres_note_rejects(struct postgres_store *store);

@@ -1,5 +1,6 @@
 /* What a server's database needs little of: upkeep, and what a file asks for. */
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/postgres/postgres_store_parts.h"
 
@@ -11,14 +12,30 @@ bool postgres_tend(struct store *base, bool idle)
     postgres_days_tend(store);
     if (postgres_recount(store, &err) != STORE_OK)
         log_debug("the events can't be counted now: %s", err.text);
-    return postgres_changed(base);
+    bool more = postgres_upkeep(store);
+    return postgres_changed(base) || more;
+}
+
+/* An event under a number that no other has. */
+static int tend_try(struct postgres_store *store, struct error *err)
+{
+    pg_params_reset(&store->params);
+    pg_put_int(&store->params, -1 - store->node.instance);
+    pg_put_int(&store->params, clock_wall_ms());
+    int status = pg_ask(&store->pg, SQL_PROBE_PUT, &store->params, NULL, err);
+    return status == STORE_OK ? pg_ask(&store->pg, SQL_PROBE_TAKE, &store->params, NULL, err)
+                              : status;
 }
 
 int postgres_probe(struct store *base, struct error *err)
 {
     struct postgres_store *store = (struct postgres_store *)base;
     int status = postgres_store_begin(store, err);
-    return postgres_store_end(store, status, err);
+    if (status == STORE_OK)
+        status = tend_try(store, err);
+    status = postgres_store_end(store, status, err);
+    /* A trigger may refuse it, which is not the server's fault: an event would become a reject. */
+    return status == STORE_REFUSED ? STORE_OK : status;
 }
 
 int postgres_size(struct store *base, struct store_size *out, struct error *err)
@@ -42,7 +59,7 @@ int postgres_shrink(struct store *base, int64_t pages, int64_t *left, struct err
     (void)base;
     (void)pages;
     (void)err;
-    *left = 0;
+    *left = INT64_MAX; /* no page is given back: more calls are no use */
     return STORE_OK;
 }
 

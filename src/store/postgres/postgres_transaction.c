@@ -1,5 +1,6 @@
 /* Where the writing side's transactions begin and end. */
 
+#include "base/clock.h"
 #include "store/postgres/postgres_store_parts.h"
 
 int postgres_no_memory(struct error *err)
@@ -11,6 +12,7 @@ int postgres_no_memory(struct error *err)
 int postgres_append_begin(struct postgres_store *store, struct error *err)
 {
     store->new_rejects = store->new_rejects_bytes = 0;
+    store->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;
     if (store->claim != POSTGRES_CLAIMED)
         return postgres_connect(store, err);
     if (store->pg.connection != NULL)
@@ -27,12 +29,13 @@ int postgres_append_end(struct postgres_store *store, int status)
     if (status == STORE_OK) {
         postgres_signal_committed(store->signal);
         postgres_note_rejects(store);
-        return STORE_OK;
+    } else {
+        pg_abandon(&store->pg);
+        /* At once if that can be: its clients come again soon, perhaps to another node. */
+        if (store->doubt.transaction != 0)
+            (void)!postgres_connect(store, &err);
     }
-    pg_abandon(&store->pg);
-    /* At once if that can be: its clients come again soon, perhaps to another node. */
-    if (store->doubt.transaction != 0)
-        (void)!postgres_connect(store, &err);
+    store->until_ms = 0;
     return status;
 }
 
