@@ -653,20 +653,27 @@ BEGIN
 END
 $$;
 
--- The steps of one size (second, minute, hour, day; so many milliseconds) that begin in [low, high),
--- newest first, with the events of a moment in each. A cursor: the caller may close it early.
-CREATE FUNCTION steps_down(name text, size bigint, low bigint, high bigint, last_seq bigint,
-                           later int8range) RETURNS refcursor LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    steps refcursor;
-BEGIN
-    -- Steps in which none are later are not looked at.
-    OPEN steps FOR EXECUTE format(
+-- The text of a statement that gives the steps of one size (second, minute, hour, day) with their events,
+-- newest first: of $1 milliseconds, that begin in [$2, $3), as of the moment of $4, with $5 what is later.
+-- Steps in which none are later are not looked at.
+CREATE FUNCTION steps_text(name text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT format(
         'SELECT at, sum(events)::bigint - CASE WHEN int8range(at, at + $1) && $5'
         '           THEN beacond.count_later(at, at + $1 - 1, $4, $5) ELSE 0 END'
         '  FROM beacond.%I WHERE at >= $2 AND at < $3 GROUP BY at ORDER BY at DESC',
-        'tally_' || name) USING size, low, high, last_seq, later;
-    RETURN steps;
+        'tally_' || name)
+$$;
+
+CREATE FUNCTION steps_size(name text) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE name WHEN 'second' THEN 1000 WHEN 'minute' THEN 60000
+                     WHEN 'hour' THEN 3600000 WHEN 'day' THEN 86400000 END
+$$;
+
+CREATE FUNCTION read_steps(name text, low bigint, high bigint, last_seq bigint)
+RETURNS TABLE (at bigint, events bigint) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY EXECUTE beacond.steps_text(name)
+       USING beacond.steps_size(name), low, high, last_seq, beacond.later_range(last_seq);
 END
 $$;
 
@@ -676,8 +683,8 @@ CREATE FUNCTION find_place(since bigint, until bigint, skip bigint, last_seq big
                            later int8range, OUT ts bigint, OUT seq bigint)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    names CONSTANT text[]   := '{day,hour,minute,second}';
-    sizes CONSTANT bigint[] := '{86400000,3600000,60000,1000}';
+    names CONSTANT text[] := '{day,hour,minute,second}';
+    size   bigint;
     low    bigint := since; -- it lies in [low, high]
     high   bigint := until;
     first  bigint;          -- of the whole steps in there
@@ -688,8 +695,9 @@ DECLARE
     events bigint;
 BEGIN
     FOR n IN 1 .. 4 LOOP
-        first := beacond.step_ceil(low, sizes[n]);
-        behind := beacond.step_floor(high + 1, sizes[n]);
+        size := beacond.steps_size(names[n]);
+        first := beacond.step_ceil(low, size);
+        behind := beacond.step_floor(high + 1, size);
         CONTINUE WHEN first >= behind;
         ragged := beacond.count_window(behind, high, last_seq, later);
         IF ragged >= skip THEN
@@ -698,14 +706,16 @@ BEGIN
         END IF;
         skip := skip - ragged;
         high := behind - 1;
-        steps := beacond.steps_down(names[n], sizes[n], first, behind, last_seq, later);
+        -- One by one: mostly few are needed.
+        OPEN steps FOR EXECUTE beacond.steps_text(names[n])
+                       USING size, first, behind, last_seq, later;
         LOOP
             FETCH steps INTO at, events;
             IF NOT FOUND THEN
                 high := first - 1;
             ELSIF events >= skip THEN
                 low := at;
-                high := at + sizes[n] - 1;
+                high := at + size - 1;
             ELSE
                 skip := skip - events;
                 CONTINUE;
@@ -761,5 +771,43 @@ DECLARE
 BEGIN
     SELECT * INTO last_seq, erasures, total, ts, seq
       FROM beacond.survey_at(mark, since, until, skip);
+END
+$$;
+
+-- The timestamp of the oldest or newest event of a moment, NULL when there is none: of the first day, by
+-- the tally, that has one.
+CREATE FUNCTION outermost(newest boolean, last_seq bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    day   bigint;
+    found bigint;
+BEGIN
+    FOR day IN EXECUTE 'SELECT at FROM beacond.tally_day GROUP BY at HAVING sum(events) > 0'
+                       ' ORDER BY at' || CASE WHEN newest THEN ' DESC' ELSE '' END LOOP
+        EXECUTE 'SELECT ts FROM beacond.events WHERE ts BETWEEN $1 AND $2 AND seq <= $3 ORDER BY ts'
+                || CASE WHEN newest THEN ' DESC' ELSE '' END || ' LIMIT 1'
+           INTO found USING day, day + 86399999, last_seq;
+        EXIT WHEN found IS NOT NULL;
+    END LOOP;
+    RETURN found;
+END
+$$;
+
+-- What there is, at the moment of a watermark, without going through it.
+CREATE FUNCTION read_facts(mark bigint, OUT schema bigint, OUT last_seq bigint, OUT events bigint,
+                           OUT oldest bigint, OUT newest bigint, OUT bytes bigint, OUT rejects bigint)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    SELECT convert_from(value, 'UTF8')::bigint INTO schema FROM beacond.meta WHERE name = 'schema';
+    SELECT coalesce(max(commits.last_seq), 0) INTO last_seq
+      FROM beacond.commits WHERE commits.last_seq <= mark;
+    events := beacond.count_window(-400000000000000, 400000000000000, last_seq,
+                                   beacond.later_range(last_seq));
+    oldest := beacond.outermost(false, last_seq);
+    newest := beacond.outermost(true, last_seq);
+    -- A table that is being dropped has no size any more.
+    SELECT coalesce(sum(pg_total_relation_size(oid)), 0) INTO bytes
+      FROM pg_class WHERE relnamespace = 'beacond'::regnamespace AND relkind IN ('r', 'm', 'S');
+    SELECT count(*) INTO rejects FROM beacond.rejects;
 END
 $$;

@@ -408,6 +408,9 @@ SELECT seq FROM beacond.events
  WHERE seq BETWEEN $1 AND $2 AND ts BETWEEN $3 AND $4
  ORDER BY seq DESC LIMIT 1 OFFSET $5;
 
+-- @read_rejects_count
+SELECT count(*) FROM beacond.rejects;
+
 -- @read_rejects
 SELECT n, received, reason, event FROM beacond.rejects WHERE n > $1 ORDER BY n LIMIT $2;
 
@@ -424,6 +427,36 @@ WITH asked AS MATERIALIZED (
      WHERE events.ts BETWEEN $1 AND $2
 )
 SELECT n FROM asked JOIN stored USING (ts, id);
+
+-- What follows are answers of several statements: the watermark is taken first, then a transaction looks once.
+-- @read_mark
+SELECT beacond.watermark();
+
+-- @read_facts
+SELECT schema, last_seq, events, oldest, newest, bytes, rejects FROM beacond.read_facts($1);
+
+-- @read_facts_rest
+SELECT (SELECT coalesce(sum(octet_length(event)), 0)::bigint FROM beacond.rejects),
+       count(*), coalesce(sum(octet_length(receipts)), 0)::bigint, coalesce(min(at), 0)
+  FROM beacond.receipts;
+
+-- @read_count
+SELECT beacond.count_window($1, $2, $3, beacond.later_range($3));
+
+-- @read_steps
+SELECT at, events FROM beacond.read_steps($1, $2, $3, $4);
+
+-- @read_days
+SELECT at, events FROM beacond.read_steps('day', -400000000000000, 400000000000001, $1)
+ WHERE events > 0 ORDER BY at;
+
+-- @read_reasons
+SELECT reason, count(*) FROM beacond.rejects GROUP BY reason ORDER BY 2 DESC, 1 LIMIT $1;
+
+-- Of each text only the beginning.
+-- @read_rejects_down
+SELECT n, received, reason, octet_length(event)::bigint, substring(event FROM 1 FOR $3::integer)
+  FROM beacond.rejects WHERE n < $1 ORDER BY n DESC LIMIT $2;
 
 -- --- nodes ------------------------------------------------------------------------------------------
 -- Of a node's locks, 0x45 (E) is held by its session while it lives, 0x46 (F) is shared by its

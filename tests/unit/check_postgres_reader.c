@@ -10,6 +10,7 @@
 #include "postgres_run.h"
 
 #include "dice.h"
+#include "store/facts.h"
 #include "store/shared.h"
 #include "store/store.h"
 
@@ -389,6 +390,64 @@ static void expect_seq(struct dice *dice, int64_t last_seq)
     ck_assert_uint_eq(walk.at, seen_count);
 }
 
+/* The events of a window by steps: the model's are in seen, newest first. */
+static void expect_steps(struct dice *dice, int64_t since, int64_t until, int64_t last_seq)
+{
+    struct error err = {""};
+    struct store_steps steps;
+    struct store_steps_ask ask = {since, until, .named = dice_roll(dice, 2) == 0,
+                                  .step = (enum step)dice_roll(dice, 4)};
+    int status = store_count_steps(reader, &ask, &steps, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+    if (!steps.too_many) {
+        ck_assert_int_eq(steps.total, (int64_t)seen_count);
+        size_t n = steps.count;
+        for (size_t i = 0, same; i < seen_count; i += same) {
+            int64_t at = step_floor(steps.step, seen[i].ts);
+            for (same = 0; i + same < seen_count && seen[i + same].ts >= at; same++)
+                continue;
+            ck_assert_uint_gt(n--, 0);
+            ck_assert_int_eq(steps.steps[n].at, at);
+            ck_assert_int_eq(steps.steps[n].events, (int64_t)same);
+        }
+        ck_assert_uint_eq(n, 0);
+    }
+    model_window(INT64_MIN, INT64_MAX, last_seq);
+    ck_assert_int_eq(steps.facts.events, (int64_t)seen_count);
+    ck_assert_int_eq(steps.facts.last_seq, seen_count > 0 ? last_seq : 0);
+    if (seen_count > 0) {
+        ck_assert_int_eq(steps.facts.newest_ms, seen[0].ts);
+        ck_assert_int_eq(steps.facts.oldest_ms, seen[seen_count - 1].ts);
+    }
+    store_steps_clear(&steps);
+}
+
+struct days {
+    size_t at; /* in seen, from the last one down */
+};
+
+static int expect_day(void *arg, int64_t at_ms, int64_t events)
+{
+    struct days *days = arg;
+    int64_t same = 0;
+    ck_assert_uint_gt(days->at, 0);
+    ck_assert_int_eq(at_ms, step_floor(STEP_DAY, seen[days->at - 1].ts));
+    for (; days->at > 0 && step_floor(STEP_DAY, seen[days->at - 1].ts) == at_ms; days->at--)
+        same++;
+    ck_assert_int_eq(events, same);
+    return 0;
+}
+
+static void expect_days(int64_t last_seq)
+{
+    struct error err = {""};
+    model_window(INT64_MIN, INT64_MAX, last_seq);
+    struct days days = {seen_count};
+    int status = store_days(reader, expect_day, &days, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+    ck_assert_uint_eq(days.at, 0);
+}
+
 static int64_t edge(struct dice *dice)
 {
     if (model.count > 0 && dice_roll(dice, 3) > 0)
@@ -422,6 +481,11 @@ static void ask_once(struct dice *dice)
     }
     if (dice_roll(dice, 3) == 0)
         expect_seq(dice, last_seq);
+    if (dice_roll(dice, 3) == 0 && since <= until) {
+        model_window(since, until, last_seq);
+        expect_steps(dice, since, until, last_seq);
+        expect_days(last_seq);
+    }
 }
 
 static void ask_newest(void)

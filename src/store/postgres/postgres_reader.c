@@ -112,11 +112,32 @@ int postgres_reader_stream(struct postgres_reader *reader, enum sql_statement na
     return status == STORE_OK || rows->ended ? STORE_OK : STORE_BUSY;
 }
 
+int postgres_reader_look_at(struct postgres_reader *reader, enum sql_statement name, PGresult **out,
+                            struct error *err)
+{
+    int status = pg_ask(&reader->pg, name, &reader->params, out, err);
+    pg_params_reset(&reader->params);
+    return status;
+}
+
+static int reader_mark(struct postgres_reader *reader, struct error *err)
+{
+    PGresult *result;
+    int status = postgres_reader_look_at(reader, SQL_READ_MARK, &result, err);
+    if (status != STORE_OK)
+        return status;
+    reader->mark = pg_int(result, 0, 0);
+    PQclear(result);
+    return STORE_OK;
+}
+
 static int reader_look(struct postgres_reader *reader, postgres_look_fn *fn, void *arg, bool *told,
                        struct error *err)
 {
     struct pg *pg = &reader->pg;
     int status = postgres_reader_begin(reader, err);
+    if (status == STORE_OK)
+        status = reader_mark(reader, err);
     if (status == STORE_OK)
         status = pg_run(pg, SQL_READ_BEGIN, err);
     if (status == STORE_OK)
@@ -217,6 +238,10 @@ const struct store_ops postgres_reader_ops = {
     .page_rejects = postgres_reader_page_rejects,
     .page_receipts = postgres_reader_page_receipts,
     .known = postgres_reader_known,
+    .facts = postgres_reader_facts,
+    .count_steps = postgres_reader_count_steps,
+    .show_rejects = postgres_reader_show_rejects,
+    .days = postgres_reader_days,
 };
 
 static struct postgres_reader *reader_new(const char *database)

@@ -18,6 +18,7 @@ struct postgres_reader {
     struct pg pg;
     struct pg_params params; /* of the statement that is sent next */
     int64_t settled;         /* nothing with a number up to it will come any more */
+    int64_t mark;            /* of the look that is under way: the watermark before it */
     int64_t patience_ms;     /* for an answer; 0: without end, for what a person waits for */
     int64_t until_ms;        /* the answer's deadline, by the monotonic clock */
 };
@@ -52,11 +53,16 @@ int postgres_reader_stream(struct postgres_reader *reader, enum sql_statement na
                            struct postgres_rows *rows, struct error *err) MUST_CHECK;
 
 /* Several statements of one moment, within a transaction that only looks: fn asks them by
- * pg_ask, and may be called a second time unless it sets *told. STORE_OK or STORE_BUSY. */
+ * postgres_reader_look_at, and may be called a second time unless it sets *told. STORE_OK or
+ * STORE_BUSY. */
 typedef int postgres_look_fn(struct postgres_reader *reader, void *arg, bool *told,
                              struct error *err);
 int postgres_reader_look(struct postgres_reader *reader, postgres_look_fn *fn, void *arg,
                          struct error *err) MUST_CHECK;
+
+/* As postgres_reader_ask, on the connection that there is. A store_status. */
+int postgres_reader_look_at(struct postgres_reader *reader, enum sql_statement name, PGresult **out,
+                            struct error *err) MUST_CHECK;
 
 /* The newest moment. */
 int postgres_reader_moment(struct store_reader *base, struct store_moment *out,
@@ -100,6 +106,16 @@ int postgres_reader_page_receipts(struct store_reader *base, int64_t after_row,
 /* postgres_known.c, see store.h. */
 int postgres_reader_known(struct store_reader *base, const struct batch *batch, bool *known,
                           struct error *err) MUST_CHECK;
+
+/* postgres_facts.c, see store/facts.h. */
+int postgres_reader_facts(struct store_reader *base, struct store_facts *out,
+                          struct error *err) MUST_CHECK;
+int postgres_reader_count_steps(struct store_reader *base, const struct store_steps_ask *ask,
+                                struct store_steps *out, struct error *err) MUST_CHECK;
+int postgres_reader_show_rejects(struct store_reader *base, const struct store_rejects_ask *ask,
+                                 struct store_rejects_show *show, struct error *err) MUST_CHECK;
+int postgres_reader_days(struct store_reader *base, store_day_fn *day, void *arg,
+                         struct error *err) MUST_CHECK;
 
 extern const struct store_ops postgres_reader_ops;
 
