@@ -1,6 +1,7 @@
 """Bodies, ids and events: what is taken, what is put aside, what is refused (CONTRACT.md 2, 3)."""
 
 import gzip
+import hashlib
 import json
 import os
 import threading
@@ -9,6 +10,7 @@ import zlib
 
 from harness import (NOW, UUID7, Daemon, batch, case, equal, event, main, original, scale, sliced,
                      stamp)
+from stores import dialect
 
 POST = "/_tracker/events"
 
@@ -106,6 +108,11 @@ GIVEN = [
 ]
 
 
+def in_column(id):
+    """As the column has it. PostgreSQL has no room in an index for what is long: there its hash stands instead."""
+    return dialect(id, "\x01h" + hashlib.sha256(id.encode()).hexdigest()) if len(id) > 1000 else id
+
+
 @case
 def a_given_id_is_kept_byte_for_byte():
     daemon = Daemon()
@@ -113,7 +120,7 @@ def a_given_id_is_kept_byte_for_byte():
     daemon.save(texts)
     equal(stored(daemon), texts)
     rows = daemon.sql("select id, given from events order by seq")
-    equal([(i.decode(), g) for i, g in rows], [(i, 1) for _, i in GIVEN])
+    equal([(i.decode(), g) for i, g in rows], [(in_column(i), 1) for _, i in GIVEN])
 
 
 @case

@@ -73,7 +73,8 @@ class Session:
     def __init__(self, uri):
         path = client()
         env = dict(environment(path), PGOPTIONS="-c search_path=beacond,public -c client_min_messages=warning",
-                   PGAPPNAME="tests", PGCONNECT_TIMEOUT=str(runner.PATIENCE))
+                   # As bytes: with its own idea of UTF-8 it leaves U+10FFFF out.
+                   PGCLIENTENCODING="SQL_ASCII", PGAPPNAME="tests", PGCONNECT_TIMEOUT=str(runner.PATIENCE))
         # Fields and rows end in zeros, which no text of PostgreSQL holds.
         self.process = subprocess.Popen([path, "-XqAtz0", "-P", "null=" + NULL, "-v", "VERBOSITY=verbose", "-d", uri],
                                         env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
