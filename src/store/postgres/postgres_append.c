@@ -221,6 +221,8 @@ static int append_send_all(struct postgres_store *store, const struct append_row
 static int append_send_commit(struct postgres_store *store, struct error *err)
 {
     int status = pg_send(&store->pg, SQL_COMMIT, NULL, err);
+    if (status == STORE_OK)
+        status = postgres_follow_send(store, err);
     return status == STORE_OK ? pg_line_sync(&store->pg, err) : status;
 }
 
@@ -234,7 +236,11 @@ static int append_hear_all(struct postgres_store *store, const struct append_row
         status = append_hear(store, rows, err);
     while (status == STORE_OK && others-- > 0)
         status = pg_line_result(&store->pg, NULL, err);
-    return status == STORE_OK ? pg_line_result(&store->pg, NULL, err) : status; /* the COMMIT's */
+    if (status == STORE_OK)
+        status = pg_line_result(&store->pg, NULL, err); /* the COMMIT's */
+    if (status == STORE_OK)
+        postgres_follow_hear(store);
+    return status;
 }
 
 static int append_commit(struct postgres_store *store, struct append_rows *rows,

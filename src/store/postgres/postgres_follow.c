@@ -51,6 +51,7 @@ static int follow_status(int status)
 int postgres_follow_begin(struct postgres_store *store, struct error *err)
 {
     PGresult *moment;
+    postgres_follow_drop(store);
     int status = pg_ask(&store->pg, SQL_FOLLOW_MOMENT, NULL, &moment, err);
     if (status != STORE_OK)
         return follow_status(status);
@@ -257,15 +258,50 @@ static int follow_commits(struct follow *follow, struct error *err)
 
 /* --- pages ------------------------------------------------------------------------------------ */
 
+static void follow_put_place(const struct postgres_store *store, struct pg_params *params)
+{
+    pg_put_int(params, store->base.state.last_seq);
+    pg_put_int(params, store->place.instance);
+    pg_put_int(params, store->place.at);
+    pg_put_int(params, store->base.state.erasures);
+    pg_put_int(params, FOLLOW_ROWS);
+}
+
+int postgres_follow_send(struct postgres_store *store, struct error *err)
+{
+    struct pg_params params = {0};
+    postgres_follow_drop(store);
+    follow_put_place(store, &params);
+    int status = pg_send(&store->pg, SQL_FOLLOW_NEWS, &params, err);
+    pg_params_clear(&params);
+    return status;
+}
+
+void postgres_follow_hear(struct postgres_store *store)
+{
+    struct error err;
+    store->place.ahead_made = store->pg.made;
+    if (pg_line_result(&store->pg, &store->place.ahead, &err) != STORE_OK)
+        store->place.ahead = NULL;
+}
+
+void postgres_follow_drop(struct postgres_store *store)
+{
+    PQclear(store->place.ahead);
+    store->place.ahead = NULL;
+}
+
 static int follow_ask_page(struct follow *follow, struct error *err)
 {
     struct postgres_store *store = follow->store;
     struct pg_params params = {0};
-    pg_put_int(&params, store->base.state.last_seq);
-    pg_put_int(&params, store->place.instance);
-    pg_put_int(&params, store->place.at);
-    pg_put_int(&params, store->base.state.erasures);
-    pg_put_int(&params, FOLLOW_ROWS);
+    if (store->place.ahead_made != store->pg.made)
+        postgres_follow_drop(store);
+    follow->page = store->place.ahead;
+    store->place.ahead = NULL;
+    if (follow->page != NULL)
+        return STORE_OK;
+    follow_put_place(store, &params);
     int status = pg_ask(&store->pg, SQL_FOLLOW_NEWS, &params, &follow->page, err);
     pg_params_clear(&params);
     return follow_status(status);

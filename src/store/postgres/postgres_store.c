@@ -12,6 +12,7 @@ static void postgres_store_close(struct store *base)
 {
     struct postgres_store *store = (struct postgres_store *)base;
     postgres_release(base);
+    postgres_follow_drop(store);
     pg_close(&store->pg);
     postgres_signal_stop(store->signal);
     pg_params_clear(&store->params);
