@@ -465,7 +465,7 @@ def a_tag_is_the_same_from_memory_and_from_the_database():
     daemon = Daemon(database=first.database)
     early = packed(daemon, where)
     other = early.header("ETag")
-    assert other != tag, "a tag lives as long as its daemon"
+    equal(other != tag, not stores.POSTGRES, "a tag lives as long as its daemon, or its database")
     hot = wait_hot(daemon, where)
     equal((hot.header("ETag"), hot.plain()), (other, early.plain()), "warming up and warm")
     equal(packed(daemon, where, other).status, 304)

@@ -35,7 +35,7 @@ LONGEST = 100  # of a socket's path, of which the kernel takes 107 bytes
 
 # What a machine shared with other tests can afford. jit: its compiler is a library that may not be there.
 SETTINGS = {"listen_addresses": "", "jit": "off", "max_connections": 200, "shared_buffers": "32MB",
-            "max_wal_size": "256MB", "huge_pages": "off", "log_line_prefix": "%m [%p] %q%a ",
+            "max_wal_size": "256MB", "huge_pages": "off", "log_checkpoints": "off", "log_line_prefix": "%m [%p] %q%a ",
             "unix_socket_permissions": "0777"}
 
 
