@@ -652,25 +652,27 @@ DELETE FROM beacond.events WHERE seq = $1 AND ts = $2;
 -- @upkeep_lock
 SELECT pg_try_advisory_xact_lock((67::bigint << 56) | 5);
 
--- The oldest rows of the log are looked at, not all: their times ascend, more or less.
+-- A row of the log goes when the one behind it is old enough: then all have followed that far, but not
+-- before, where it was quiet for long. The oldest rows are looked at, not all: their times ascend, more
+-- or less.
 -- @upkeep_commits
 WITH oldest AS (
-    SELECT last_seq, at FROM beacond.commits ORDER BY last_seq LIMIT $1
+    SELECT last_seq, lead(at) OVER (ORDER BY last_seq) AS next
+      FROM (SELECT last_seq, at FROM beacond.commits ORDER BY last_seq LIMIT $1 + 1) AS rows
 ), gone AS (
     DELETE FROM beacond.commits USING oldest
-     WHERE commits.last_seq = oldest.last_seq AND oldest.at < $2
-       AND oldest.last_seq < (SELECT max(last_seq) FROM beacond.commits)
+     WHERE commits.last_seq = oldest.last_seq AND oldest.next < $2
     RETURNING 1
 )
 SELECT count(*) FROM gone;
 
 -- @upkeep_erasures
 WITH oldest AS (
-    SELECT n, at FROM beacond.erasures ORDER BY n LIMIT $1
+    SELECT n, lead(at) OVER (ORDER BY n) AS next
+      FROM (SELECT n, at FROM beacond.erasures ORDER BY n LIMIT $1 + 1) AS rows
 ), gone AS (
     DELETE FROM beacond.erasures USING oldest
-     WHERE erasures.n = oldest.n AND oldest.at < $2
-       AND oldest.n < (SELECT max(n) FROM beacond.erasures)
+     WHERE erasures.n = oldest.n AND oldest.next < $2
     RETURNING 1
 )
 SELECT count(*) FROM gone;

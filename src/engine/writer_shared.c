@@ -11,8 +11,11 @@
 #include "engine/internal.h"
 #include "engine/writer_parts.h"
 
-/* Where nothing wakes it, the log is looked at so often, */
-#define WRITER_FOLLOW_MS 100
+/* However quiet it is, the log is looked at so often, */
+#define WRITER_FOLLOW_MS 1000
+/* more often while something is committed that belongs to no moment yet: nobody tells when it does,
+ */
+#define WRITER_FOLLOW_SOON_MS 10
 /* and after a failure. */
 #define WRITER_FOLLOW_AGAIN_MS 100
 /* While another node's transaction is in front of ours: how long until the next look, first and at
@@ -171,7 +174,8 @@ static int writer_follow(struct writer *writer, struct store_state *state, int64
     store_look(writer->store, state);
     abreast_tell(writer->abreast, state, status == STORE_OK);
     int64_t now_ms = clock_mono_ms();
-    writer->follow_ms = now_ms + WRITER_FOLLOW_MS;
+    bool behind = status == STORE_OK && *newest > state->last_seq;
+    writer->follow_ms = now_ms + (behind ? WRITER_FOLLOW_SOON_MS : WRITER_FOLLOW_MS);
     writer->again_ms = status == STORE_OK ? now_ms : now_ms + WRITER_FOLLOW_AGAIN_MS;
     return status;
 }
