@@ -292,14 +292,25 @@ WITH changed AS (
 UPDATE beacond.receipts AS receipt SET lost = lost + 1
   FROM changed WHERE receipt.serial = changed.serial;
 
--- A commit whose answer was lost: so were those to its clients.
+-- A commit whose answer was lost: so were those to its clients. Where the node has been found dead
+-- since, that was said of all its receipts.
 -- @lose_doubtful
-WITH changed AS (
+WITH living AS (
+    SELECT FROM beacond.nodes WHERE instance = $4 AND ended IS NULL FOR SHARE
+), changed AS (
     SELECT serial FROM beacond.receipts
-     WHERE burst AND (serial BETWEEN $1 AND $2 OR serial = ANY ($3)) ORDER BY serial FOR UPDATE
+     WHERE burst AND ((serial BETWEEN $1 AND $2 AND EXISTS (SELECT FROM living)) OR
+                      serial = ANY ($3))
+     ORDER BY serial FOR UPDATE
 )
 UPDATE beacond.receipts AS receipt SET lost = lost + 1
   FROM changed WHERE receipt.serial = changed.serial;
+
+-- What it stored under ids of beacond's own.
+-- @doubtful_ids
+SELECT id
+  FROM beacond.commits JOIN beacond.events ON seq BETWEEN first_seq AND last_seq
+ WHERE instance = $1 AND commits.xmin = ($2 & 4294967295)::text::xid AND NOT given;
 
 -- @insert_rejects
 INSERT INTO beacond.rejects(received, reason, event)

@@ -602,6 +602,35 @@ START_TEST(a_loss_that_was_taken_in_doubt_is_given_back)
 }
 END_TEST
 
+/* Of batches without marks, as an import has them, no receipt tells. */
+START_TEST(what_is_stored_without_marks_is_not_stored_twice)
+{
+    const struct batch_limits limits = {1 << 20, 512};
+    static const char text[] = "{\"events\":[{" TS "},{" TS "}]}";
+    struct store_item item = {0}, other_item = {0};
+    struct error err = {""};
+    pthread_t thread;
+    ck_assert_int_eq(
+        batch_read(text, strlen(text), &limits, &uuids, NULL, RECEIVED, &item.batch, &err),
+        BATCH_OK);
+    ck_assert_int_eq(
+        batch_read(text, strlen(text), &limits, &uuids, NULL, RECEIVED, &other_item.batch, &err),
+        BATCH_OK);
+    wait_for_standby();
+    ck_assert_int_eq(pthread_create(&thread, NULL, end_committing, NULL), 0);
+    ck_assert_int_eq(append(&item, 1, &no_receipts), STORE_BUSY);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 2);
+    ck_assert_int_eq(append(&item, 1, &no_receipts), STORE_OK);
+    ck_assert_uint_eq(item.duplicate, 2);
+    ck_assert_int_eq(append(&other_item, 1, &no_receipts), STORE_OK);
+    ck_assert_uint_eq(other_item.duplicate, 0);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 4);
+    batch_free(item.batch);
+    batch_free(other_item.batch);
+}
+END_TEST
+
 /* --- upkeep ----------------------------------------------------------------------------------- */
 
 #define NOW "(extract(epoch FROM now()) * 1000)::bigint"
@@ -742,6 +771,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, a_commit_whose_answer_was_lost_is_remembered);
     tcase_add_test(tests, a_commit_that_was_not_made_loses_nothing);
     tcase_add_test(tests, a_loss_that_was_taken_in_doubt_is_given_back);
+    tcase_add_test(tests, what_is_stored_without_marks_is_not_stored_twice);
     tcase_add_test(tests, rows_of_the_logs_go_once_one_behind_them_is_old);
     tcase_add_test(tests, old_receipts_go);
     tcase_add_test(tests, receipts_beyond_their_bound_go);

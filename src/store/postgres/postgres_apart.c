@@ -59,9 +59,7 @@ static int apart_all(struct postgres_store *store, struct store_item *item, stru
 {
     int status = STORE_OK;
     if (store->claim != POSTGRES_CLAIMED)
-        status = pg_run(&store->pg, SQL_BEGIN, err);
-    if (status == STORE_OK)
-        store->claim = POSTGRES_CLAIMED;
+        status = postgres_append_number(store, err);
     if (status == STORE_OK && item->batch->event_count > 0)
         status = apart_try(store, item, 0, item->batch->event_count, err);
     return status;

@@ -17,11 +17,14 @@ struct append_row {
 struct append_rows {
     struct append_row *rows; /* beacond's own ids first, then given ones, these by (ts, id) */
     size_t count, plain;
+    bool unmarked; /* some are of batches that no receipt tells of */
 };
 
-static bool append_is_known(const struct store_item *item, const struct batch_event *event)
+static bool append_is_known(const struct postgres_store *store, const struct store_item *item,
+                            const struct batch_event *event)
 {
-    return item->known > 0 && event->position <= item->known;
+    return (item->known > 0 && event->position <= item->known) ||
+           postgres_is_repeat(store, item->batch, event);
 }
 
 /* Whoever inserts given ids does it in this order: two that wait for each other's would never end.
@@ -41,7 +44,8 @@ static int append_compare(const void *a, const void *b)
 }
 
 /* Gathers the rows and counts what is known. 0, or -1 when out of memory. */
-static int append_gather(struct append_rows *rows, struct store_item *items, size_t count)
+static int append_gather(const struct postgres_store *store, struct append_rows *rows,
+                         struct store_item *items, size_t count)
 {
     size_t most = 1;
     for (size_t i = 0; i < count; i++)
@@ -56,13 +60,14 @@ static int append_gather(struct append_rows *rows, struct store_item *items, siz
             struct batch_event *event = &item->batch->events[n];
             event->seq = 0;
             item->saved++;
-            if (append_is_known(item, event)) {
+            if (append_is_known(store, item, event)) {
                 item->duplicate++;
                 continue;
             }
             rows->rows[rows->count] = (struct append_row){event, item, rows->count};
             rows->count++;
             rows->plain += !event->given;
+            rows->unmarked = rows->unmarked || (!event->given && item->batch->marks.count == 0);
         }
     }
     if (rows->plain < rows->count)
@@ -185,7 +190,7 @@ int postgres_insert(struct postgres_store *store, struct store_item *items, size
 {
     struct append_rows rows;
     int status = STORE_OK;
-    if (append_gather(&rows, items, count) != 0)
+    if (append_gather(store, &rows, items, count) != 0)
         return postgres_no_memory(err);
     if (rows.count > 0) {
         status = pg_line_begin(&store->pg, err);
@@ -257,17 +262,16 @@ static int append_commit(struct postgres_store *store, struct append_rows *rows,
     if (status == STORE_OK)
         status = append_hear_all(store, rows, others, err);
     pg_line_end(&store->pg);
-    /* Where the server has said that something failed, nothing was committed, of which the
-     * connection's end at the same time is no reason to ask: asking does no harm. */
+    /* Also where the server had said before that something failed: asking does no harm. */
     if (status != STORE_OK && sent && store->pg.connection == NULL)
-        postgres_doubt(store, receipts);
+        postgres_doubt(store, receipts, rows->unmarked);
     return status;
 }
 
 int postgres_append_rest(struct postgres_store *store, const struct store_item *item,
                          const struct store_receipts *receipts, struct error *err)
 {
-    struct append_rows none = {NULL, 0, 0};
+    struct append_rows none = {.rows = NULL, .unmarked = item->batch->marks.count == 0};
     return append_commit(store, &none, item, 1, receipts, err);
 }
 
@@ -277,12 +281,14 @@ int postgres_append(struct store *base, struct store_item *items, size_t count,
     struct postgres_store *store = (struct postgres_store *)base;
     struct append_rows rows;
     int status = postgres_append_begin(store, err);
-    if (append_gather(&rows, items, count) != 0)
+    if (append_gather(store, &rows, items, count) != 0)
         status = postgres_no_memory(err);
     if (status == STORE_OK)
         postgres_days_ensure(store, items, count);
     if (status == STORE_OK && count == 0 && store->claim != POSTGRES_CLAIMED)
         status = postgres_recount(store, err);
+    if (status == STORE_OK && rows.unmarked && store->claim != POSTGRES_CLAIMED)
+        status = postgres_append_number(store, err);
     if (status == STORE_OK)
         status = append_commit(store, &rows, items, count, receipts, err);
     if (status != STORE_OK)

@@ -8,12 +8,13 @@ static void doubt_forget(struct postgres_doubt *doubt)
     doubt->transaction = doubt->settling = 0;
 }
 
-void postgres_doubt(struct postgres_store *store, const struct store_receipts *receipts)
+void postgres_doubt(struct postgres_store *store, const struct store_receipts *receipts,
+                    bool unmarked)
 {
     struct postgres_doubt *doubt = &store->doubt;
     struct bytes keys = store->keys;
     doubt_forget(doubt);
-    if (store->transaction == 0 || (receipts->len == 0 && receipts->loss_count == 0))
+    if (store->transaction == 0 || (receipts->len == 0 && receipts->loss_count == 0 && !unmarked))
         return;
     doubt->serials.len = 0;
     for (size_t i = 0; i < receipts->loss_count; i++) {
@@ -27,6 +28,8 @@ void postgres_doubt(struct postgres_store *store, const struct store_receipts *r
     doubt->first_serial = receipts->len > 0 ? (int64_t)receipts->first_serial : INT64_MAX;
     doubt->last_serial = (int64_t)(((uint64_t)store->first_instance + 1) * POSTGRES_SERIALS - 1);
     doubt->transaction = store->transaction;
+    doubt->instance = store->node.instance;
+    doubt->unmarked = unmarked;
     store->keys = doubt->keys;
     doubt->keys = keys;
 }
@@ -66,25 +69,55 @@ static int doubt_wait(struct postgres_store *store, struct error *err)
         return status;
     pg_params_reset(&store->params);
     doubt_put_all(&store->params, &store->doubt.keys);
-    return pg_ask(&store->pg, SQL_CLAIM_LOCK, &store->params, NULL, err);
+    status = pg_ask(&store->pg, SQL_CLAIM_LOCK, &store->params, NULL, err);
+    if (status != STORE_OK)
+        return status;
+    pg_params_reset(&store->params);
+    pg_put_int(&store->params, store->doubt.instance);
+    return pg_ask(&store->pg, SQL_NODE_SETTLE, &store->params, NULL, err);
+}
+
+/* Notes the ids of what it stored: of events that no receipt tells of they will come again. */
+static int doubt_note_ids(struct postgres_store *store, struct error *err)
+{
+    PGresult *ids;
+    size_t len;
+    pg_params_reset(&store->params);
+    pg_put_int(&store->params, store->doubt.instance);
+    pg_put_int(&store->params, store->doubt.transaction);
+    int status = pg_ask(&store->pg, SQL_DOUBTFUL_IDS, &store->params, &ids, err);
+    if (status != STORE_OK)
+        return status;
+    for (int i = 0; i < PQntuples(ids); i++) {
+        const char *id = pg_bytes(ids, i, 0, &len);
+        /* As above. */
+        if (hash_set_add(&store->repeats, siphash(store->base.secret, id, len)) != 0)
+            break;
+    }
+    PQclear(ids);
+    return STORE_OK;
+}
+
+bool postgres_is_repeat(const struct postgres_store *store, const struct batch *batch,
+                        const struct batch_event *event)
+{
+    return store->repeats.count > 0 && batch->marks.count == 0 && !event->given &&
+           hash_set_has(&store->repeats, siphash(store->base.secret, event->id, event->id_len));
 }
 
 /* Notes the losses, in a transaction that may be asked after in its turn. */
 static int doubt_lose(struct postgres_store *store, struct error *err)
 {
     struct postgres_doubt *doubt = &store->doubt;
-    PGresult *number;
-    pg_params_reset(&store->params);
-    pg_put_int(&store->params, store->node.instance);
-    int status = pg_ask(&store->pg, SQL_CLAIM_NUMBER, &store->params, &number, err);
+    int64_t settling;
+    int status = postgres_take_number(store, &settling, err);
     if (status != STORE_OK)
         return status;
-    int64_t settling = pg_int(number, 0, 0);
-    PQclear(number);
     pg_params_reset(&store->params);
     pg_put_int(&store->params, doubt->first_serial);
     pg_put_int(&store->params, doubt->last_serial);
     doubt_put_all(&store->params, &doubt->serials);
+    pg_put_int(&store->params, doubt->instance);
     status = pg_ask(&store->pg, SQL_LOSE_DOUBTFUL, &store->params, NULL, err);
     doubt->settling = settling;
     return status;
@@ -99,6 +132,8 @@ static int doubt_settle(struct postgres_store *store, struct error *err)
         status = doubt_ask(store, doubt->transaction, &committed, err);
     if (status == STORE_OK)
         status = doubt_ask(store, doubt->settling, &settled, err);
+    if (status == STORE_OK && committed && doubt->unmarked)
+        status = doubt_note_ids(store, err);
     if (status == STORE_OK && committed && !settled)
         status = doubt_lose(store, err);
     if (status == STORE_OK)

@@ -19,6 +19,7 @@ static void postgres_store_close(struct store *base)
     bytes_clear(&store->keys);
     bytes_clear(&store->doubt.keys);
     bytes_clear(&store->doubt.serials);
+    hash_set_clear(&store->repeats);
     tally_clear(&store->tally);
     postgres_days_clear(&store->days);
     postgres_dead_clear(&store->dead);

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "base/hash_set.h"
 #include "store/ops.h"
 #include "store/postgres/pg.h"
 #include "store/postgres/postgres_days.h"
@@ -35,11 +36,13 @@ enum postgres_claim {
     POSTGRES_CLAIMED,       /* it is open on the server and holds the keys */
 };
 
-/* A transaction with receipts whose COMMIT was sent and not answered. It is asked after on the next
+/* A transaction whose COMMIT was sent and not answered. It is asked after on the next
  * connection, before anything else: if it was committed, the answers to its batches were lost. */
 struct postgres_doubt {
     int64_t transaction; /* its number; 0: there is nothing in doubt */
     int64_t settling;    /* of the one that noted the losses; 0: none has tried that */
+    int64_t instance;    /* the node's, then */
+    bool unmarked;       /* it stored events that no receipt tells of */
     int64_t first_serial, last_serial; /* of the receipts that it stored */
     struct bytes keys;                 /* int64_t each: the locks that it holds while it runs */
     struct bytes serials;              /* int64_t each: receipts that it took a loss from */
@@ -62,6 +65,7 @@ struct postgres_store {
     int64_t transaction; /* of a claimed one, its number */
     struct bytes keys;   /* int64_t each, ascending: what it holds */
     struct postgres_doubt doubt;
+    struct hash_set repeats; /* ids that may come again: see postgres_is_repeat */
     struct tally tally;      /* of the open transaction, but for what an append stores */
     struct pg_params params; /* of the statement that is being made */
 
@@ -87,8 +91,18 @@ int postgres_lose(struct store *base, const uint64_t *serials, size_t count,
  * transaction of the writing side starts with this. STORE_OK or STORE_BUSY. */
 int postgres_connect(struct postgres_store *store, struct error *err) MUST_CHECK;
 
-/* The COMMIT of the claimed transaction, with these receipts, was sent and not answered. */
-void postgres_doubt(struct postgres_store *store, const struct store_receipts *receipts);
+/* The COMMIT of the transaction, with these receipts, was sent and not answered. unmarked: it
+ * stores events of batches without marks. */
+void postgres_doubt(struct postgres_store *store, const struct store_receipts *receipts,
+                    bool unmarked);
+
+/* Whether an event of a batch without marks was stored by a commit whose answer was lost. */
+bool postgres_is_repeat(const struct postgres_store *store, const struct batch *batch,
+                        const struct batch_event *event);
+
+/* The number of the open transaction, which gets one with that. */
+int postgres_take_number(struct postgres_store *store, int64_t *number,
+                         struct error *err) MUST_CHECK;
 
 /* postgres_append.c: see store.h. */
 int postgres_append(struct store *base, struct store_item *items, size_t count,
@@ -129,6 +143,8 @@ void postgres_note_rejects(struct postgres_store *store);
 /* postgres_transaction.c: where a transaction begins that store_claim may have begun, and what is
  * done behind its end. */
 int postgres_append_begin(struct postgres_store *store, struct error *err) MUST_CHECK;
+/* Begins one without keys whose number is to be known before it ends. */
+int postgres_append_number(struct postgres_store *store, struct error *err) MUST_CHECK;
 int postgres_append_end(struct postgres_store *store, int status) MUST_CHECK;
 
 /* postgres_tend.c: see store.h. What a file needs and a server does not is done at once. */

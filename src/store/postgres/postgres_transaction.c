@@ -9,6 +9,19 @@ int postgres_no_memory(struct error *err)
     return STORE_BUSY;
 }
 
+int postgres_take_number(struct postgres_store *store, int64_t *number, struct error *err)
+{
+    PGresult *result;
+    pg_params_reset(&store->params);
+    pg_put_int(&store->params, store->node.instance);
+    int status = pg_ask(&store->pg, SQL_CLAIM_NUMBER, &store->params, &result, err);
+    if (status != STORE_OK)
+        return status;
+    *number = pg_int(result, 0, 0);
+    PQclear(result);
+    return STORE_OK;
+}
+
 int postgres_append_begin(struct postgres_store *store, struct error *err)
 {
     store->new_rejects = store->new_rejects_bytes = 0;
@@ -21,11 +34,22 @@ int postgres_append_begin(struct postgres_store *store, struct error *err)
     return STORE_BUSY;
 }
 
+int postgres_append_number(struct postgres_store *store, struct error *err)
+{
+    int status = pg_run(&store->pg, SQL_BEGIN, err);
+    if (status == STORE_OK)
+        status = postgres_take_number(store, &store->transaction, err);
+    if (status == STORE_OK)
+        store->claim = POSTGRES_CLAIMED;
+    return status;
+}
+
 int postgres_append_end(struct postgres_store *store, int status)
 {
     struct error err;
     store->claim = POSTGRES_UNCLAIMED;
     store->transaction = 0;
+    store->keys.len = 0;
     if (status == STORE_OK) {
         postgres_signal_committed(store->signal);
         postgres_note_rejects(store);
