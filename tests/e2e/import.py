@@ -328,7 +328,8 @@ def the_limits_are_those_of_who_stores():
     equal(imported(database, "--max-event", "4K", "--max-depth", "3", path)[0]["total"], (2, 0, 0, 2, 0))
     equal(imported(database, path)[0]["total"], (2, 2, 0, 0, 0))
     daemon = Daemon(max_event="4K", max_depth=3)
-    equal(imported(daemon.database, path)[0]["total"], (2, 0, 0, 2, 0))
+    # A server's database the command opens by itself, beside the daemon.
+    equal(imported(daemon.database, path)[0]["total"], (2, 2, 0, 0, 0) if stores.POSTGRES else (2, 0, 0, 2, 0))
 
 
 @case
@@ -457,6 +458,7 @@ def an_interrupted_import_is_whole_and_goes_on():
 
 
 @case
+@of_files
 def a_daemon_that_ends_meanwhile_is_told_and_nothing_is_lost():
     size = scale(20000, 4000)
     texts = many(size, "d")
@@ -505,8 +507,9 @@ def a_database_that_cannot_be_written_is_waited_for():
                 else:
                     command.process.send_signal(signal.SIGINT)
                     found, _ = command.end(130)
-            equal(found["total"][1], expected, ending)
-        equal(count(database), 21)
+            # A server may commit behind the connection that was given up: then they are there already.
+            equal(sum(found["total"][1:3]) if stores.POSTGRES else found["total"][1], expected, ending)
+        assert count(database) in ((21, 32) if stores.POSTGRES else (21,)), count(database)
     both(check)
 
 

@@ -2,10 +2,17 @@
 how they wait for its server, and what they do beside other daemons. What is stored and read is the other tests',
 which run with either store."""
 
+import json
 import os
+import re
 import socket
 
-from harness import Daemon, Skip, case, directory, equal, main, run
+import confinement
+import postgres
+import psql
+from harness import (Daemon, Skip, becomes, begin, case, directory, equal, event, finish, lasting_address, main, poll,
+                     run)
+from prometheus import Scraper
 
 SECRET = "s3cr3t-w0rd"
 COMMANDS = ["serve", "check-config", "import /dev/null", "export", "tail", "rejects", "rejects drop all", "prune",
@@ -81,6 +88,168 @@ def a_daemon_waits_for_its_server_until_it_is_told_to_end():
         log = "\n".join(daemon.log())
         assert log.endswith("stopped") and " ready" not in log and SECRET not in log, log
         equal(log.count("trying again"), 1, "said once")
+
+
+def done(*arguments, code=0, **more):
+    """Standard output and standard error of a command that ends so."""
+    got, out, err = finish(begin(*arguments, **more))
+    equal(got, code, " ".join(arguments) + ": " + out + err)
+    return out, err
+
+
+@case
+def commands_work_beside_the_daemons_of_their_database():
+    built()
+    uri = postgres.database()
+    one, other = Daemon(database=uri), Daemon(database=uri)
+    one.save([event(id="a-%d" % n) for n in range(20)])
+    lines = os.path.join(directory(), "lines.jsonl")
+    with open(lines, "wb") as file:
+        file.writelines(event(id="b-%d" % n) + b"\n" for n in range(30))
+    for stored in 30, 0:
+        assert "%d stored, %d already there" % (stored, 30 - stored) in done("import", lines, "--database", uri)[0]
+    becomes(lambda: (one.total(), other.total()), (50, 50), "both know")
+    equal(done("export", "--database", uri)[0].count("\n"), 50)
+    out, _ = done("stats", "--database", uri)
+    assert re.search(r"(?m)^events +50$", out) and re.search(r"(?m)^size +[1-9][0-9]+ bytes$", out), out
+    assert "WAL" not in out and "pages" not in out and "database       " + uri in out, out
+    facts = json.loads(done("stats", "--json", "--quick", "--database", uri)[0])
+    equal((facts["events"], list(facts["file"])), (50, ["bytes"]))
+    equal(done("rejects", "--database", uri), ("", ""))
+    assert "50 events erased" in done("prune", "--older-than", "0s", "--database", uri)[0]
+    becomes(lambda: (one.total(), other.total()), (0, 0), "both know that")
+
+
+@case
+def forget_names_what_is_out_of_its_reach():
+    built()
+    uri = postgres.database()
+    daemon = Daemon(database=uri)
+    daemon.save([event(), event()])
+    out, _ = done("forget", "--user", "nobody", "--database", uri)
+    assert "replicas" in out and "snapshots" not in out and "free space" not in out, out
+
+
+@case
+def a_backup_is_refused_and_says_what_to_use():
+    built()
+    uri = postgres.database()
+    Daemon(database=uri)
+    here = directory()
+    _, err = done("backup", "copy.db", "--database", uri, code=1, cwd=here)
+    assert "pg_dump" in err, err
+    equal(os.listdir(here), [], "no file")
+
+
+@case
+def what_works_on_a_database_makes_none():
+    built()
+    uri = postgres.database()
+    for command in COMMANDS[3:10] + COMMANDS[11:13]:
+        code, words = said(command, uri)
+        equal(code, 78, command + ": " + words)
+    equal(psql.rows(uri, "select count(*) from pg_namespace where nspname = 'beacond'"), [(0,)])
+
+
+@case
+def ready_asks_the_daemon_of_that_address():
+    built()
+    uri, folder = postgres.database(), directory()
+    env = {"RUNTIME_DIRECTORY": folder}
+    places = [lasting_address(), lasting_address()]
+    daemons = [Daemon(database=uri, listen=place, env=env) for place in places]
+    equal(len(os.listdir(folder)), 2, "sockets")
+
+    def ready(place, **more):
+        got = run("ready", "--database", uri, "--listen", place, env=dict(env, **more))
+        return got.returncode, (got.stdout + got.stderr).decode()
+
+    for place in places:
+        equal(ready(place), (0, "ready\n"))
+    daemons[0].stop()
+    equal([ready(place)[0] for place in places], [1, 0])
+    assert "listens on " + places[0] in ready(places[0])[1]
+    equal(ready(places[1], RUNTIME_DIRECTORY="")[0], 1, "somewhere else")
+    # Killed, it leaves a socket behind that is nobody's.
+    daemons[1].crash()
+    equal(ready(places[1])[0], 1)
+    again = Daemon(database=uri, listen=places[1], env=env)
+    equal(ready(places[1]), (0, "ready\n"))
+    again.stop()
+    equal(os.listdir(folder), [])
+    without = Daemon(database=uri)
+    without.wait_log(r"info .* RUNTIME_DIRECTORY .*; `beacond ready` can't ask this daemon$")
+
+
+@case
+def a_daemon_that_was_first_serves_when_its_server_has_come():
+    built()
+    server = postgres.Server()
+    uri = server.database()
+    server.stop()
+    daemon = Daemon(database=uri, ready=False)
+    daemon.wait_log(r"; trying again until it works$")
+    server.start()
+    daemon.wait_ready()
+    daemon.save([event()])
+    equal(daemon.total(), 1)
+    daemon.stop()
+
+
+@case
+def a_password_comes_from_the_uri_or_from_a_file():
+    built()
+    server = postgres.Server()
+    uri = server.database()
+    postgres.psql(server.admin(), "alter role %s password '%s'" % (postgres.USER, SECRET))
+    with open(os.path.join(server.data, "pg_hba.conf"), "w") as file:
+        file.write("local all postgres trust\nlocal all all scram-sha-256\n")
+    postgres.psql(server.admin(), "select pg_reload_conf()")
+    name = re.match(r"postgresql:///(\w+)", uri).group(1)
+    path = os.path.join(directory(), "pgpass")
+    with open(path, "w") as file:
+        file.write("*:*:%s:%s:%s\n" % (name, postgres.USER, SECRET))
+    os.chmod(path, 0o600)
+    empty = os.path.join(directory(), "lines")
+    open(empty, "w").close()
+    given = "postgresql://%s:%s@/%s?host=%s" % (postgres.USER, SECRET, name, server.directory)
+    done("import", empty, "--database", given)
+    done("import", empty, "--database", uri + "&passfile=" + path)
+    done("import", empty, "--database", uri, env={"PGPASSFILE": path})
+    for wrong in uri, given.replace(SECRET, SECRET + "x"), uri + "&passfile=/dev/null":
+        out, err = done("import", empty, "--database", wrong, code=1)
+        assert "password" in err and SECRET not in out + err, err
+    daemon = Daemon(database=given)
+    daemon.save([event()])
+    everything = daemon.get("/_tracker/stats").body + daemon.get("/metrics").body + "\n".join(daemon.log()).encode()
+    assert SECRET.encode() not in everything
+
+
+@case
+def metrics_tell_what_can_be_known():
+    built()
+    daemon = Daemon(database=postgres.database(), retain="30d")
+    daemon.save([event()])
+    scrape = Scraper(daemon, daemon.address)
+    becomes(lambda: scrape().get("beacond_database_bytes", 0) > 0, True, "its size, by its server")
+    for name in scrape():
+        assert not re.match(r"beacond_(wal|disk|checkpoint|last_checkpoint)", name), name
+    size = daemon.get("/_tracker/stats").json()["database"]
+    equal(list(size), ["bytes"])
+
+
+@case
+def it_works_under_the_units_restrictions():
+    built()
+    state, server = directory(), postgres.server()
+    before = confinement.before(state)
+    # What is hidden there: /run/postgresql is not, in an installation.
+    at = before.index("--seccomp")
+    before[at:at] = ["--bind", server.directory, server.directory]
+    daemon = confinement.Confined(before=before, database=server.database(), hold="20s")
+    daemon.save([event() for _ in range(100)])
+    equal(daemon.total(), 100)
+    daemon.stop()
 
 
 main()

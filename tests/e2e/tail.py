@@ -77,6 +77,7 @@ def every_event_comes_once_in_the_order_of_commits_over_stops_and_kills():
 
 
 @case
+@of_files
 def the_end_of_the_daemon_is_told_once_and_its_return():
     daemon = Daemon()
     daemon.save([event()])
