@@ -330,17 +330,39 @@ END_TEST
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity " \
     "WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.4"
 
+/* More than is fetched in one portion. */
+#define MANY 1500
+
+static struct batch *many_events(const char *text)
+{
+    char stamp[TIMESTAMP_SIZE];
+    struct bytes body;
+    bytes_init(&body);
+    for (int i = 0; i < MANY; i++) {
+        timestamp_format(stamp, begin_ms + i);
+        ck_assert_int_eq(bytes_append_format(&body, "%s{\"timestamp\":\"%s\",\"text\":\"%s %d\"}",
+                                             i == 0 ? "{\"events\":[" : ",", stamp, text, i),
+                         0);
+    }
+    ck_assert_int_eq(bytes_append(&body, "]}", sizeof "]}"), 0);
+    struct batch *batch = body_of(body.data);
+    bytes_clear(&body);
+    return batch;
+}
+
 /* Whatever connections break, each event is there once, and was pushed once by each. */
 START_TEST(nodes_store_each_event_once_whatever_connections_break)
 {
-    unsigned rounds = unit_rounds(50);
+    unsigned rounds = unit_rounds(50), events = 0;
     for (unsigned i = 0; i < rounds; i++) {
         struct order orders[2 * NODES];
         for (size_t n = 0; n < 2 * NODES; n++) {
             char text[32];
             snprintf(text, sizeof text, "r%u-%zu", i, n);
             use(n % NODES);
-            order_submit(&orders[n], mailbox, one_event(text));
+            bool many = dice_roll(&dice, 20) == 0;
+            order_submit(&orders[n], mailbox, many ? many_events(text) : one_event(text));
+            events += many ? MANY : 1;
             if (dice_roll(&dice, 4) == 0)
                 (void)sql(CUTS);
         }
@@ -350,7 +372,7 @@ START_TEST(nodes_store_each_event_once_whatever_connections_break)
             batch_free(orders[n].submission.batch);
         }
     }
-    ck_assert_int_eq(sql("SELECT count(*) FROM beacond.events"), rounds * 2 * NODES);
+    ck_assert_int_eq(sql("SELECT count(*) FROM beacond.events"), events);
     PGconn *session = postgres_connection(base);
     PGresult *all = PQexec(session, "SELECT event FROM beacond.events ORDER BY seq");
     for (int i = 0; i < PQntuples(all); i++)
