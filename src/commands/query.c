@@ -96,9 +96,9 @@ static int query_take_all(struct query *query, const struct arguments *arguments
 
 /* ---- the question ---- */
 
-static bool query_find(const char *name, struct store_query *out)
+static bool query_find(const char *database, const char *name, struct store_query *out)
 {
-    for (size_t i = 0; store_query_at(i, out); i++)
+    for (size_t i = 0; store_query_at(database, i, out); i++)
         if (strcmp(out->name, name) == 0)
             return true;
     return false;
@@ -123,13 +123,13 @@ static int query_read(struct bytes *sql, struct error *err)
 }
 
 /* Into query->sql, ended by a NUL. */
-static int query_text(struct query *query, struct error *err)
+static int query_text(struct query *query, const char *database, struct error *err)
 {
     struct store_query ready;
     int code = COMMAND_OK;
     if (strcmp(query->name, "-") == 0) {
         code = query_read(&query->sql, err);
-    } else if (!query_find(query->name, &ready)) {
+    } else if (!query_find(database, query->name, &ready)) {
         error_set(err, "there is no query %s; `beacond query` lists them", query->name);
         return COMMAND_USAGE;
     } else if (bytes_append_text(&query->sql, ready.text) != 0) {
@@ -142,24 +142,24 @@ static int query_text(struct query *query, struct error *err)
     return code;
 }
 
-static int query_list(void)
+static int query_list(const char *database)
 {
     struct store_query one;
-    for (size_t i = 0; store_query_at(i, &one); i++)
+    for (size_t i = 0; store_query_at(database, i, &one); i++)
         printf("%-16s  %s", one.name, one.help);
     printf("\n`beacond query --show NAME` tells the parameters of one.\n");
     return COMMAND_OK;
 }
 
-static int query_show(const char *name)
+static int query_show(const char *database, const char *name)
 {
     struct store_query one;
     bool views = strcmp(name, "views") == 0;
-    if (!views && !query_find(name, &one)) {
+    if (!views && !query_find(database, name, &one)) {
         fprintf(stderr, "beacond: there is no query %s; `beacond query` lists them\n", name);
         return COMMAND_USAGE;
     }
-    fputs(views ? store_views() : one.text, stdout);
+    fputs(views ? store_views(database) : one.text, stdout);
     return COMMAND_OK;
 }
 
@@ -280,7 +280,7 @@ static int query_run_named(struct query *query, const struct options *options,
     if (code == COMMAND_OK)
         code = query_take_all(query, arguments, &err);
     if (code == COMMAND_OK)
-        code = query_text(query, &err);
+        code = query_text(query, options->database, &err);
     if (code == COMMAND_OK)
         code = query_ask(query, options->database, &err);
     if (code != COMMAND_OK)
@@ -298,9 +298,9 @@ static int query_run(const struct options *options, const struct arguments *argu
     const char *show = arguments_value(arguments, "show");
     struct query query = {0};
     if (show != NULL)
-        return query_show(show);
+        return query_show(options->database, show);
     if (arguments->operand_count == 0)
-        return query_list();
+        return query_list(options->database);
     query.name = arguments->operands[0];
     return query_run_named(&query, options, arguments);
 }
@@ -322,7 +322,7 @@ static const char *const query_options[] = {"config", "database", "log-level", "
 static const char *query_word(size_t n)
 {
     struct store_query query;
-    return store_query_at(n, &query) ? query.name : NULL;
+    return store_query_at("", n, &query) ? query.name : NULL;
 }
 
 const struct command command_query = {

@@ -1,16 +1,15 @@
 #include "store/ask.h"
 
 #include "store/ops.h"
-#include "store/sqlite/sqlite_ask.h"
 
-bool store_query_at(size_t n, struct store_query *out)
+bool store_query_at(const char *database, size_t n, struct store_query *out)
 {
-    return sqlite_query_at(n, out);
+    return store_kind_of(database)->query_at(n, out);
 }
 
-const char *store_views(void)
+const char *store_views(const char *database)
 {
-    return sqlite_views();
+    return store_kind_of(database)->views();
 }
 
 int store_ask(struct store_reader *reader, const struct store_ask *ask, struct error *err)

@@ -1,10 +1,10 @@
 /*
- * ask.h: questions in SQL, of a person to a database as it is: the ready ones of sql/queries and
- * any other that reads alone.
+ * ask.h: questions in SQL, of a person to a database as it is: the ready ones of sql/queries, or for
+ * PostgreSQL of sql/postgresql/queries, and any other that reads alone.
  *
  * Nothing can be changed by one: the connection is read-only, and whatever is no SELECT is refused
- * before it runs. The views of sql/views.sql are there. A question lasts as long as its rows take,
- * and the transaction with it, during which a daemon's WAL can't be put back.
+ * before it runs. The views of views.sql are there. A question lasts as long as its rows take, and
+ * the transaction with it, during which a daemon's WAL can't be put back.
  */
 #ifndef BEACOND_STORE_ASK_H
 #define BEACOND_STORE_ASK_H
@@ -21,11 +21,12 @@ struct store_query {
     const char *text;
 };
 
-/* The n-th by name, from 0. False behind the last. */
-bool store_query_at(size_t n, struct store_query *out) MUST_CHECK;
+/* The n-th by name, from 0, of those for a database of that name. False behind the last. Each kind
+ * of database has the same ones, in its own SQL. */
+bool store_query_at(const char *database, size_t n, struct store_query *out) MUST_CHECK;
 
-/* The text of sql/views.sql. */
-const char *store_views(void);
+/* The text of its views.sql. */
+const char *store_views(const char *database);
 
 enum store_cell_kind {
     STORE_CELL_NULL,
@@ -42,8 +43,8 @@ struct store_cell {
     size_t len;
 };
 
-/* What a parameter is given, ":name", "@name" or "$name" in the question; those not named are NULL.
- */
+/* What a parameter is given, ":name", "@name" or "$name" in the question, for PostgreSQL ":name"
+ * alone, where it is a text; those not named are NULL. */
 struct store_parameter {
     const char *name; /* without the colon, ended by a NUL */
     const char *text;

@@ -113,6 +113,8 @@ struct store_kind {
     /* See store/take.h; NULL: databases of this kind are no targets. */
     int (*take_open)(const char *database, const struct store_origin *origin,
                      struct store_taker **out, struct error *err);
+    bool (*query_at)(size_t n, struct store_query *out); /* see store_query_at */
+    const char *(*views)(void);                          /* see store_views */
 };
 
 extern const struct store_kind sqlite_kind, postgres_kind;

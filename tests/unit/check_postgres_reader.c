@@ -10,6 +10,7 @@
 #include "postgres_run.h"
 
 #include "dice.h"
+#include "store/ask.h"
 #include "store/facts.h"
 #include "store/shared.h"
 #include "store/store.h"
@@ -546,6 +547,122 @@ START_TEST(readers_see_a_moment_and_nothing_of_what_is_later)
 }
 END_TEST
 
+/* --- questions -------------------------------------------------------------------------------- */
+
+struct asked {
+    char text[512]; /* the names of the columns, then the cells of each row, with their kinds */
+    unsigned rows, most;
+    bool stop;
+};
+
+static int asked_columns(void *arg, const char *const *names, size_t count)
+{
+    struct asked *asked = arg;
+    for (size_t i = 0; i < count; i++)
+        snprintf(asked->text + strlen(asked->text), 64, "%s%s", i > 0 ? "," : "", names[i]);
+    return 0;
+}
+
+static int asked_row(void *arg, const struct store_cell *cells, size_t count)
+{
+    struct asked *asked = arg;
+    for (size_t i = 0; i < count && asked->rows < 3; i++)
+        snprintf(asked->text + strlen(asked->text), 64, "%s%d:%.*s", i > 0 ? "," : "\n",
+                 (int)cells[i].kind, (int)cells[i].len, cells[i].text);
+    return ++asked->rows == asked->most;
+}
+
+static bool asked_stop(void *arg)
+{
+    return ((struct asked *)arg)->stop;
+}
+
+static int ask_sql(struct asked *asked, const char *sql, struct error *err)
+{
+    const struct store_parameter given = {"x", "7"};
+    const struct store_ask ask = {.sql = sql,
+                                  .parameters = &given,
+                                  .parameter_count = strstr(sql, ":x") != NULL,
+                                  .columns = asked_columns,
+                                  .row = asked_row,
+                                  .stop = asked_stop,
+                                  .arg = asked};
+    struct store_reader *one;
+    ck_assert_int_eq(store_reader_open_file(uri, &one, err), STORE_OK);
+    int status = store_ask(one, &ask, err);
+    store_reader_close(one);
+    return status;
+}
+
+static const struct {
+    const char *sql, *answer;
+} answered[] = {
+    {"SELECT 1 AS a, NULL AS b, 'x' AS c, '\\x6200'::bytea AS d", "a,b,c,d\n1:1,0:,3:x,4:b"},
+    {"SELECT 1.5::numeric, 2.0::float8, 3::numeric, 'NaN'::float8, '-inf'::float8, 'yes'::bool",
+     "numeric,float8,numeric,float8,float8,bool\n2:1.5,2:2,1:3,0:,2:-Inf,1:1"},
+    {"SELECT :x::bigint + 1 AS y, :y IS NULL AS z", "y,z\n1:8,1:1"},
+    {"SELECT n FROM generate_series(1, 2) AS n", "n\n1:1\n1:2"},
+    {"SELECT 1 AS none WHERE false", "none"},
+    {"VALUES (1);", "column1\n1:1"},
+    {"SELECT count(*) FROM activity", "count\n1:0"},
+};
+
+START_TEST(a_question_is_answered)
+{
+    struct asked asked = {.most = 100};
+    struct error err = {""};
+    int status = ask_sql(&asked, answered[_i].sql, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+    ck_assert_str_eq(asked.text, answered[_i].answer);
+}
+END_TEST
+
+static const char *const unasked[] = {
+    "SELECT 1; SELECT 2",
+    "SELECT nowhere",
+    "SELECT 1 / 0",
+    "SELECT",
+    "WITH x AS (DELETE FROM beacond.meta RETURNING 1) SELECT * FROM x",
+    "SELECT * INTO other FROM beacond.meta",
+    "SELECT nextval('beacond.blocks')",
+    "SELECT set_config('transaction_read_only', 'off', false)",
+    "DROP TABLE beacond.meta",
+};
+
+START_TEST(what_is_no_question_is_refused)
+{
+    struct asked asked = {.most = 100};
+    struct error err = {""};
+    ck_assert_int_eq(ask_sql(&asked, unasked[_i], &err), STORE_REFUSED);
+    ck_assert_str_ne(err.text, "");
+}
+END_TEST
+
+START_TEST(who_has_enough_of_an_answer_ends_it)
+{
+    struct asked asked = {.most = 5};
+    struct error err = {""};
+    const char *endless = "SELECT generate_series(1, 1000000000000)";
+    ck_assert_int_eq(ask_sql(&asked, endless, &err), STORE_OK);
+    ck_assert_uint_eq(asked.rows, 5);
+    asked = (struct asked){.most = 5, .stop = true};
+    ck_assert_int_eq(ask_sql(&asked,
+                             "SELECT count(*) FROM (SELECT generate_series(1, 1000000000000)) AS n",
+                             &err),
+                     STORE_BUSY);
+    ck_assert_str_eq(err.text, "stopped");
+    /* Nothing of it goes on in the server. */
+    int64_t left = 1;
+    while (left > 0) {
+        PGresult *result = run(hand, "SELECT count(*) FROM pg_stat_activity"
+                                     " WHERE datname = current_database() AND state = 'active'"
+                                     "   AND pid <> pg_backend_pid()");
+        left = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+        PQclear(result);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *suite = suite_create("postgres_reader");
@@ -554,6 +671,14 @@ static Suite *suite(void)
     tcase_set_timeout(model_case, 300);
     tcase_add_test(model_case, readers_see_a_moment_and_nothing_of_what_is_later);
     suite_add_tcase(suite, model_case);
+    TCase *questions = tcase_create("questions");
+    tcase_add_checked_fixture(questions, setup, teardown);
+    tcase_add_loop_test(questions, a_question_is_answered, 0,
+                        (int)(sizeof answered / sizeof *answered));
+    tcase_add_loop_test(questions, what_is_no_question_is_refused, 0,
+                        (int)(sizeof unasked / sizeof *unasked));
+    tcase_add_test(questions, who_has_enough_of_an_answer_ends_it);
+    suite_add_tcase(suite, questions);
     return suite;
 }
 

@@ -53,6 +53,18 @@ static int postgres_take_open(const char *database, const struct store_origin *o
     (void)out;
     return kind_is_missing(err);
 }
+
+static bool postgres_query_at(size_t n, struct store_query *out)
+{
+    (void)n;
+    (void)out;
+    return false;
+}
+
+static const char *postgres_views(void)
+{
+    return "";
+}
 #endif
 
 const struct store_kind postgres_kind = {
@@ -63,5 +75,7 @@ const struct store_kind postgres_kind = {
     .open = postgres_store_open,
     .reader_open_file = postgres_reader_open,
     .audit = postgres_audit,
+    .query_at = postgres_query_at,
+    .views = postgres_views,
     .take_open = postgres_take_open,
 };

@@ -242,6 +242,7 @@ const struct store_ops postgres_reader_ops = {
     .count_steps = postgres_reader_count_steps,
     .show_rejects = postgres_reader_show_rejects,
     .days = postgres_reader_days,
+    .ask = postgres_reader_ask_sql,
 };
 
 static struct postgres_reader *reader_new(const char *database)

@@ -117,6 +117,10 @@ int postgres_reader_show_rejects(struct store_reader *base, const struct store_r
 int postgres_reader_days(struct store_reader *base, store_day_fn *day, void *arg,
                          struct error *err) MUST_CHECK;
 
+/* postgres_ask.c, see store/ask.h. */
+int postgres_reader_ask_sql(struct store_reader *base, const struct store_ask *ask,
+                            struct error *err) MUST_CHECK;
+
 extern const struct store_ops postgres_reader_ops;
 
 #endif

@@ -45,6 +45,8 @@ static int schema_bring(struct pg *pg, struct error *err)
     int status = schema_known(pg, &version, err);
     for (int64_t n = version; n < SQL_MIGRATION_COUNT && status == STORE_OK; n++)
         status = pg_script(pg, sql_migrations[n], err);
+    if (status == STORE_OK && version < SQL_MIGRATION_COUNT)
+        status = pg_script(pg, sql_views, err);
     return status == STORE_REFUSED ? STORE_BUSY : status;
 }
 

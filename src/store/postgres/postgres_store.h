@@ -5,6 +5,7 @@
 #ifndef BEACOND_STORE_POSTGRES_STORE_H
 #define BEACOND_STORE_POSTGRES_STORE_H
 
+#include "store/ask.h"
 #include "store/audit.h"
 #include "store/store.h"
 
@@ -21,6 +22,10 @@ int postgres_reader_open(const char *database, struct store_reader **out,
 /* The same for a store of this process. It connects when it is first asked. */
 int postgres_reader_open_for(const char *database, struct store_reader **out,
                              struct error *err) MUST_CHECK;
+
+/* See store_query_at and store_views. */
+bool postgres_query_at(size_t n, struct store_query *out) MUST_CHECK;
+const char *postgres_views(void);
 
 /* See store_audit. */
 int postgres_audit(const char *database, enum store_audit_depth depth,

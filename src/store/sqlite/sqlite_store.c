@@ -420,4 +420,6 @@ const struct store_kind sqlite_kind = {
     .open = sqlite_store_open,
     .reader_open_file = sqlite_store_reader_open_file,
     .audit = sqlite_audit,
+    .query_at = sqlite_query_at,
+    .views = sqlite_views,
 };

@@ -1,0 +1,22 @@
+-- Requests that failed, by method, path and status.
+--
+-- seq is that of the last one stored: `around-error seq=…` shows what happened about it.
+--   since=TIME    default: a day before until, or before now
+--   until=TIME    up to and including; default: no end
+--   app=NAME      one application; default: all
+--   limit=NUMBER  rows; default 50, 0 for all
+WITH span AS (
+    SELECT coalesce(beacond.time_ms(:since),
+                    coalesce(beacond.time_ms(:until), beacond.now_ms()) - 86400000) AS since,
+           coalesce(beacond.time_ms(:until), 253402300799999) AS until
+)
+SELECT method, path, status, count(*) AS count, count(DISTINCT sessionId) AS sessions,
+       beacond.time_text(max(ts), 'YYYY-MM-DD HH24:MI:SS') AS last,
+       max(seq) AS seq
+  FROM requests
+ WHERE ts BETWEEN (SELECT since FROM span) AND (SELECT until FROM span)
+   AND (:app IS NULL OR appId = :app)
+   AND failed
+ GROUP BY method, path, status
+ ORDER BY 4 DESC, path NULLS FIRST, method NULLS FIRST, status NULLS FIRST
+ LIMIT nullif(CAST(coalesce(:limit, '50') AS bigint), 0);
