@@ -1,6 +1,6 @@
 /*
- * ask.h: questions in SQL, of a person to a database as it is: the ready ones of sql/queries, or for
- * PostgreSQL of sql/postgresql/queries, and any other that reads alone.
+ * ask.h: questions in SQL, of a person to a database as it is: the ready ones of sql/queries, or
+ * for PostgreSQL of sql/postgresql/queries, and any other that reads alone.
  *
  * Nothing can be changed by one: the connection is read-only, and whatever is no SELECT is refused
  * before it runs. The views of views.sql are there. A question lasts as long as its rows take, and
