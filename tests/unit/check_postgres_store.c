@@ -733,6 +733,20 @@ START_TEST(nodes_count_apart_under_small_numbers)
 }
 END_TEST
 
+START_TEST(a_database_of_another_encoding_is_refused)
+{
+    struct store *opened = NULL;
+    struct error err = {""};
+    char sql[128], ascii[sizeof name + 8];
+    snprintf(ascii, sizeof ascii, "%s_ascii", name);
+    snprintf(sql, sizeof sql, "CREATE DATABASE %s TEMPLATE template0 ENCODING 'SQL_ASCII'", ascii);
+    postgres_shell("postgres", sql);
+    postgres_uri(uri, sizeof uri, ascii);
+    ck_assert_int_eq(store_open(&opened, &options, &err), STORE_UNFIT);
+    ck_assert_ptr_nonnull(strstr(err.text, "SQL_ASCII"));
+}
+END_TEST
+
 START_TEST(a_node_begins_at_the_moment_of_its_start)
 {
     int64_t seq = append_text("{\"events\":[{" TS "},{" TS "}]}");
@@ -778,6 +792,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, rejects_of_other_nodes_are_seen);
     tcase_add_test(tests, a_probe_tells_whether_commits_work);
     tcase_add_test(tests, nodes_count_apart_under_small_numbers);
+    tcase_add_test(tests, a_database_of_another_encoding_is_refused);
     tcase_add_test(tests, a_node_begins_at_the_moment_of_its_start);
     suite_add_tcase(suite, tests);
     return suite;

@@ -231,6 +231,21 @@ static int append_send_commit(struct postgres_store *store, struct error *err)
     return status == STORE_OK ? pg_line_sync(&store->pg, err) : status;
 }
 
+/* A COMMIT of a transaction in which something has failed rolls it back, and is no error. */
+static int append_hear_commit(struct postgres_store *store, struct error *err)
+{
+    PGresult *result;
+    int status = pg_line_result(&store->pg, &result, err);
+    if (status != STORE_OK)
+        return status;
+    if (strcmp(PQcmdStatus(result), "COMMIT") != 0) {
+        error_set(err, "PostgreSQL has rolled the transaction back");
+        status = STORE_BUSY;
+    }
+    PQclear(result);
+    return status;
+}
+
 static int append_hear_all(struct postgres_store *store, const struct append_rows *rows, int others,
                            struct error *err)
 {
@@ -242,7 +257,7 @@ static int append_hear_all(struct postgres_store *store, const struct append_row
     while (status == STORE_OK && others-- > 0)
         status = pg_line_result(&store->pg, NULL, err);
     if (status == STORE_OK)
-        status = pg_line_result(&store->pg, NULL, err); /* the COMMIT's */
+        status = append_hear_commit(store, err);
     if (status == STORE_OK)
         postgres_follow_hear(store);
     return status;

@@ -1,5 +1,11 @@
 #include "store/postgres/postgres_schema.h"
 
+#include <string.h>
+
+/* The oldest version of PostgreSQL that will do; versions are numbers of six digits to libpq. */
+#define SCHEMA_SERVER 13
+#define SCHEMA_MAJOR 10000
+
 /* Held by the node that makes or changes the tables. */
 #define SCHEMA_LOCK "SELECT pg_advisory_xact_lock((67::bigint << 56))"
 
@@ -50,9 +56,27 @@ static int schema_bring(struct pg *pg, struct error *err)
     return status == STORE_REFUSED ? STORE_BUSY : status;
 }
 
+/* Whether the server has what the tables and statements need, and the database takes any text. */
+static int schema_check_server(const struct pg *pg, struct error *err)
+{
+    int version = PQserverVersion(pg->connection) / SCHEMA_MAJOR;
+    const char *encoding = PQparameterStatus(pg->connection, "server_encoding");
+    if (version < SCHEMA_SERVER) {
+        error_set(err, "its server is PostgreSQL %d; beacond needs %d or newer", version,
+                  SCHEMA_SERVER);
+        return STORE_UNFIT;
+    }
+    if (encoding == NULL || strcmp(encoding, "UTF8") == 0)
+        return STORE_OK;
+    error_set(err, "its encoding is %s: make one with ENCODING 'UTF8'", encoding);
+    return STORE_UNFIT;
+}
+
 int postgres_schema_fit(struct pg *pg, struct error *err)
 {
-    int status = pg_run(pg, SQL_BEGIN, err);
+    int status = schema_check_server(pg, err);
+    if (status == STORE_OK)
+        status = pg_run(pg, SQL_BEGIN, err);
     if (status == STORE_OK)
         status = pg_script(pg, SCHEMA_LOCK, err);
     if (status == STORE_OK)
