@@ -10,7 +10,7 @@ import threading
 
 import stores
 from harness import (NOW, Daemon, begin, case, equal, event, main, poll, run, scale, sql)
-from stores import of_files
+from stores import by_daemon, of_files
 from tally import check_tally
 
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
@@ -171,6 +171,7 @@ def what_was_stored_before_goes_while_more_of_the_same_comes():
 
 
 @case
+@by_daemon
 def killed_in_the_middle_and_run_again_it_completes():
     path, left = None, 4000
     for _ in range(3):
@@ -226,9 +227,10 @@ def interrupted_it_says_so_and_run_again_it_completes():
     def interrupted():
         """How many are left; None when it had ended before, or was through and looked for traces."""
         before = marked(path)
-        command = begin("forget", "--database", path, "--user", USER, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        poll(lambda: command.poll() is not None or marked(path) < before, "the first to go")
-        command.send_signal(signal.SIGINT)
+        with stores.held(path, "event like '%%\"userId\":\"%s\"%%'" % USER):
+            command = begin("forget", "--database", path, "--user", USER, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            poll(lambda: command.poll() is not None or marked(path) < before, "the first to go")
+            command.send_signal(signal.SIGINT)
         out, err = command.communicate()
         if command.returncode == 0:
             return None

@@ -84,7 +84,7 @@ def repeated(daemon, send):
 
 def main(of_files=False):
     """Runs the cases. of_files: all of them are about SQLite's files."""
-    runner.main(lambda chosen: stores.prepare(of_files or all(hasattr(function, "of_files") for function in chosen)))
+    runner.main(lambda chosen: stores.prepare(of_files or all(hasattr(function, "of_sqlite") for function in chosen)))
 
 
 # --- the daemon -------------------------------------------------------------------------------

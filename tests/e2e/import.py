@@ -18,7 +18,7 @@ import threading
 import stores
 from harness import (BINARY, DATA, NOW, PATIENCE, SANITIZERS, SLOW, Daemon, Rows, Skip, WriteLock, _environment,
                      begin, case, directory, equal, event, main, poll, run, scale, sql, stamp)
-from stores import count, of_files
+from stores import by_daemon, count, of_files
 from tally import check_tally
 
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
@@ -458,7 +458,7 @@ def an_interrupted_import_is_whole_and_goes_on():
 
 
 @case
-@of_files
+@by_daemon
 def a_daemon_that_ends_meanwhile_is_told_and_nothing_is_lost():
     size = scale(20000, 4000)
     texts = many(size, "d")

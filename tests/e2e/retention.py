@@ -16,7 +16,7 @@ from disks import gone, tiny_disk
 from harness import (NOW, Daemon, Wire, WriteLock, begin, case, equal, event, main, poll, run, scale, sliced, sql,
                      stamp)
 from sockets import Socket, narrow
-from stores import of_files
+from stores import by_daemon, of_files
 from tally import check_tally
 
 LONG = os.environ.get("BEACOND_TEST_LONG", "0") == "1"
@@ -243,6 +243,7 @@ def a_lock_of_another_program_is_waited_for_a_moment():
 
 
 @case
+@by_daemon
 def stopped_in_the_middle_all_is_whole():
     count = scale(30000, 4000)
     daemon = Daemon()
@@ -341,9 +342,10 @@ def interrupted(database):
     many are left; None when it had ended before."""
     before, rest = stamp(NOW + DAY), "select count(*), min(seq) from events where ts < ?"
     count, least = sql(database, rest, NOW + DAY)[0]
-    command = begin("prune", "--database", database, "--before", before, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    poll(lambda: command.poll() is not None or sql(database, rest, NOW + DAY)[0][1] != least, "the first to go")
-    command.send_signal(signal.SIGINT)
+    with stores.held(database, "ts < %d" % (NOW + DAY)):
+        command = begin("prune", "--database", database, "--before", before, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        poll(lambda: command.poll() is not None or sql(database, rest, NOW + DAY)[0][1] != least, "the first to go")
+        command.send_signal(signal.SIGINT)
     out, err = command.communicate()
     left = sql(database, rest, NOW + DAY)[0][0]
     equal(int(out.split()[0]), count - left, "what it says has gone")
@@ -359,12 +361,14 @@ def interrupted(database):
 def an_interrupted_prune_is_whole_and_goes_on():
     daemon, over, count = Daemon(), threading.Event(), scale(10000, 4000)
     database, shift = daemon.database, itertools.count(1)
+    # A server may let go of a day at once.
+    first, step = stores.dialect((NOW, 10), (NOW - 20 * DAY, 20 * DAY // count))
 
     def feed():
         while not over.is_set():
             daemon.post([event(NOW + DAY)])
 
-    fill(daemon, count, NOW, 10)
+    fill(daemon, count, first, step)
     feeder = threading.Thread(target=feed)  # while events come in it takes its time
     feeder.start()
     try:
@@ -379,7 +383,7 @@ def an_interrupted_prune_is_whole_and_goes_on():
 
     def without_a_daemon():  # nothing holds it up here: it may be faster
         daemon = Daemon(database=database)
-        fill(daemon, count, NOW + next(shift), 10)  # others, or they would be retries
+        fill(daemon, count, first + next(shift), step)  # others, or they would be retries
         daemon.stop()
         left = interrupted(database)
         check_tally(database)

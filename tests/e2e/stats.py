@@ -6,7 +6,7 @@ import signal
 
 import stores
 from harness import NOW, Daemon, begin, case, directory, drained, equal, event, main, on_terminal, run, shell, sql, stamp
-from stores import dialect
+from stores import POSTGRES, dialect
 
 
 def stats(database, *flags):
@@ -53,13 +53,15 @@ def everything_is_counted():
     equal(got["schema"], 1)
     equal(got["rejects"], {"rows": 1, "bytes": 1})
     equal(got["receipts"]["rows"], 7)
-    equal(got["file"]["pageBytes"], 8192)
-    assert got["file"]["pages"] > 10 and got["file"]["walBytes"] > 0, got["file"]
+    if not POSTGRES:
+        equal(got["file"]["pageBytes"], 8192)
+        assert got["file"]["pages"] > 10 and got["file"]["walBytes"] > 0, got["file"]
     daemon.stop()
     after = told(daemon.database)
-    equal(after["file"]["bytes"], os.path.getsize(daemon.database))
-    equal(after["file"]["bytes"], 8192 * after["file"]["pages"])
-    equal(after["file"]["walBytes"], 0)
+    if not POSTGRES:
+        equal(after["file"]["bytes"], os.path.getsize(daemon.database))
+        equal(after["file"]["bytes"], 8192 * after["file"]["pages"])
+        equal(after["file"]["walBytes"], 0)
     del got["file"], after["file"]
     equal(after, got, "without a daemon")
 

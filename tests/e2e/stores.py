@@ -25,6 +25,7 @@ import runner
 NAME = os.environ.get("BEACOND_TEST_STORE") or "sqlite"
 POSTGRES = NAME == "postgresql"
 FILES = "about SQLite's files"
+OWN = "a command on a server's database does it by itself, whatever becomes of the daemon"
 
 
 def prepare(of_files):
@@ -50,15 +51,24 @@ def fresh(folder=None, keep=False):
     return os.path.join(folder or runner.directory(), "beacond.db")
 
 
-def of_files(function):
-    """A case about SQLite's files or their locks: with another store there is nothing to run."""
+def _of_sqlite(function, why):
     @functools.wraps(function)
     def run():
         if POSTGRES:
-            raise runner.Skip(FILES)
+            raise runner.Skip(why)
         function()
-    run.of_files = True
+    run.of_sqlite = True
     return run
+
+
+def of_files(function):
+    """A case about SQLite's files or their locks: with another store there is nothing to run."""
+    return _of_sqlite(function, FILES)
+
+
+def by_daemon(function):
+    """A case about a command for which the daemon does the work, as it must where the database is a file."""
+    return _of_sqlite(function, OWN)
 
 
 def _remote(database):
@@ -191,6 +201,20 @@ class _TableLock:
 
     def close(self):
         self.session.close()
+
+
+@contextlib.contextmanager
+def held(database, condition):
+    """Who would erase the last event of which the condition is true waits for that meanwhile, so that a command can be
+    caught in the middle. With a file nothing of the kind can be had."""
+    if not _remote(database):
+        yield
+        return
+    with postgres.Session(database) as session:
+        day, seq = session.rows("select tableoid::regclass::text, seq from events where %s "
+                                "order by ts desc, seq desc limit 1" % condition)[0]
+        session.run("begin; select from %s where seq = %d for update;" % (day.decode(), seq))
+        yield
 
 
 def refuse(database, condition):
