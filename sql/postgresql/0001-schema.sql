@@ -313,8 +313,8 @@ END
 $$;
 
 -- What was committed and erased behind a place in the log, for who follows: at most so many rows of
--- each. In front a row of kind 0: its first_seq is the newest commit there is, and it has a last_seq
--- where the place was found, which must be told exactly; else there is nothing behind it: the place
+-- each. In front a row of kind 0: its first_seq is the newest commit there is, its events all that were
+-- committed behind the place, up to the newest moment, and it has a last_seq where the place was found, which must be told exactly; else there is nothing behind it: the place
 -- has been dropped from the log, or was of commits that were lost with a server. Kind 1, commits: low and high bound their timestamps. Kind 2,
 -- erasures: last_seq is what they belong behind.
 CREATE FUNCTION news(after_seq bigint, after_instance bigint, after_at bigint, after_n bigint, most bigint)
@@ -333,6 +333,8 @@ BEGIN
     kind := 0;
     last_seq := CASE WHEN found THEN after_seq END;
     first_seq := beacond.newest_commit();
+    events := (SELECT coalesce(sum(events), 0) FROM beacond.commits
+                WHERE last_seq > after_seq AND last_seq <= mark);
     RETURN NEXT;
     IF found THEN
         RETURN QUERY

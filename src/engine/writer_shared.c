@@ -143,6 +143,7 @@ static void writer_tell_all(struct writer *writer, const struct store_news *news
 static void writer_on_news(void *arg, const struct store_news *news)
 {
     struct writer *writer = arg;
+    writer_come_round(writer);
     if (news->kind == STORE_NEWS_ALL)
         writer_tell_all(writer, news);
     else if (news->kind != STORE_NEWS_COMMIT)

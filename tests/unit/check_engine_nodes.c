@@ -10,6 +10,7 @@
 
 #ifdef HAVE_LIBPQ
 
+#include "engine/measures.h"
 #include "engine_nodes.h"
 
 /* --- the game --------------------------------------------------------------------------------- */
@@ -404,6 +405,29 @@ START_TEST(nodes_begin_anew_where_the_log_is_not_what_it_was)
 }
 END_TEST
 
+/* One that was away while much was committed. */
+START_TEST(nodes_that_were_away_for_long_begin_anew)
+{
+    generation = 1;
+    store_one("before");
+    check_ears();
+    (void)sql(
+        "INSERT INTO beacond.commits(last_seq, first_seq, instance, at, events, min_ts, max_ts)"
+        "SELECT base + n, base + n, 0, 0, 1000, 0, 0"
+        "  FROM beacond.take_blocks(1) AS base, generate_series(1, 600) AS n;"
+        "INSERT INTO beacond.tally_day VALUES (0, 0, 600000)");
+    use(0);
+    for (size_t n = 0; n < NODES; n++) {
+        while (ears[n].losses == 0)
+            wait_for_mail(mailbox);
+        ear_begin(n);
+    }
+    store_one("behind");
+    check_ears();
+    ck_assert_int_eq(gauge_read(&writer_measures(engine->writer)->stored), 600002);
+}
+END_TEST
+
 /* An erasure by another that is seen before the commit of what it erased. */
 START_TEST(nodes_tell_an_erasure_behind_what_it_erases)
 {
@@ -465,6 +489,7 @@ int main(void)
     add(suite, "burst", node_takes_a_burst_for_a_retry_once_another_has_lost_the_answer);
     add(suite, "cuts", nodes_store_each_event_once_whatever_connections_break);
     add(suite, "anew", nodes_begin_anew_where_the_log_is_not_what_it_was);
+    add(suite, "away", nodes_that_were_away_for_long_begin_anew);
     add(suite, "erasure", nodes_tell_an_erasure_behind_what_it_erases);
     return postgres_run_main(suite);
 }

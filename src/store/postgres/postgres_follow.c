@@ -8,6 +8,9 @@
 
 /* Commits and erasures that are looked at together. An erasure may have a thousand places. */
 #define FOLLOW_ROWS 500
+/* Commits that have more than so many events together, and are more than those, are not worth to be
+ * fetched one after the other, while nothing is committed here. */
+#define FOLLOW_EVENTS 200000
 /* Places that are handed out at once. */
 #define FOLLOW_PLACES 1024
 
@@ -320,6 +323,15 @@ static void follow_divide(struct follow *follow)
     follow->commit_end = follow->erasure = row;
 }
 
+/* Whether the node was away for so long that it better begins anew. */
+static bool follow_is_late(const struct follow *follow)
+{
+    const struct store_follow_ask *ask = follow->ask;
+    return follow->commit_end - follow->commit == FOLLOW_ROWS &&
+           pg_int(follow->page, 0, NEWS_EVENTS) > FOLLOW_EVENTS && ask->wants != NULL &&
+           ask->wants(ask->arg);
+}
+
 /* One page; *more: there may be others at once. */
 static int follow_page(struct follow *follow, bool *more, struct error *err)
 {
@@ -328,6 +340,7 @@ static int follow_page(struct follow *follow, bool *more, struct error *err)
     if (status != STORE_OK)
         return status;
     follow_divide(follow);
+    follow->lost = follow->lost || follow_is_late(follow);
     if (!follow->lost) {
         int commits = follow->commit_end - follow->commit;
         int erasures = follow->end - follow->erasure;
