@@ -46,9 +46,9 @@ CREATE UNIQUE INDEX events_given ON events (ts, id) WHERE given;
 CREATE TABLE events_other PARTITION OF events DEFAULT;
 
 -- A member of an event as text; NULL where there is none, or where PostgreSQL can't read it. Of
--- duplicate members the last one shows.
+-- duplicate members the last one shows. Not in parallel: EXCEPTION is a subtransaction, and there are none.
 CREATE FUNCTION field(event text, name text) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE AS $$
 BEGIN
     RETURN event::json ->> name;
 EXCEPTION WHEN data_exception THEN

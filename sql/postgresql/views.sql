@@ -25,9 +25,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
                chr(2), '\u'), chr(1), '\\')
 $$;
 
--- An event's JSON; NULL where it is none to PostgreSQL.
+-- An event's JSON; NULL where it is none to PostgreSQL. Not in parallel, like field().
 CREATE OR REPLACE FUNCTION beacond.as_json(event text) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE AS $$
 BEGIN
     RETURN event::jsonb;
 EXCEPTION WHEN data_exception OR program_limit_exceeded THEN

@@ -63,10 +63,10 @@ def the_view_shows_every_field_and_stumbles_over_nothing():
     for name in ("timestamp", "type", "level", "appId", "sessionId", "userId", "groupId", "context",
                  "payload", "meta", "ts", "seq"):
         assert name in names, "no column %s in %r" % (name, names)
-    row = daemon.sql('select timestamp, level, type, "appId", "sessionId", "userId", "groupId", context, payload, meta '
+    row = daemon.sql('select "timestamp", level, type, "appId", "sessionId", "userId", "groupId", context, payload, meta '
                      "from event_fields")[0]
-    equal(row, (b"2026-11-21T04:00:00Z", b"info", b"http", b"shop", b"s", b"u", b"g", b'{"c":1}', b'{"p":[1]}',
-                b'{"m":"n"}'))
+    equal(row[:7], (b"2026-11-21T04:00:00Z", b"info", b"http", b"shop", b"s", b"u", b"g"))
+    equal([json.loads(text) for text in row[7:]], [{"c": 1}, {"p": [1]}, {"m": "n"}])
     daemon.save([b'{"timestamp":"2026-11-21T04:00:00Z","type":5,"level":null,"payload":"\\u0000\\ud800"}',
                  b'{"timestamp":"2026-11-21T04:00:00Z","payload":1e999,"type":"a","type":"b"}',
                  b'{"timestamp":"2026-11-21T04:00:00Z","payload":' + b"[" * 510 + b"]" * 510 + b"}"])
@@ -108,7 +108,7 @@ def by_hand(ts):
     """A statement that inserts an event. In SQLite its number comes by itself."""
     return ("insert into events(%s ts, received, given, id, event) select %s %d, 0, true, 'mine', "
             "'{\"id\":\"mine\",\"timestamp\":\"1970-01-01T00:00:05Z\"}'"
-            % (*dialect(("", ""), ("seq,", "beacond.take_block(),")), ts))
+            % (*dialect(("", ""), ("seq,", "beacond.take_blocks(1),")), ts))
 
 
 @case
@@ -129,7 +129,8 @@ def rows_changed_in_the_shell_are_noticed():
     daemon.save([event(NOW, 1, "last")])
     equal(daemon.total(), 72)
     check_tally(daemon.database)
-    assert any(" warn " in line for line in daemon.log()), "nothing logged about the change"
+    # Of a server's database it is not alone.
+    assert POSTGRES or any(" warn " in line for line in daemon.log()), "nothing logged about the change"
 
 
 @case

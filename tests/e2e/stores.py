@@ -7,7 +7,7 @@ A database is what --database takes: a path or a URI; the functions here know wh
 the same names in both stores, and so one SQL text does for most; dialect() is for what does not.
 
 The parts: POSTGRES, fresh, copied · of_files (cases about SQLite's files), wal_bytes, sound · sql, count, shell,
-WriteLock, Snapshot, refuse, accept, without_events ·
+WriteLock, Snapshot, held, refuse, ignore, accept ·
 dialect, member, number, blob, octets (parts of SQL texts).
 """
 
@@ -240,16 +240,6 @@ def ignore(database, condition):
 
 def accept(database):
     shell(database, dialect("drop trigger poison", "alter table events drop constraint poison"))
-
-
-@contextlib.contextmanager
-def without_events(database):
-    """Nothing can be stored or read from the database meanwhile: each try fails."""
-    shell(database, "alter table events rename to events_away")
-    try:
-        yield
-    finally:
-        shell(database, "alter table events_away rename to events")
 
 
 def copied(database):
