@@ -18,6 +18,7 @@ import rows_big
 import rows_export
 import rows_import
 import rows_ingest
+import rows_postgres
 import rows_read
 import rows_watch
 from measure import PROGRAMS, WORDS
@@ -51,7 +52,7 @@ def main():
     print("%-56s %12s %12s %8s" % ("", "this", "to that", "ratio"), flush=True)
     kept = True
     for row in (rows_ingest.ROWS + rows_watch.ROWS + rows_import.ROWS + rows_read.ROWS + rows_export.ROWS +
-                rows_big.ROWS):
+                rows_postgres.ROWS + rows_big.ROWS):
         if wanted(row.name):
             began = time.monotonic()
             figure = row.measure()
