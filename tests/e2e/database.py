@@ -123,10 +123,13 @@ def rows_changed_in_the_shell_are_noticed():
             ("delete from tally_hour; delete from tally_day", 71)]):
         shell(daemon.database, change)
         daemon.save([event(NOW, 0, "look %d" % number)])  # the daemon looks at each commit
+        # Of a server's database it is told, and counts anew when nothing else is to be done.
+        poll(lambda: not POSTGRES or daemon.total() == total + 1, change)
         equal(daemon.total(), total + 1, change)
         # And again: what was changed once is watched as before.
         shell(daemon.database, "delete from events where id like 'look %'")
     daemon.save([event(NOW, 1, "last")])
+    poll(lambda: not POSTGRES or daemon.total() == 72, "the last change to be counted")
     equal(daemon.total(), 72)
     check_tally(daemon.database)
     # Of a server's database it is not alone.

@@ -86,4 +86,4 @@ def another_program_behind_the_socket_is_not_ready():
             equal(finish(asking), (1, "", "beacond: not ready: %s\n" % told))
 
 
-main()
+main(of_files=True)
