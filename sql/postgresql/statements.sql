@@ -469,6 +469,204 @@ SELECT reason, count(*) FROM beacond.rejects GROUP BY reason ORDER BY 2 DESC, 1 
 SELECT n, received, reason, octet_length(event)::bigint, substring(event FROM 1 FOR $3::integer)
   FROM beacond.rejects WHERE n < $1 ORDER BY n DESC LIMIT $2;
 
+-- --- the audit ----------------------------------------------------------------------------------------
+-- What is not as it must be, a line each.
+
+-- @audit_schema
+WITH tables(name, columns) AS (
+    VALUES ('commits', 'last_seq bigint, first_seq bigint, instance bigint, at bigint, '
+                       'events bigint, min_ts bigint, max_ts bigint'),
+           ('erasures', 'n bigint, behind bigint, at bigint, instance bigint, events bigint, '
+                        'ts bigint[], seq bigint[], low bigint, high bigint'),
+           ('events', 'seq bigint, ts bigint, received bigint, given boolean, id text, event text'),
+           ('meta', 'name text, value bytea'),
+           ('nodes', 'instance bigint, slot smallint, name text, started bigint, seen bigint, '
+                     'ended bigint'),
+           ('receipts', 'serial bigint, key bigint, instance bigint, at bigint, burst boolean, '
+                        'lost integer, receipts bytea'),
+           ('rejects', 'n bigint, received bigint, reason text, event bytea'),
+           ('tally_day', 'at bigint, slot smallint, events bigint'),
+           ('tally_hour', 'at bigint, slot smallint, events bigint'),
+           ('tally_minute', 'at bigint, slot smallint, events bigint'),
+           ('tally_second', 'at bigint, slot smallint, events bigint')
+), indexes(name) AS (
+    VALUES ('commits_pkey'), ('erasures_pkey'), ('events_by_seq'), ('events_given'), ('events_pkey'),
+           ('meta_pkey'), ('nodes_living'), ('nodes_pkey'), ('receipts_bursts'), ('receipts_by_age'),
+           ('receipts_by_key'), ('receipts_pkey'), ('rejects_pkey'), ('tally_day_pkey'),
+           ('tally_hour_pkey'), ('tally_minute_pkey'), ('tally_second_pkey')
+), present AS (
+    SELECT pg_class.oid, relname::text AS name, relkind, relpartbound,
+           inhparent = 'beacond.events'::regclass AS is_day
+      FROM pg_class LEFT JOIN pg_inherits ON inhrelid = pg_class.oid
+     WHERE relnamespace = 'beacond'::regnamespace
+), present_tables AS (
+    SELECT oid, name,
+           (SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum)
+              FROM pg_attribute
+             WHERE attrelid = present.oid AND attnum > 0 AND NOT attisdropped) AS columns
+      FROM present WHERE relkind IN ('r', 'p')
+), days AS (
+    SELECT oid, name, pg_get_expr(relpartbound, oid) AS bound,
+           CASE WHEN name ~ '^events_[0-9]{4}_[0-9]{2}_[0-9]{2}$'
+                THEN (to_date(substr(name, 8), 'YYYY_MM_DD') - date '1970-01-01')::bigint * 86400000
+           END AS low
+      FROM present WHERE is_day
+)
+SELECT format('table %s is missing', name) FROM tables
+ WHERE name NOT IN (SELECT name FROM present_tables)
+UNION ALL
+SELECT format('table %s was changed', tables.name)
+  FROM tables JOIN present_tables ON present_tables.name = tables.name
+ WHERE tables.columns <> present_tables.columns
+UNION ALL
+SELECT format('index %s is missing', name) FROM indexes
+ WHERE name NOT IN (SELECT name FROM present WHERE relkind IN ('i', 'I'))
+UNION ALL
+SELECT format('index %s is not valid: it is to be made anew (REINDEX)', name)
+  FROM present JOIN pg_index ON indexrelid = present.oid
+ WHERE NOT indisvalid OR NOT indisready
+UNION ALL
+SELECT format('unique index %s on %s is not beacond''s and changes what it stores', present.name,
+              indrelid::regclass)
+  FROM present JOIN pg_index ON indexrelid = present.oid
+ WHERE indisunique AND name NOT IN (SELECT name FROM indexes)
+   AND indexrelid NOT IN (SELECT inhrelid FROM pg_inherits)
+   AND indrelid IN (SELECT oid FROM present_tables
+                     WHERE name IN (SELECT name FROM tables) OR name LIKE 'events\_%')
+UNION ALL
+SELECT format('trigger %s on %s is not beacond''s and changes what it stores', tgname, present.name)
+  FROM present JOIN pg_trigger ON tgrelid = present.oid
+ WHERE NOT tgisinternal AND tgname <> 'events_changed'
+UNION ALL
+(SELECT format('trigger events_changed on %s is missing, or does not fire', name)
+   FROM present_tables
+  WHERE (name = 'events' OR oid IN (SELECT oid FROM days))
+    AND NOT EXISTS (SELECT FROM pg_trigger
+                     WHERE tgrelid = present_tables.oid AND tgname = 'events_changed'
+                       AND tgenabled IN ('O', 'A'))
+  ORDER BY name LIMIT 5)
+UNION ALL
+(SELECT format('partition %s has not all of the indexes', name) FROM days
+  WHERE (SELECT count(*) FROM pg_index JOIN pg_inherits ON inhrelid = indexrelid
+          WHERE indrelid = days.oid) < 3
+  ORDER BY name LIMIT 5)
+UNION ALL
+(SELECT format('partition %s does not hold the day that it is called after', name) FROM days
+  WHERE bound <> 'DEFAULT' AND
+        bound IS DISTINCT FROM format('FOR VALUES FROM (''%s'') TO (''%s'')', low, low + 86400000)
+  ORDER BY name LIMIT 5);
+
+-- @audit_meta
+SELECT 'secret is missing, or not 16 bytes'
+ WHERE NOT EXISTS (SELECT FROM beacond.meta WHERE name = 'secret' AND octet_length(value) = 16)
+UNION ALL
+SELECT 'doubt is missing, or neither yes nor no'
+ WHERE NOT EXISTS (SELECT FROM beacond.meta WHERE name = 'doubt' AND value IN ('yes', 'no'));
+
+-- @audit_doubt
+SELECT EXISTS (SELECT FROM beacond.meta WHERE name = 'doubt' AND value = 'yes');
+
+-- What numbers and timestamps can be, and that a number which is to come has not been used yet.
+-- @audit_events
+WITH bounds AS (
+    SELECT min(seq) AS first, max(seq) AS last, min(ts) AS oldest, max(ts) AS newest FROM beacond.events
+), given_out AS (
+    SELECT (last_value + 1) * 4096 - 1 AS last FROM beacond.blocks
+)
+SELECT format('seq %s is below 1', first) FROM bounds WHERE first < 1
+UNION ALL
+SELECT format('seq %s is above %s: it is to be given out yet', bounds.last, given_out.last)
+  FROM bounds, given_out WHERE bounds.last > given_out.last
+UNION ALL
+SELECT format('ts %s is no time that an event can have', oldest) FROM bounds
+ WHERE oldest < -400000000000000
+UNION ALL
+SELECT format('ts %s is no time that an event can have', newest) FROM bounds
+ WHERE newest > 400000000000000
+UNION ALL
+SELECT format('%s in events_other belong to days that have partitions', count(*))
+  FROM beacond.events_other
+ WHERE beacond.step_floor(ts, 86400000) IN (SELECT day * 86400000 FROM beacond.days() AS day)
+HAVING count(*) > 0;
+
+-- @audit_commits
+SELECT format('%s can''t be made sense of', last_seq)
+  FROM (SELECT *, lag(last_seq) OVER (ORDER BY last_seq) AS before FROM beacond.commits) AS log
+ WHERE first_seq < 1 OR first_seq > last_seq OR first_seq <= before OR min_ts > max_ts
+    OR events NOT BETWEEN 1 AND last_seq - first_seq + 1
+    OR last_seq >= ((SELECT last_value FROM beacond.blocks) + 1) * 4096
+ ORDER BY last_seq LIMIT 5;
+
+-- @audit_erasures
+SELECT format('%s of %s numbers are missing', max(n) - min(n) + 1 - count(*), max(n) - min(n) + 1)
+  FROM beacond.erasures HAVING max(n) - min(n) + 1 <> count(*)
+UNION ALL
+(SELECT format('%s can''t be made sense of', n) FROM beacond.erasures
+  WHERE cardinality(ts) IS DISTINCT FROM cardinality(seq) OR (low IS NULL) <> (high IS NULL)
+     OR (ts IS NOT NULL AND low IS NOT NULL) OR n < 1
+  ORDER BY n LIMIT 5);
+
+-- @audit_rejects
+SELECT count(*), coalesce(sum(octet_length(event)), 0)::bigint, count(*) FILTER (WHERE reason = '')
+  FROM beacond.rejects;
+
+-- @audit_receipts
+SELECT serial, receipts FROM beacond.receipts;
+
+-- The tally against the events, a stretch at a time, which begins and ends with a day. First how many events there
+-- should be, and the days that there are.
+-- @audit_total
+SELECT coalesce(sum(events), 0)::bigint FROM beacond.tally_day;
+
+-- @audit_days
+SELECT at FROM beacond.tally_day
+UNION
+SELECT day * 86400000 FROM beacond.days() AS day
+UNION
+SELECT beacond.step_floor(ts, 86400000) FROM beacond.events_other
+ ORDER BY 1;
+
+-- One look at [$1, $2): how many events there are; then for each size of steps the first that are wrong, and how many
+-- are.
+-- @audit_tally
+WITH seconds AS MATERIALIZED (
+    SELECT beacond.step_floor(ts, 1000) AS at, count(*) AS events
+      FROM beacond.events WHERE ts >= $1 AND ts < $2 GROUP BY 1
+), counted AS (
+    SELECT 0 AS step, at, events FROM seconds
+    UNION ALL
+    SELECT 1, beacond.step_floor(at, 60000), sum(events) FROM seconds GROUP BY 2
+    UNION ALL
+    SELECT 2, beacond.step_floor(at, 3600000), sum(events) FROM seconds GROUP BY 2
+    UNION ALL
+    SELECT 3, beacond.step_floor(at, 86400000), sum(events) FROM seconds GROUP BY 2
+), told AS (
+    SELECT 0 AS step, at, sum(events) AS says
+      FROM beacond.tally_second WHERE at >= $1 AND at < $2 GROUP BY at
+    UNION ALL
+    SELECT 1, at, sum(events) FROM beacond.tally_minute WHERE at >= $1 AND at < $2 GROUP BY at
+    UNION ALL
+    SELECT 2, at, sum(events) FROM beacond.tally_hour WHERE at >= $1 AND at < $2 GROUP BY at
+    UNION ALL
+    SELECT 3, at, sum(events) FROM beacond.tally_day WHERE at >= $1 AND at < $2 GROUP BY at
+), wrong AS (
+    SELECT step, at, coalesce(says, 0) AS says, coalesce(events, 0) AS events,
+           row_number() OVER (PARTITION BY step ORDER BY at) AS n,
+           count(*) OVER (PARTITION BY step) AS count
+      FROM told FULL JOIN counted USING (step, at)
+     WHERE coalesce(says, 0) <> coalesce(events, 0)
+)
+SELECT -1::bigint, 0::bigint, 0::bigint, coalesce(sum(events), 0)::bigint, 0::bigint FROM seconds
+UNION ALL
+SELECT step, at, says::bigint, events::bigint, count FROM wrong WHERE n <= 3;
+
+-- An id that a client chose stands once at its timestamp. The index that sees to it may have become wrong, as when
+-- the rules change by which texts are sorted.
+-- @audit_given
+SELECT count(*) FROM (
+    SELECT FROM beacond.events WHERE ts >= $1 AND ts < $2 AND given GROUP BY ts, id HAVING count(*) > 1
+) AS twice;
+
 -- --- nodes ------------------------------------------------------------------------------------------
 -- Of a node's locks, 0x45 (E) is held by its session while it lives, 0x46 (F) is shared by its
 -- transactions that store something.

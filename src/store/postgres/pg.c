@@ -321,3 +321,12 @@ void pg_abandon(struct pg *pg)
     if (pg_run(pg, SQL_ROLLBACK, &err) != STORE_OK)
         pg_close(pg);
 }
+
+bool pg_cancel(struct pg *pg)
+{
+    char words[256];
+    PGcancel *cancel = PQgetCancel(pg->connection);
+    bool told = cancel != NULL && PQcancel(cancel, words, sizeof words) == 1;
+    PQfreeCancel(cancel);
+    return told;
+}

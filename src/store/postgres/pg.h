@@ -124,6 +124,10 @@ void pg_line_end(struct pg *pg);
  * a statement. NULL as well where the owner gave up or the connection broke: PQstatus tells. */
 PGresult *pg_next(struct pg *pg);
 
+/* Has the server end the statement that is running, on a connection made for that. Whether it was
+ * told. */
+bool pg_cancel(struct pg *pg);
+
 /* Values of a result's row: bigint (0 for NULL), boolean, text or bytea, which are the result's. */
 int64_t pg_int(const PGresult *result, int row, int column);
 bool pg_bool(const PGresult *result, int row, int column);

@@ -60,15 +60,12 @@ struct ask_run {
 static bool ask_waits(void *arg)
 {
     struct ask_run *run = arg;
-    char words[256];
     bool told = run->stopped;
     if (!run->stopped && !run->ask->stop(run->ask->arg))
         return true;
     run->stopped = true;
-    PGcancel *cancel = told ? NULL : PQgetCancel(run->pg->connection);
-    bool heard = cancel != NULL && PQcancel(cancel, words, sizeof words) == 1;
-    PQfreeCancel(cancel);
-    return heard; /* what it says then is awaited, but not for long */
+    /* What it says then is awaited, but not for long. */
+    return !told && pg_cancel(run->pg);
 }
 
 static void ask_number(struct store_cell *cell)
@@ -226,13 +223,8 @@ static int ask_question(struct ask_run *run, const struct postgres_question *que
 /* Whatever is under way, nobody waits for it: the reader is of no other use. */
 static void ask_end(struct ask_run *run)
 {
-    char words[256];
-    if (run->pg->connection != NULL && PQtransactionStatus(run->pg->connection) == PQTRANS_ACTIVE) {
-        PGcancel *cancel = PQgetCancel(run->pg->connection);
-        if (cancel != NULL)
-            (void)PQcancel(cancel, words, sizeof words);
-        PQfreeCancel(cancel);
-    }
+    if (run->pg->connection != NULL && PQtransactionStatus(run->pg->connection) == PQTRANS_ACTIVE)
+        (void)pg_cancel(run->pg);
     pg_close(run->pg);
     free(run->cells);
     free(run->blobs);
