@@ -243,7 +243,7 @@ WITH block AS (
       FROM stored HAVING count(*) > 0
 )
 SELECT base, beacond.insist((SELECT count(*) FROM put), cardinality($2)),
-       ARRAY(SELECT seq FROM given)
+       ARRAY(SELECT seq FROM given ORDER BY seq)
   FROM block;
 
 -- What a transaction that was not an append adds to the tally.

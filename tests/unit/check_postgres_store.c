@@ -211,6 +211,38 @@ START_TEST(a_commit_may_take_several_blocks)
 }
 END_TEST
 
+/* 70 events of half a megabyte are more than one statement takes. */
+START_TEST(a_commit_may_be_large)
+{
+    enum { EVENTS = 70, BYTES = 500000 };
+    struct bytes text = {NULL, 0, 0};
+    struct store_item item;
+    char *pad = malloc(BYTES);
+    ck_assert_ptr_nonnull(pad);
+    memset(pad, 'x', BYTES);
+    ck_assert_int_eq(bytes_append_text(&text, "{\"events\":["), 0);
+    for (int i = 0; i < EVENTS; i++) {
+        ck_assert_int_eq(
+            bytes_append_format(&text, "%s{" TS ",\"id\":\"%d\",\"x\":\"", i == 0 ? "" : ",", i),
+            0);
+        ck_assert_int_eq(bytes_append(&text, pad, BYTES), 0);
+        ck_assert_int_eq(bytes_append_text(&text, "\"}"), 0);
+    }
+    ck_assert_int_eq(bytes_append(&text, "]}", 3), 0);
+    ck_assert_int_eq(append_one(&item, text.data), STORE_OK);
+    for (int i = 1; i < EVENTS; i++)
+        ck_assert_int_gt(item.batch->events[i].seq, item.batch->events[i - 1].seq);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.commits"), 2);
+    ck_assert_int_eq(shell("SELECT sum(events) FROM beacond.commits"), EVENTS);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events, beacond.commits WHERE seq BETWEEN "
+                           "first_seq AND last_seq"),
+                     EVENTS);
+    batch_free(item.batch);
+    bytes_clear(&text);
+    free(pad);
+}
+END_TEST
+
 START_TEST(known_elements_are_left_alone)
 {
     struct store_item item = {.batch = batch_of("{\"events\":[{" TS "},{\"no\":\"time\"},{" TS
@@ -395,6 +427,44 @@ START_TEST(a_key_is_held_until_its_holder_is_through)
 }
 END_TEST
 
+enum { CROSSING_IDS = 50 };
+
+/* Appends the same ids in every round as whoever else does, upwards or downwards. */
+static void *append_crossing(void *arg)
+{
+    struct store *who = arg;
+    struct bytes text = {NULL, 0, 0};
+    for (unsigned round = 0; round < unit_rounds(100); round++) {
+        struct error err = {""};
+        text.len = 0;
+        for (int i = 0; i < CROSSING_IDS; i++)
+            ck_assert_int_eq(bytes_append_format(&text, "%s{" TS ",\"id\":\"%u.%d\"}",
+                                                 i == 0 ? "{\"events\":[" : ",", round,
+                                                 who == store ? i : CROSSING_IDS - i - 1),
+                             0);
+        ck_assert_int_eq(bytes_append(&text, "]}", 3), 0);
+        struct store_item item = {.batch = batch_of(text.data)};
+        int status = store_append(who, &item, 1, &no_receipts, &err);
+        ck_assert_msg(status == STORE_OK, "%s", err.text);
+        batch_free(item.batch);
+    }
+    bytes_clear(&text);
+    return NULL;
+}
+
+START_TEST(nodes_do_not_wait_for_each_other_in_a_circle)
+{
+    pthread_t thread;
+    other = open_node("two");
+    ck_assert_int_eq(pthread_create(&thread, NULL, append_crossing, other), 0);
+    (void)append_crossing(store);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), CROSSING_IDS * unit_rounds(100));
+    ck_assert_int_eq(shell("SELECT sum(events) FROM beacond.tally_day"),
+                     CROSSING_IDS * unit_rounds(100));
+}
+END_TEST
+
 START_TEST(released_keys_are_free)
 {
     struct heard heard;
@@ -414,7 +484,7 @@ static void refuse_bad_ones(const char *what)
     char sql[1024];
     snprintf(sql, sizeof sql,
              "CREATE FUNCTION public.judge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-             "IF new.event LIKE '%%bad%%' THEN %s END IF; RETURN new; END $$; "
+             "IF new.event LIKE '%%\"bad\"%%' THEN %s END IF; RETURN new; END $$; "
              "CREATE TRIGGER judge BEFORE INSERT ON beacond.events FOR EACH ROW "
              "EXECUTE FUNCTION public.judge()",
              what);
@@ -771,12 +841,14 @@ static Suite *make_suite(void)
     tcase_add_test(tests, ids_that_are_no_text_are_told_apart);
     tcase_add_test(tests, ids_may_be_long);
     tcase_add_test(tests, a_commit_may_take_several_blocks);
+    tcase_add_test(tests, a_commit_may_be_large);
     tcase_add_test(tests, known_elements_are_left_alone);
     tcase_add_test(tests, nothing_to_store_is_no_commit);
     tcase_add_test(tests, the_oldest_rejects_go_first);
     tcase_add_test(tests, receipts_are_found_by_their_keys);
     tcase_add_test(tests, losses_are_kept);
     tcase_add_test(tests, a_key_is_held_until_its_holder_is_through);
+    tcase_add_test(tests, nodes_do_not_wait_for_each_other_in_a_circle);
     tcase_add_test(tests, released_keys_are_free);
     tcase_add_test(tests, what_the_database_refuses_becomes_a_reject);
     tcase_add_test(tests, what_a_trigger_ignores_becomes_a_reject);

@@ -199,6 +199,12 @@ static int pg_no_connection(struct error *err)
     return STORE_BUSY;
 }
 
+static int pg_no_params(const struct pg_params *params, struct error *err)
+{
+    error_set(err, params->too_large ? "it is larger than PostgreSQL takes" : "out of memory");
+    return params->too_large ? STORE_REFUSED : STORE_BUSY;
+}
+
 int pg_ask(struct pg *pg, enum sql_statement name, const struct pg_params *params, PGresult **out,
            struct error *err)
 {
@@ -209,10 +215,8 @@ int pg_ask(struct pg *pg, enum sql_statement name, const struct pg_params *param
         params = &none;
     if (pg->connection == NULL)
         return pg_no_connection(err);
-    if (params->failed) {
-        error_set(err, "out of memory");
-        return STORE_BUSY;
-    }
+    if (params->failed)
+        return pg_no_params(params, err);
     pg_values(params, values, formats);
     PGresult *result =
         pg_last(pg, PQsendQueryParams(pg->connection, sql_text[name], params->count, params->types,
@@ -261,10 +265,8 @@ int pg_send(struct pg *pg, enum sql_statement name, const struct pg_params *para
         params = &none;
     if (pg->connection == NULL)
         return pg_no_connection(err);
-    if (params->failed) {
-        error_set(err, "out of memory");
-        return STORE_BUSY;
-    }
+    if (params->failed)
+        return pg_no_params(params, err);
     pg_values(params, values, formats);
     if (PQsendQueryParams(pg->connection, sql_text[name], params->count, params->types, values,
                           params->lens, formats, 1) == 1) {

@@ -67,7 +67,8 @@ struct pg_params {
     int count;
     size_t length_at; /* of the array that is being put: where its length stands */
     int32_t elements; /* and how many it has so far */
-    bool failed;      /* out of memory, or more than PostgreSQL takes in one message */
+    bool failed;      /* out of memory, */
+    bool too_large;   /* or more than PostgreSQL takes in one message */
 };
 
 void pg_params_clear(struct pg_params *params);

@@ -22,13 +22,14 @@ void pg_params_reset(struct pg_params *params)
 {
     params->bytes.len = 0;
     params->count = 0;
-    params->failed = false;
+    params->failed = params->too_large = false;
 }
 
 static void params_append(struct pg_params *params, const void *data, size_t len)
 {
-    if (params->failed || len > PG_MOST_BYTES - params->bytes.len ||
-        bytes_append(&params->bytes, data, len) != 0)
+    if (len > PG_MOST_BYTES - params->bytes.len)
+        params->failed = params->too_large = true;
+    if (params->failed || bytes_append(&params->bytes, data, len) != 0)
         params->failed = true;
 }
 
