@@ -275,8 +275,13 @@ START_TEST(the_oldest_rejects_go_first)
     }
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.rejects"), 10);
     ck_assert_int_eq(shell("SELECT min(n) FROM beacond.rejects"), 7);
-    store_limit_rejects(store, 10, 3);
     struct store_item item;
+    ck_assert_int_eq(append_one(&item, "{\"events\":[10,11,12,1,2,3,4,5,6,7,8,9,0]}"), STORE_OK);
+    batch_free(item.batch);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.rejects"), 10);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.rejects WHERE event = '1'"), 1);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.rejects WHERE event = '12'"), 0);
+    store_limit_rejects(store, 10, 3);
     ck_assert_int_eq(append_one(&item, "{\"events\":[12,1234]}"), STORE_OK);
     batch_free(item.batch);
     ck_assert_int_eq(shell("SELECT sum(octet_length(event)) FROM beacond.rejects"), 3);

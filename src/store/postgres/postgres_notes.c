@@ -5,6 +5,9 @@
 #include "contract/receipt_rows.h"
 #include "store/postgres/postgres_store_parts.h"
 
+/* Of rejects in one statement. */
+#define NOTES_MOST_BYTES (INT64_C(256) << 20)
+
 /* Its first mark, by which it is looked up. */
 static uint64_t notes_key(const struct receipt_entry *entry)
 {
@@ -94,8 +97,7 @@ int postgres_send_receipts(struct postgres_store *store, const struct store_rece
 /* One that is over the bounds by itself is not kept. */
 static bool notes_keeps(const struct postgres_store *store, size_t len)
 {
-    return atomic_load(&store->max_rejects) > 0 &&
-           (int64_t)len <= atomic_load(&store->max_rejects_bytes);
+    return store->most_rejects > 0 && (int64_t)len <= store->most_rejects_bytes;
 }
 
 /* The next reject of items that is to be kept, or NULL behind the last. */
@@ -121,10 +123,27 @@ static const struct batch_reject *notes_next(const struct postgres_store *store,
     return NULL;
 }
 
+/* Where those begin that would still be there behind all of them. */
+static struct notes_cursor notes_first(const struct postgres_store *store,
+                                       const struct store_item *items, size_t count)
+{
+    struct notes_cursor first = {items, count, 0, 0}, at = first;
+    int64_t most = store->most_rejects, most_bytes = store->most_rejects_bytes;
+    int64_t rows = 0, bytes = 0, received;
+    const struct batch_reject *reject;
+    if (most_bytes > NOTES_MOST_BYTES)
+        most_bytes = NOTES_MOST_BYTES;
+    for (; (reject = notes_next(store, &at, &received)) != NULL; rows++)
+        bytes += (int64_t)reject->text_len;
+    for (; rows > most || bytes > most_bytes; rows--)
+        bytes -= (int64_t)notes_next(store, &first, &received)->text_len;
+    return first;
+}
+
 static size_t notes_put_rejects(struct postgres_store *store, const struct store_item *items,
                                 size_t count)
 {
-    const struct notes_cursor first = {items, count, 0, 0};
+    const struct notes_cursor first = notes_first(store, items, count);
     struct pg_params *params = &store->params;
     const struct batch_reject *reject;
     struct notes_cursor at = first;
@@ -156,15 +175,15 @@ static size_t notes_put_rejects(struct postgres_store *store, const struct store
 /* Many nodes add: the bounds are kept as far as this one knows. */
 static bool notes_too_many(const struct postgres_store *store)
 {
-    return store->rejects + store->new_rejects > atomic_load(&store->max_rejects) ||
-           store->rejects_bytes + store->new_rejects_bytes > atomic_load(&store->max_rejects_bytes);
+    return store->rejects + store->new_rejects > store->most_rejects ||
+           store->rejects_bytes + store->new_rejects_bytes > store->most_rejects_bytes;
 }
 
 static void notes_put_bounds(struct postgres_store *store)
 {
     pg_params_reset(&store->params);
-    pg_put_int(&store->params, atomic_load(&store->max_rejects));
-    pg_put_int(&store->params, atomic_load(&store->max_rejects_bytes));
+    pg_put_int(&store->params, store->most_rejects);
+    pg_put_int(&store->params, store->most_rejects_bytes);
 }
 
 int postgres_send_rejects(struct postgres_store *store, const struct store_item *items,
@@ -208,8 +227,7 @@ int postgres_add_reject(struct postgres_store *store, int64_t received, const ch
 
 void postgres_note_rejects(struct postgres_store *store)
 {
-    int64_t most = atomic_load(&store->max_rejects);
-    int64_t most_bytes = atomic_load(&store->max_rejects_bytes);
+    int64_t most = store->most_rejects, most_bytes = store->most_rejects_bytes;
     store->rejects += store->new_rejects;
     store->rejects_bytes += store->new_rejects_bytes;
     if (store->rejects > most)

@@ -70,6 +70,7 @@ struct postgres_store {
     struct pg_params params; /* of the statement that is being made */
 
     atomic_llong max_rejects, max_rejects_bytes; /* bounds, which any thread may change */
+    int64_t most_rejects, most_rejects_bytes;    /* as they were when the transaction began */
     int64_t rejects, rejects_bytes; /* there may be so many, as far as this node knows */
     int64_t new_rejects;            /* added by the open transaction */
     int64_t new_rejects_bytes;

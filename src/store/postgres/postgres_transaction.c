@@ -22,9 +22,16 @@ int postgres_take_number(struct postgres_store *store, int64_t *number, struct e
     return STORE_OK;
 }
 
-int postgres_append_begin(struct postgres_store *store, struct error *err)
+static void transaction_begin_rejects(struct postgres_store *store)
 {
     store->new_rejects = store->new_rejects_bytes = 0;
+    store->most_rejects = atomic_load(&store->max_rejects);
+    store->most_rejects_bytes = atomic_load(&store->max_rejects_bytes);
+}
+
+int postgres_append_begin(struct postgres_store *store, struct error *err)
+{
+    transaction_begin_rejects(store);
     store->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;
     if (store->claim != POSTGRES_CLAIMED)
         return postgres_connect(store, err);
@@ -67,7 +74,7 @@ int postgres_store_begin(struct postgres_store *store, struct error *err)
 {
     postgres_release(&store->base);
     tally_reset(&store->tally);
-    store->new_rejects = store->new_rejects_bytes = 0;
+    transaction_begin_rejects(store);
     int status = postgres_connect(store, err);
     return status == STORE_OK ? pg_run(&store->pg, SQL_BEGIN, err) : status;
 }
