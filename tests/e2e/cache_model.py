@@ -209,6 +209,8 @@ class Play:
         else:
             shell(self.database, "update events set event = replace(event, '%s', '%s')" % (OLD, NEW) + where)
             self.model.change(*edges, lambda text: text.replace(OLD.encode(), NEW.encode()))
+        if stores.POSTGRES:  # where it is not counted by the next batch, but in a moment
+            poll(lambda: self.daemon.total() == len(self.model.rows), "the events to be counted anew")
         left = {(id.decode(), ts) for id, ts in self.daemon.sql("select id, ts from events where given")}
         equal(left - set(self.given), set(), "given ids")
         self.given = dict.fromkeys(sorted(left), True)

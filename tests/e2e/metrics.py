@@ -200,8 +200,9 @@ def ingest_moves_what_it_should_and_nothing_else():
     rows.check()
     shown = scrape()
     equal(shown["beacond_events_stored"], daemon.total())
-    equal(shown["beacond_receipts_bytes"] > 0, True)
-    assert 0 < shown["beacond_receipts_oldest_age_seconds"] < 1000
+    if not stores.POSTGRES:  # whose receipts stay in the database
+        equal(shown["beacond_receipts_bytes"] > 0, True)
+        assert 0 < shown["beacond_receipts_oldest_age_seconds"] < 1000
     assert abs(shown["beacond_last_commit_timestamp_seconds"] - shown["process_start_time_seconds"]) < 1000
 
 
@@ -209,7 +210,7 @@ def ingest_moves_what_it_should_and_nothing_else():
 def an_event_that_the_database_refuses_is_counted():
     daemon, scrape = watched()
     stores.refuse(daemon.database, "{0}event like '%POISON%'")
-    poll(lambda: [line for line in daemon.log() if "by another program" in line], "it to be noticed")
+    poll(lambda: stores.POSTGRES or [line for line in daemon.log() if "by another program" in line], "it to be noticed")
     before = scrape()
     daemon.post([event(payload='"POISON"'), event()])
     moves(scrape, before, 'beacond_events_rejected_total{reason="refused by the database"}',
@@ -389,6 +390,7 @@ def retention_that_can_not_erase_is_counted():
 
 
 @case
+@of_files
 def checkpoints_are_counted():
     daemon, scrape = watched(preexec=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
     daemon.save([event(payload='"%s"' % ("x" * 50000)) for _ in range(10)])
@@ -645,6 +647,7 @@ def exported():
 
 
 @case
+@of_files
 def the_manual_lists_every_metric_and_no_other():
     described = re.findall(r"^\.It Li (\w+)(?: No \{(.*)\})?$", section("METRICS"), re.M)
     equal(len(described), len({name for name, _ in described}), "one twice")
@@ -684,6 +687,7 @@ def dashboard():
 
 
 @case
+@of_files
 def the_dashboard_shows_what_is_there():
     panels, expressions = dashboard()
     assert len(panels) >= 15 and all(panel["title"] and panel["targets"] for panel in panels)
@@ -705,6 +709,7 @@ def promtool_can_read_what_the_dashboard_asks_for():
 
 
 @case
+@of_files
 def the_alerts_are_of_what_is_there_and_say_what_to_do():
     path = os.path.join(TOP, "contrib", "prometheus", "alerts.yml")
     with open(path) as file:
