@@ -377,7 +377,7 @@ DECLARE
 BEGIN
     PERFORM set_config('beacond.own', 'on', true);
     -- One node at a time: the others find it made.
-    PERFORM set_config('lock_timeout', '5s', true);
+    PERFORM set_config('lock_timeout', '1s', true);
     PERFORM pg_advisory_xact_lock((67::bigint << 56) | 2);
     PERFORM set_config('lock_timeout', '200ms', true);
     IF to_regclass('beacond.' || name) IS NOT NULL THEN
@@ -447,6 +447,14 @@ CREATE TRIGGER events_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON e
     WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();
 CREATE TRIGGER events_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON events_other
     WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();
+CREATE TRIGGER tally_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tally_second
+    WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();
+CREATE TRIGGER tally_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tally_minute
+    WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();
+CREATE TRIGGER tally_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tally_hour
+    WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();
+CREATE TRIGGER tally_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tally_day
+    WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();
 
 -- Erases all events of a day that has a partition, which stays, empty; returns how many there were.
 -- Fails, like make_day(), when the partition is not free.
@@ -464,7 +472,7 @@ BEGIN
     IF NOT found THEN
         RETURN 0;
     END IF;
-    PERFORM set_config('lock_timeout', '5s', true);
+    PERFORM set_config('lock_timeout', '1s', true);
     PERFORM beacond.lock_erasing();
     PERFORM set_config('lock_timeout', '200ms', true);
     -- Not the table events: who waits for a day holds that.
@@ -503,18 +511,20 @@ END
 $$;
 
 -- Makes the tally anew from the events, in this node's rows, and ends the doubt: where there is one, or
--- in any case. Nothing is stored meanwhile. Fails, like make_day(), when the events are not free.
-CREATE FUNCTION recount(slot bigint, instance bigint, in_any_case boolean) RETURNS void
-LANGUAGE plpgsql VOLATILE SET lock_timeout = '2s' AS $$
+-- in any case. Returns whether it has. Nothing is stored meanwhile. Fails, like make_day(), when the
+-- events are not free.
+CREATE FUNCTION recount(slot bigint, instance bigint, in_any_case boolean) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET lock_timeout = '500ms' AS $$
 BEGIN
     PERFORM set_config('beacond.own', 'on', true);
     IF NOT in_any_case AND EXISTS (SELECT FROM beacond.meta WHERE name = 'doubt' AND value = 'no') THEN
-        RETURN;
+        RETURN false;
     END IF;
+    PERFORM pg_advisory_xact_lock_shared((70::bigint << 56) | recount.instance);
     PERFORM beacond.lock_erasing();
     -- Another node may just have done it.
     IF NOT in_any_case AND EXISTS (SELECT FROM beacond.meta WHERE name = 'doubt' AND value = 'no') THEN
-        RETURN;
+        RETURN false;
     END IF;
     LOCK TABLE beacond.events IN SHARE ROW EXCLUSIVE MODE;
     DELETE FROM beacond.tally_second;
@@ -535,6 +545,7 @@ BEGIN
     INSERT INTO beacond.erasures(n, at, instance, events)
     SELECT coalesce(max(n), 0) + 1, beacond.now_ms(), recount.instance, 0 FROM beacond.erasures;
     UPDATE beacond.meta SET value = 'no' WHERE name = 'doubt';
+    RETURN true;
 END
 $$;
 

@@ -179,7 +179,8 @@ SELECT pg_advisory_xact_lock((68::bigint << 56) | (key & ((1::bigint << 56) - 1)
   FROM unnest($1) AS key;
 
 -- @claim_number
-SELECT txid_current(), pg_advisory_xact_lock_shared((70::bigint << 56) | $1);
+SELECT txid_current(), pg_advisory_xact_lock_shared((70::bigint << 56) | $1),
+       set_config('beacond.own', 'on', true);
 
 -- @claim_receipts
 SELECT serial, at, receipts, lost::bigint FROM beacond.receipts
@@ -743,11 +744,17 @@ SELECT pg_notify('beacond_news', ''), set_config('synchronous_commit', 'off', tr
 
 -- --- erasing ----------------------------------------------------------------------------------------
 
--- One who erases at a time, to the end of the transaction, whose number this returns. Behind it rows are
--- looked up by their places one by one, whatever the planner thinks of how many there are.
--- @lock_erasing
-SELECT txid_current(), pg_advisory_xact_lock_shared((70::bigint << 56) | $1),
-       beacond.lock_erasing(), set_config('beacond.own', 'on', true),
+-- Who erases does not wait for long for what somebody holds by hand: others wait for it. The number of
+-- the transaction comes first.
+-- @erase_begin
+SELECT txid_current(), set_config('lock_timeout', '500ms', true), set_config('beacond.own', 'on', true),
+       pg_advisory_xact_lock_shared((70::bigint << 56) | $1);
+
+-- The same for one who erases events: one at a time. Behind it rows are looked up by their places one by
+-- one, whatever the planner thinks of how many there are.
+-- @erase_begin_events
+SELECT txid_current(), set_config('lock_timeout', '500ms', true), set_config('beacond.own', 'on', true),
+       pg_advisory_xact_lock_shared((70::bigint << 56) | $1), beacond.lock_erasing(),
        set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
        set_config('enable_seqscan', 'off', true);
 

@@ -122,8 +122,6 @@ int postgres_append(struct store *base, struct store_item *items, size_t count,
         status = postgres_no_memory(err);
     if (status == STORE_OK)
         postgres_days_ensure(store, items, count);
-    if (status == STORE_OK && count == 0 && store->claim != POSTGRES_CLAIMED)
-        status = postgres_recount(store, err);
     if (status == STORE_OK && rows.unmarked && store->claim != POSTGRES_CLAIMED)
         status = postgres_append_number(store, err);
     if (status == STORE_OK)

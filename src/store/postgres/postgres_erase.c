@@ -82,7 +82,7 @@ int postgres_erase(struct store *base, const struct range_place *places, size_t 
     PGresult *result = NULL;
     int64_t transaction;
     *erased = 0;
-    int status = postgres_erase_begin(store, SQL_LOCK_ERASING, &transaction, err);
+    int status = postgres_erase_begin(store, SQL_ERASE_BEGIN_EVENTS, &transaction, err);
     if (status == STORE_OK && count > 0)
         status = erase_places(store, transaction, places, count, &result, err);
     if (status == STORE_OK)
@@ -114,7 +114,7 @@ int postgres_erase_oldest(struct store *base, int64_t before_ms, size_t most,
     size_t found = 0;
     int64_t transaction;
     *erased = 0;
-    int status = postgres_erase_begin(store, SQL_LOCK_ERASING, &transaction, err);
+    int status = postgres_erase_begin(store, SQL_ERASE_BEGIN_EVENTS, &transaction, err);
     if (status == STORE_OK)
         status = erase_find_oldest(store, before_ms, most, places, &found, err);
     if (status == STORE_OK && found > 0)
@@ -133,7 +133,7 @@ static int erase_begin_table(struct postgres_store *store, enum postgres_dead_ta
                              struct error *err)
 {
     int64_t transaction;
-    int status = postgres_erase_begin(store, SQL_CLAIM_NUMBER, &transaction, err);
+    int status = postgres_erase_begin(store, SQL_ERASE_BEGIN, &transaction, err);
     if (status == STORE_OK)
         postgres_dead_note_table(&store->dead, transaction, table);
     return status;

@@ -24,7 +24,7 @@ int postgres_replace_receipts(struct store *base, const struct store_receipts_ro
                               size_t count, struct error *err) MUST_CHECK;
 
 /* The next transaction, with a first statement that tells its number and takes this node's lock:
- * SQL_LOCK_ERASING, or SQL_CLAIM_NUMBER where no events go. postgres_store_end in any case. */
+ * SQL_ERASE_BEGIN_EVENTS, or SQL_ERASE_BEGIN where no events go. postgres_store_end in any case. */
 int postgres_erase_begin(struct postgres_store *store, enum sql_statement first,
                          int64_t *transaction, struct error *err) MUST_CHECK;
 

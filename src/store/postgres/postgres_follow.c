@@ -389,6 +389,17 @@ static int follow_on(struct follow *follow, struct error *err)
     return status;
 }
 
+/* What somebody has changed by hand is counted anew before anyone is told of it, and then told as
+ * what it is. Where that can't be done now it is tried again later. */
+static int follow_doubt(struct follow *follow, struct error *err)
+{
+    struct error why;
+    if (follow->store->tally_state == POSTGRES_TALLY_FINE ||
+        postgres_recount(follow->store, &why) != STORE_OK)
+        return STORE_OK;
+    return follow_on(follow, err);
+}
+
 int postgres_follow(struct store *base, const struct store_follow_ask *ask, int64_t *newest,
                     struct error *err)
 {
@@ -403,6 +414,8 @@ int postgres_follow(struct store *base, const struct store_follow_ask *ask, int6
     if (status != STORE_OK && store->pg.connection == NULL && store->pg.made == made &&
         pg_connect(&store->pg, err) == STORE_OK)
         status = follow_on(&follow, err);
+    if (status == STORE_OK)
+        status = follow_doubt(&follow, err);
     store->until_ms = 0;
     return status;
 }

@@ -98,7 +98,7 @@ int postgres_retry_rejects(struct store *base, struct store_retry *retries, size
             postgres_days_ensure(store, &item, 1);
     }
     int64_t transaction;
-    int status = postgres_erase_begin(store, SQL_CLAIM_NUMBER, &transaction, err);
+    int status = postgres_erase_begin(store, SQL_ERASE_BEGIN, &transaction, err);
     for (size_t i = 0; i < count && status == STORE_OK; i++)
         status = retry_one(store, &retries[i], err);
     /* What a trigger of the database refuses to be done to a reject is not the caller's fault. */

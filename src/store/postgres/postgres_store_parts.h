@@ -77,6 +77,7 @@ struct postgres_store {
     struct postgres_days days;
     struct postgres_dead dead;
     enum postgres_tally tally_state;
+    int64_t recount_ms; /* not tried before, by the monotonic clock */
     struct postgres_upkeep upkeep;
     struct postgres_place place; /* of base.state in the log */
 };

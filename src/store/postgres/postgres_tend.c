@@ -1,19 +1,14 @@
 /* What a server's database needs little of: upkeep, and what a file asks for. */
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "store/postgres/postgres_store_parts.h"
 
 bool postgres_tend(struct store *base, bool idle)
 {
     struct postgres_store *store = (struct postgres_store *)base;
     (void)idle;
-    struct error err;
     postgres_days_tend(store);
-    if (postgres_recount(store, &err) != STORE_OK)
-        log_debug("the events can't be counted now: %s", err.text);
-    bool more = postgres_upkeep(store);
-    return postgres_changed(base) || more;
+    return postgres_upkeep(store);
 }
 
 /* An event under a number that no other has. */
