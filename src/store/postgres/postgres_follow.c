@@ -146,7 +146,8 @@ static int follow_all(struct follow *follow, struct error *err)
         return follow_status(status);
     state->total = pg_int(total, 0, 0);
     state->erasures = n;
-    postgres_suspect(store);
+    if (PQgetisnull(follow->page, follow->erasure, NEWS_INSTANCE)) /* nobody of ours */
+        postgres_suspect(store);
     PQclear(total);
     follow_tell_all(follow, false);
     return STORE_OK;
@@ -393,10 +394,14 @@ static int follow_on(struct follow *follow, struct error *err)
  * what it is. Where that can't be done now it is tried again later. */
 static int follow_doubt(struct follow *follow, struct error *err)
 {
+    struct postgres_store *store = follow->store;
     struct error why;
-    if (follow->store->tally_state == POSTGRES_TALLY_FINE ||
-        postgres_recount(follow->store, &why) != STORE_OK)
+    if (store->tally_state == POSTGRES_TALLY_FINE)
         return STORE_OK;
+    store->until_ms = 0; /* all events are read */
+    if (postgres_recount(store, &why) != STORE_OK)
+        return STORE_OK;
+    store->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;
     return follow_on(follow, err);
 }
 
