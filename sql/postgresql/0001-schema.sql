@@ -493,19 +493,25 @@ BEGIN
 END
 $$;
 
--- Drops a day's partition if it is empty, or fails, when somebody uses it.
-CREATE FUNCTION drop_day(day bigint) RETURNS void LANGUAGE plpgsql VOLATILE
+-- Drops a day's partition if it is empty, or fails, when somebody uses it. That is logged as an erasure
+-- of nothing: nodes believe no longer that there is one.
+CREATE FUNCTION drop_day(day bigint, instance bigint) RETURNS void LANGUAGE plpgsql VOLATILE
 SET lock_timeout = '200ms' AS $$
 DECLARE
-    name CONSTANT text := beacond.day_name(day);
-    held boolean;
+    begins CONSTANT bigint := day * 86400000;
+    part   CONSTANT text   := beacond.day_name(day);
+    held   boolean;
 BEGIN
     PERFORM set_config('beacond.own', 'on', true);
+    PERFORM beacond.lock_erasing();
     LOCK TABLE ONLY beacond.events IN ACCESS EXCLUSIVE MODE;
-    EXECUTE format('LOCK TABLE beacond.%I IN ACCESS EXCLUSIVE MODE', name);
-    EXECUTE format('SELECT EXISTS (SELECT FROM beacond.%I)', name) INTO held;
+    EXECUTE format('LOCK TABLE beacond.%I IN ACCESS EXCLUSIVE MODE', part);
+    EXECUTE format('SELECT EXISTS (SELECT FROM beacond.%I)', part) INTO held;
     IF NOT held THEN
-        EXECUTE format('DROP TABLE beacond.%I', name);
+        EXECUTE format('DROP TABLE beacond.%I', part);
+        INSERT INTO beacond.erasures(n, at, instance, events, low, high)
+        SELECT coalesce(max(n), 0) + 1, beacond.now_ms(), drop_day.instance, 0, begins, begins + 86400000
+          FROM beacond.erasures;
     END IF;
 END
 $$;

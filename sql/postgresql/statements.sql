@@ -145,7 +145,7 @@ SELECT beacond.make_day($1);
 SELECT beacond.clear_day($1, $2);
 
 -- @drop_day
-SELECT beacond.drop_day($1);
+SELECT beacond.drop_day($1, $2);
 
 -- Where a node begins to follow the log of commits and erasures.
 -- @follow_moment

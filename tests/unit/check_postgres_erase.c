@@ -268,9 +268,9 @@ START_TEST(whole_days_are_dropped_and_no_more)
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 8);
     assert_tally_is_exact();
     struct told told = follow(other);
-    ck_assert_int_eq(told.ranges, 2);
+    ck_assert_int_eq(told.ranges, 4); /* a day's events go, and then its partition */
     ck_assert_int_eq(told.state.total, 8);
-    ck_assert_int_eq(told.state.erasures, 2);
+    ck_assert_int_eq(told.state.erasures, 4);
 }
 END_TEST
 
@@ -299,6 +299,25 @@ START_TEST(a_dropped_day_comes_again_with_its_next_event)
     put(other, times, 1, NULL);
     ck_assert_int_eq(day_tables(times[0]), 1);
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events_other"), 0);
+    assert_tally_is_exact();
+}
+END_TEST
+
+START_TEST(a_day_that_is_dropped_before_its_first_event_comes_again)
+{
+    const int64_t times[] = {today - 9 * DAY_MS};
+    char sql[80];
+    int days;
+    put(other, times, 1, NULL);
+    snprintf(sql, sizeof sql, "DELETE FROM beacond.events WHERE ts = %lld", (long long)times[0]);
+    shell(sql);
+    (void)follow(other);
+    /* As if it had just been made: nothing is in it. */
+    ck_assert_int_eq(drop_all(store, today, &days), 0);
+    ck_assert_int_eq(day_tables(times[0]), 0);
+    (void)follow(other);
+    put(other, times, 1, NULL);
+    ck_assert_int_eq(day_tables(times[0]), 1);
     assert_tally_is_exact();
 }
 END_TEST
@@ -379,8 +398,10 @@ static atomic_bool stop;
 static void *keep_putting(void *arg)
 {
     const int64_t times[] = {today - 2 * DAY_MS, today - DAY_MS, today, -1};
-    while (!atomic_load(&stop))
+    while (!atomic_load(&stop)) {
         put(arg, times, 4, NULL);
+        (void)follow(arg);
+    }
     return NULL;
 }
 
@@ -665,6 +686,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, whole_days_are_dropped_and_no_more);
     tcase_add_test(tests, todays_partition_is_emptied_and_stays);
     tcase_add_test(tests, a_dropped_day_comes_again_with_its_next_event);
+    tcase_add_test(tests, a_day_that_is_dropped_before_its_first_event_comes_again);
     tcase_add_test(tests, a_day_that_somebody_reads_is_dropped_later);
     tcase_add_test(tests, the_oldest_go_first_and_the_tally_follows);
     tcase_add_test(tests, places_are_erased_once_whoever_asks);

@@ -195,7 +195,7 @@ static int days_run(struct postgres_store *store, enum sql_statement name, int64
 {
     struct pg_params params = {0};
     pg_put_int(&params, day);
-    if (name == SQL_CLEAR_DAY)
+    if (name != SQL_DAYS_BEFORE)
         pg_put_int(&params, store->node.instance);
     int status = pg_ask(&store->pg, name, &params, out, err);
     pg_params_clear(&params);
@@ -212,13 +212,14 @@ static int days_erase(struct postgres_store *store, int64_t day, int64_t *events
         return status;
     *events = pg_int(result, 0, 0);
     PQclear(result);
-    postgres_signal_committed(store->signal);
     if (day >= days_of(clock_wall_ms()))
-        return STORE_OK;
+        goto out;
     /* Nothing of it is left: where the table is not free it is dropped the next time. */
     if (days_run(store, SQL_DROP_DAY, day, NULL, &why) != STORE_OK)
         log_debug("an empty partition can't be dropped now: %s", why.text);
     postgres_days_forget(&store->days);
+out:
+    postgres_signal_committed(store->signal);
     return STORE_OK;
 }
 
