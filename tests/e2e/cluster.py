@@ -26,7 +26,8 @@ class Cluster(World):
 
     def __init__(self, count, server=None, database=None, **options):
         self.server = server or postgres.server()
-        super().__init__(start=False, **dict(options, threads=2))
+        # Pings would keep who waits in vain for a push waiting for ever.
+        super().__init__(start=False, **dict(options, threads=2, ping_interval="0s"))
         self.database = database or self.server.database()
         self.dice = random.Random("%d-nodes" % SEED)
         self.addresses = [lasting_address() for _ in range(count)]
