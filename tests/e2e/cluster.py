@@ -13,7 +13,8 @@ import threading
 import time
 
 import postgres
-from harness import Closed, Daemon, Wire, batch, becomes, equal, lasting_address, poll, run, short, sliced, sql, stamp
+import psql
+from harness import Closed, Daemon, Wire, batch, becomes, equal, lasting_address, run, short, sliced, sql, stamp
 from sockets import Cut, Ended, Refused, Socket
 from world import NEVER, SEED, STORED, UNKNOWN, Coming, Emitted, World, compare, ledger
 
@@ -103,17 +104,19 @@ class Cluster(World):
         time.sleep(seconds)  # it is late, which is what the others are to bear
         node.signal(signal.SIGCONT)
 
-    def terminate_backends(self, how="pg_terminate_backend"):
+    def terminate_backends(self):
         """Ends some of the nodes' sessions."""
-        name = self.database.split("///")[1].split("?")[0]
-        postgres.rows(self.server.admin(name), "select %s(pid) from pg_stat_activity where datname = ? and "
-                      "pid <> pg_backend_pid() and application_name like 'beacond%%' and random() < 0.5" % how, name)
+        self._sessions("pg_terminate_backend(pid)", "and random() < 0.5")
 
     def backends(self):
         """Process numbers of the nodes' sessions."""
+        return [pid for pid, in self._sessions("pid")]
+
+    def _sessions(self, what, which=""):
         name = self.database.split("///")[1].split("?")[0]
-        return [pid for pid, in postgres.rows(self.server.admin(name), "select pid from pg_stat_activity where datname = ? "
-                                              "and application_name like 'beacond%'", name)]
+        self.server.wait_ready()  # it may be recovering
+        return psql.rows(self.server.admin(name), "select %s from pg_stat_activity where datname = ? and "
+                         "application_name like 'beacond%%' %s" % (what, which), name)
 
 
 # --- who looks ----------------------------------------------------------------------------------
@@ -281,9 +284,8 @@ def check(cluster, senders, rejects=0):
     for text, count in cluster.seen.items():
         if most[text]:
             least[text] = max(least[text], count)
-    stored = lambda: sql(cluster.database, "select count(*) from events")[0][0]
     for node in cluster.nodes:
-        becomes(lambda: node.total() - stored(), 0, "total by a node")
+        becomes(lambda: node.total() - sql(cluster.database, "select count(*) from events")[0][0], 0, "total by a node")
     for node in cluster.nodes:
         node.stop()
     total = compare(cluster.database, least, most)
@@ -294,7 +296,6 @@ def check(cluster, senders, rejects=0):
           % (total, sum(len(s.emitted) for s in senders), doubtful, cluster.acks, cluster.kills), flush=True)
     done = run("check", "--database", cluster.database)
     if b"can't be checked yet" in done.stderr:
-        print("# PROVISIONAL: no check", flush=True)
         return
     wrong = [line for line in done.stdout.decode().splitlines() if not line.startswith("ok ")]
     assert not wrong and not done.stderr and done.returncode == 0, "beacond check: %r" % (done.stdout + done.stderr)

@@ -16,6 +16,8 @@
 #define SIGNAL_BEAT_MS 1000
 /* A word of our own that has not come back by then does not come. */
 #define SIGNAL_ECHO_MS 3000
+/* How long an answer is waited for: behind that there may be another server in its place. */
+#define SIGNAL_PATIENCE_MS 20000
 /* How long the end may take. */
 #define SIGNAL_END_MS 1000
 
@@ -38,6 +40,7 @@ struct postgres_signal {
     char name[SIGNAL_NAME];
     uint64_t made;       /* pg.made of the session that is set up; 0: none was */
     int64_t since_ms;    /* when it was */
+    int64_t until_ms;    /* so long its answers are waited for */
     bool holds;          /* it has the node's lock */
     bool pooled;         /* it is none of our own */
     bool deaf;           /* no words come */
@@ -66,7 +69,9 @@ static void signal_hush(struct postgres_signal *signal)
 static bool signal_waits(void *arg)
 {
     struct postgres_signal *signal = arg;
-    return !atomic_load(&signal->stopping) || clock_mono_ms() < atomic_load(&signal->give_up_ms);
+    int64_t now_ms = clock_mono_ms();
+    return atomic_load(&signal->stopping) ? now_ms < atomic_load(&signal->give_up_ms)
+                                          : now_ms < signal->until_ms;
 }
 
 static void signal_news(struct postgres_signal *signal)
@@ -236,6 +241,7 @@ static int signal_speak(struct postgres_signal *signal, struct error *err)
 static int signal_turn(struct postgres_signal *signal, struct error *err)
 {
     bool had = signal->pg.connection != NULL;
+    signal->until_ms = clock_mono_ms() + SIGNAL_PATIENCE_MS;
     int status = signal_connect(signal, err);
     if (status == STORE_OK && !had) /* words may have been lost meanwhile */
         signal_news(signal);
@@ -311,6 +317,7 @@ static void signal_take_name(struct postgres_signal *signal, const char *name)
 
 static int signal_begin(struct postgres_signal *signal, struct error *err)
 {
+    signal->until_ms = clock_mono_ms() + SIGNAL_PATIENCE_MS;
     int status = signal_connect(signal, err);
     if (status == STORE_OK)
         status = signal_register(signal, true, err);
@@ -359,6 +366,7 @@ void postgres_signal_stop(struct postgres_signal *signal)
     signal_ring(signal);
     pthread_join(signal->thread, NULL);
     signal->notify_ms = 0;
+    error_set(&err, "there is no session");
     if (signal->pg.connection == NULL || signal_speak(signal, &err) != STORE_OK ||
         postgres_node_end(&signal->pg, signal->node.instance, &err) != STORE_OK)
         log_debug("the node's end was not noted: %s", err.text);
