@@ -178,6 +178,8 @@ SELECT EXISTS (SELECT FROM beacond.events WHERE ts >= $1 AND ts < $2);
 SELECT pg_advisory_xact_lock((68::bigint << 56) | (key & ((1::bigint << 56) - 1)))
   FROM unnest($1) AS key;
 
+-- beacond.own: behind a pooler the settings that a session begins with may be lost, and what is stored
+-- would be taken for a change by hand.
 -- @claim_number
 SELECT txid_current(), pg_advisory_xact_lock_shared((70::bigint << 56) | $1),
        set_config('beacond.own', 'on', true);

@@ -101,7 +101,8 @@ def kind(section, block):
 
 # What only shows the form of something, and what other tests compare.
 SHAPES = {
-    "beacond.8": ["FILE: N lines", "client_max_body_size", "reverse_proxy {", "2026-11-21T10:23:45.123Z info"],
+    "beacond.8": ["FILE: N lines", "copied   41877 new events", "client_max_body_size", "reverse_proxy {",
+                  "2026-11-21T10:23:45.123Z info"],
     "beacond.conf.5": ["name = value"],
     "beacond-schema.5": [],
     "beacond-protocol.7": ['{"ok":true,"saved":N', '{"events":[...]', "retry: 2000", '{"total":N',
@@ -239,12 +240,17 @@ def a_database_of_postgresql_is_made_as_the_daemons_page_says():
     """README says the same."""
     (block,) = [block for section, block in blocks("beacond.8") if kind(section, block) == "role"]
     assert block.replace("\n", "\n    ").rstrip() in source("README"), block
-    files = [block for section, block in blocks("beacond.8") if "postgresql://" in block]
+    files = [block for section, block in blocks("beacond.8") if "database = postgresql://" in block]
     assert len(files) == 2 and files[1].rstrip() in source("README"), files
     server = postgres.Server()
     postgres.psql(server.admin(), "drop role " + postgres.USER)
     postgres.psql(server.admin(), block)
-    postgres.psql(server.uri("beacond", "beacond"), "create schema beacond")
+    if b"PostgreSQL: no" in run("--version").stdout:
+        return
+    daemon = Daemon(database=server.uri("beacond", "beacond"))
+    daemon.save([event()])
+    equal(daemon.total(), 1)
+    daemon.stop()
 
 
 @case

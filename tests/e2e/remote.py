@@ -226,6 +226,23 @@ def a_password_comes_from_the_uri_or_from_a_file():
 
 
 @case
+def what_is_on_the_servers_disk_is_as_synchronous_says():
+    built()
+    uri = postgres.database()
+    Daemon(database=uri).stop()
+    postgres.psql(uri, """create table public.noted(value text);
+        create function public.note() returns trigger language plpgsql as
+        $$ begin insert into public.noted values (current_setting('synchronous_commit')); return null; end $$;
+        create trigger note after insert on beacond.receipts execute function public.note()""")
+    for mode, wanted in ("full", b"on"), ("normal", b"off"), ("off", b"off"):
+        daemon = Daemon(database=uri, synchronous=mode)
+        daemon.save([event()])
+        daemon.stop()
+        equal(psql.rows(uri, "select distinct value from public.noted"), [(wanted,)], mode)
+        postgres.psql(uri, "delete from public.noted")
+
+
+@case
 def metrics_tell_what_can_be_known():
     built()
     daemon = Daemon(database=postgres.database(), retain="30d")

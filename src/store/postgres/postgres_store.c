@@ -161,6 +161,8 @@ int postgres_store_open(struct store **out, const struct store_options *options,
     store->base.shared = true;
     store->database = database;
     pg_init(&store->pg, database, false);
+    store->pg.settings = options->synchronous == STORE_SYNC_FULL ? "-c synchronous_commit=on"
+                                                                 : "-c synchronous_commit=off";
     store->pg.waits = store_waits;
     store->pg.waits_arg = store;
     tally_init(&store->tally);
