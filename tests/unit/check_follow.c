@@ -22,8 +22,8 @@ START_TEST(follower_hears_a_commit_as_a_push_message_before_its_answer)
     ck_assert_uint_eq(heard_at_answer, 1);
     ck_assert_uint_eq(early.count, 1);
     const struct publication *publication = early.heard[0];
-    ck_assert_int_eq(publication->first_seq, 1);
-    ck_assert_int_eq(publication->last_seq, 3);
+    ck_assert(RUN_SHARED || publication->first_seq == 1);
+    ck_assert_int_eq(publication->last_seq, publication->first_seq + 2);
     ck_assert_uint_eq(publication->deflated.len, 0);
     json_t *events = message_events(publication);
     ck_assert_uint_eq(json_array_size(events), 3);
@@ -48,7 +48,7 @@ START_TEST(follower_does_not_hear_what_was_committed_before_or_after)
     store_batch(batch_of(1, 2, "while"));
     (void)mailbox_open_all(mailbox);
     ck_assert_uint_eq(hearer.count, 1);
-    ck_assert_int_eq(hearer.heard[0]->first_seq, 3);
+    ck_assert(RUN_SHARED || hearer.heard[0]->first_seq == 3);
     engine_unfollow(hearer.follower);
     store_batch(batch_of(1, 2, "after"));
     (void)mailbox_open_all(mailbox);
@@ -175,7 +175,7 @@ START_TEST(follower_hears_in_order_when_the_last_who_wants_it_deflated_has_gone)
     store_batch(batch_of(1, 1, "third"));
     hearer_wait(&plain, 3, mailbox);
     assert_gapless(&plain, 0, 3);
-    ck_assert_int_eq(plain.heard[0]->first_seq, 1);
+    ck_assert(RUN_SHARED || plain.heard[0]->first_seq == 1);
     ck_assert_uint_eq(deflated.count, 0);
     hearer_end(&plain);
 }

@@ -154,7 +154,8 @@ START_TEST(reading_tells_the_newest_seq_of_its_snapshot)
     ck_assert_int_eq(none.max_seq, 0);
     fill(2);
     listener_read(&page, "limit=7", &as_plain);
-    ck_assert_int_eq(page.max_seq, 100 * 2);
+    ck_assert_int_gt(page.max_seq, 0);
+    ck_assert(RUN_SHARED || page.max_seq == 100 * 2);
     json_t *document = json_loadb(page.text.data, page.text.len, 0, NULL);
     snprintf(query, sizeof query, "limit=7&cursor=%s",
              json_string_value(json_object_get(document, "nextCursor")));
@@ -370,7 +371,7 @@ START_TEST(reading_from_memory_is_what_the_database_answers)
     fill(50);
     wait_until_known(options.cache_events / 2);
     for (size_t i = 0; i < COUNT; i++) {
-        if (asked[i].at_once)
+        if (asked[i].at_once && !RUN_SHARED)
             ck_assert_msg(is_made_at_once(asked[i].query), "%s: not at once", asked[i].query);
         hot_ask(&hot[i], asked[i].query);
         if (asked[i].query[0] == '\0') /* all there is */

@@ -12,6 +12,17 @@
 #include "engine/engine.h"
 #include "folder.h"
 
+/* With RUN_ON_POSTGRES the store is a database of its own on a server of the program's. There the
+ * numbers of two commits have a gap between them, and nothing is answered without a question to the
+ * database. */
+#ifdef RUN_ON_POSTGRES
+#include "postgres_run.h"
+#define unit_main postgres_run_main
+enum { RUN_SHARED = true };
+#else
+enum { RUN_SHARED = false };
+#endif
+
 #define LONG_MS 120000 /* a test that waits longer has failed */
 
 static struct folder folder;
@@ -27,11 +38,26 @@ static inline void engine_up(void)
     ck_assert_msg(status == STORE_OK, "%s", err.text);
 }
 
+static inline const char *run_database(void)
+{
+#ifdef RUN_ON_POSTGRES
+    static int number;
+    char name[32], text[64];
+    snprintf(name, sizeof name, "e%d_%ld", ++number, (long)getpid());
+    snprintf(text, sizeof text, "CREATE DATABASE %s", name);
+    (void)postgres_shell("postgres", text);
+    postgres_uri(database, sizeof database, name);
+    return database;
+#else
+    return folder_file(&folder, database, "t.db");
+#endif
+}
+
 static inline void run_setup(void)
 {
     folder_make(&folder);
     options = (struct engine_options){
-        .store = {.database = folder_file(&folder, database, "t.db"),
+        .store = {.database = run_database(),
                   .synchronous = STORE_SYNC_OFF,
                   .max_rejects = 100,
                   .max_rejects_bytes = 100000},
