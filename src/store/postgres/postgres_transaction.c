@@ -73,6 +73,7 @@ int postgres_append_end(struct postgres_store *store, int status)
 int postgres_store_begin(struct postgres_store *store, struct error *err)
 {
     postgres_release(&store->base);
+    postgres_follow_drop(store); /* what it does stands behind that */
     tally_reset(&store->tally);
     transaction_begin_rejects(store);
     int status = postgres_connect(store, err);
