@@ -539,14 +539,16 @@ SELECT format('unique index %s on %s is not beacond''s and changes what it store
 UNION ALL
 SELECT format('trigger %s on %s is not beacond''s and changes what it stores', tgname, present.name)
   FROM present JOIN pg_trigger ON tgrelid = present.oid
- WHERE NOT tgisinternal AND tgname <> 'events_changed'
+ WHERE NOT tgisinternal AND tgname NOT IN ('events_changed', 'tally_changed')
 UNION ALL
-(SELECT format('trigger events_changed on %s is missing, or does not fire', name)
-   FROM present_tables
-  WHERE (name = 'events' OR oid IN (SELECT oid FROM days))
-    AND NOT EXISTS (SELECT FROM pg_trigger
-                     WHERE tgrelid = present_tables.oid AND tgname = 'events_changed'
-                       AND tgenabled IN ('O', 'A'))
+(SELECT format('trigger %s on %s is missing, or does not fire', wanted, name)
+   FROM (SELECT oid, name, 'events_changed' AS wanted FROM present_tables
+          WHERE name = 'events' OR oid IN (SELECT oid FROM days)
+         UNION ALL
+         SELECT oid, name, 'tally_changed' FROM present_tables
+          WHERE name IN ('tally_second', 'tally_minute', 'tally_hour', 'tally_day')) AS guarded
+  WHERE NOT EXISTS (SELECT FROM pg_trigger
+                     WHERE tgrelid = guarded.oid AND tgname = wanted AND tgenabled IN ('O', 'A'))
   ORDER BY name LIMIT 5)
 UNION ALL
 (SELECT format('partition %s has not all of the indexes', name) FROM days
