@@ -411,11 +411,11 @@ START_TEST(nodes_that_were_away_for_long_begin_anew)
     generation = 1;
     store_one("before");
     check_ears();
-    (void)sql(
-        "INSERT INTO beacond.commits(last_seq, first_seq, instance, at, events, min_ts, max_ts)"
-        "SELECT base + n, base + n, 0, 0, 1000, 0, 0"
-        "  FROM beacond.take_blocks(1) AS base, generate_series(1, 600) AS n;"
-        "INSERT INTO beacond.tally_day VALUES (0, 0, 600000)");
+    (void)sql("SET beacond.own = 'on'; INSERT INTO beacond.commits(last_seq, first_seq, instance, "
+              "at, events, min_ts, max_ts)"
+              "SELECT base + n, base + n, 0, 0, 1000, 0, 0"
+              "  FROM beacond.take_blocks(1) AS base, generate_series(1, 600) AS n;"
+              "INSERT INTO beacond.tally_day VALUES (0, 0, 600000)");
     use(0);
     for (size_t n = 0; n < NODES; n++) {
         while (ears[n].losses == 0)

@@ -381,6 +381,7 @@ static int follow_on(struct follow *follow, struct error *err)
 {
     bool more = true;
     int status = STORE_OK;
+    follow->lost = false;
     while (status == STORE_OK && more && !follow->lost)
         status = follow_page(follow, &more, err);
     if (status == STORE_OK && !follow->lost && follow->store->place.made != follow->store->pg.made)
