@@ -60,6 +60,8 @@ packages_long+=(clang-tools-14)
 
 # Servers whose programs alone the tests want, prometheus for its promtool: see packages_unpack.
 packages_servers=(nginx caddy prometheus)
+# What stands before PostgreSQL, and a library of its own.
+packages_servers+=(pgbouncer libc-ares2)
 # libFuzzer, where it is a package apart from clang.
 case $(. /etc/os-release 2>/dev/null && echo "${ID-}${VERSION_ID-}") in
 debian12) packages_test+=(libclang-rt-14-dev) ;;

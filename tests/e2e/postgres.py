@@ -58,11 +58,11 @@ def _run(name, *arguments, person=None):
     path = program(name)
     done = subprocess.run([path, *arguments], env=environment(path), cwd="/", stdin=subprocess.DEVNULL,
                           capture_output=True, timeout=runner.PATIENCE,
-                          preexec_fn=person and (lambda: _become(person)))
+                          preexec_fn=person and (lambda: become(person)))
     assert done.returncode == 0, "%s: %s" % (name, (done.stdout + done.stderr).decode("utf-8", "replace"))
 
 
-def _become(person):
+def become(person):
     os.setgroups([])
     os.setgid(person[1])
     os.setuid(person[0])
@@ -108,7 +108,7 @@ class Server:
 
     def _reaches(self, path):
         return not self.person or subprocess.run(["test", "-x", path],
-                                                 preexec_fn=lambda: _become(self.person)).returncode == 0
+                                                 preexec_fn=lambda: become(self.person)).returncode == 0
 
     def configure(self, **settings):
         """Counts from the next start on."""
@@ -153,7 +153,7 @@ class Server:
 
         def prepare():
             if self.person:
-                _become(self.person)
+                become(self.person)
             # Behind the change of the user, which takes it back. SIGQUIT: it takes its processes along.
             runner.libc.prctl(1, signal.SIGQUIT)
 

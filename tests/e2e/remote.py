@@ -2,10 +2,14 @@
 how they wait for its server, and what they do beside other daemons. What is stored and read is the other tests',
 which run with either store."""
 
+import contextlib
+import glob
 import json
 import os
 import re
+import shutil
 import socket
+import subprocess
 
 import confinement
 import postgres
@@ -145,7 +149,7 @@ def a_backup_is_refused_and_says_what_to_use():
 def what_works_on_a_database_makes_none():
     built()
     uri = postgres.database()
-    for command in COMMANDS[3:10] + COMMANDS[11:13]:
+    for command in COMMANDS[3:13]:
         code, words = said(command, uri)
         equal(code, 78, command + ": " + words)
     equal(psql.rows(uri, "select count(*) from pg_namespace where nspname = 'beacond'"), [(0,)])
@@ -223,6 +227,51 @@ def a_password_comes_from_the_uri_or_from_a_file():
     daemon.save([event()])
     everything = daemon.get("/_tracker/stats").body + daemon.get("/metrics").body + "\n".join(daemon.log()).encode()
     assert SECRET.encode() not in everything
+
+
+@contextlib.contextmanager
+def pooler(server, mode):
+    """PgBouncer before the server, as the manual has it. The directory of its socket."""
+    path = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")
+    if not path:
+        raise Skip("no pgbouncer")
+    folder = os.path.join(server.directory, mode)
+    os.mkdir(folder)
+    os.chmod(folder, 0o777)
+    with open(os.path.join(folder, "ini"), "w") as file:
+        file.write("[databases]\n* = host=%s user=%s\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = %s\n"
+                   "listen_port = 5432\nauth_type = any\npool_mode = %s\nignore_startup_parameters = options\n"
+                   % (server.directory, postgres.USER, folder, mode))
+    # Where it was only unpacked its libraries are beside it.
+    libraries = glob.glob(os.path.join(os.path.dirname(path), "../lib/*-linux-*"))
+    process = subprocess.Popen([path, "-q", os.path.join(folder, "ini")], stdin=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, env=dict(os.environ, LD_LIBRARY_PATH=":".join(libraries)),
+                               preexec_fn=server.person and (lambda: postgres.become(server.person)))
+    try:
+        poll(lambda: os.path.exists(os.path.join(folder, postgres.SOCKET)), "the pooler to listen")
+        yield folder
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@case
+def behind_a_pooler_what_is_stored_is_no_change_by_hand():
+    built()
+    for mode in "transaction", "session":
+        server = postgres.server()
+        uri = server.database()
+        with pooler(server, mode) as folder:
+            through = uri.replace(server.directory, folder)
+            one, other = (Daemon(database=through, node=name) for name in ("one", "other"))
+            one.wait_log(r"info .*pooler.* asked for news each")
+            for daemon in one, other, one:
+                daemon.save([event() for _ in range(10)])
+                equal((one.total(), other.total()), (daemon.total(), daemon.total()))
+            assert "30 events" in done("export", "--output", "all", "--database", through, cwd=directory())[1]
+            equal(psql.rows(uri, "select count(*) from beacond.erasures"), [(0,)], mode)
+            one.stop()
+            other.stop()
 
 
 @case
