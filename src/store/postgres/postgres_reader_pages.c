@@ -3,9 +3,11 @@
 #include "store/postgres/postgres_reader_parts.h"
 #include "store/step.h"
 
-/* Rows of a page's first statement: as many as a client mostly asks for. The next ones may have so
- * many bytes, by what the rows were so far. */
+/* Rows of a page's first statement: as many as a client mostly asks for, or somewhat more than the
+ * page before took, since one answer is read by many of them. Each next one may have twice as many,
+ * and so many bytes, by what the rows were so far: what is sent and not wanted is thrown away. */
 #define PAGE_FIRST 100
+#define PAGE_FIRST_MOST 1000
 #define PAGE_MOST 5000
 #define PAGE_BYTES ((size_t)1 << 20)
 
@@ -106,22 +108,30 @@ static bool page_over(const struct page *page)
     return page->up ? page->place.ts > page->end : page->place.ts < page->end;
 }
 
+static size_t page_least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static int page_walk(struct page *page, bool *more, struct error *err)
 {
     struct postgres_rows rows = {.row = page_row, .arg = page};
     bool within = page_begin(page);
     int status = STORE_OK;
+    size_t taken = 0;
     while (status == STORE_OK && !rows.ended && !page_over(page)) {
         if (!within)
             status = page_find_edge(page, err);
         if (status == STORE_OK)
             status = page_portion(page, &rows, err);
         within = rows.count == page->limit;
+        taken += rows.count;
         if (rows.count > 0)
-            page->limit = postgres_reader_limit(&rows);
+            page->limit = page_least(postgres_reader_limit(&rows), page->limit * 2);
         if (!within)
             page_turn(page);
     }
+    page->reader->page_rows = taken + taken / 8;
     *more = rows.ended;
     return status;
 }
@@ -133,7 +143,9 @@ static int page_read(struct store_reader *base, struct page *page, bool *more, s
     page->reader = postgres_reader_of(base);
     page->end = step_clamp(page->end);
     page->place.ts = step_clamp(page->place.ts);
-    page->limit = page->limit > 0 ? page->limit : PAGE_FIRST;
+    size_t first = page_least(page->reader->page_rows, PAGE_FIRST_MOST);
+    if (page->limit == 0)
+        page->limit = first > PAGE_FIRST ? first : PAGE_FIRST;
     int status = postgres_reader_settle(page->reader, &page->max_seq, err);
     return status == STORE_OK ? page_walk(page, more, err) : status;
 }

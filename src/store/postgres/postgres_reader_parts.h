@@ -18,6 +18,7 @@ struct postgres_reader {
     struct pg pg;
     struct pg_params params; /* of the statement that is sent next */
     int64_t settled;         /* nothing with a number up to it will come any more */
+    size_t page_rows;        /* somewhat more than the last page of events took */
     int64_t mark;            /* of the look that is under way: the watermark before it */
     int64_t patience_ms;     /* for an answer; 0: without end, for what a person waits for */
     int64_t until_ms;        /* the answer's deadline, by the monotonic clock */
