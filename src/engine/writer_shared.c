@@ -210,10 +210,14 @@ static struct writer_goal writer_hold(struct writer *writer, size_t from, size_t
     return goal;
 }
 
-/* Whether to look again: false behind so long. */
-static bool writer_tell_again(struct writer *writer, int64_t until_ms, int64_t *pause_us)
+/* Whether to look again: not behind so long, nor where there is no database to look at and who
+ * stops waits for this. */
+static bool writer_tell_again(struct writer *writer, bool fine, int64_t until_ms, int64_t *pause_us)
 {
-    if (clock_mono_ms() >= until_ms)
+    pthread_mutex_lock(&writer->mutex);
+    bool hurry = writer->stopping && !fine;
+    pthread_mutex_unlock(&writer->mutex);
+    if (hurry || clock_mono_ms() >= until_ms)
         return false;
     writer_come_round(writer);
     clock_sleep_us(*pause_us);
@@ -229,15 +233,17 @@ void writer_tell_shared(struct writer *writer, size_t from, size_t to)
     struct store_state state;
     struct error err = {""};
     bool there;
+    int status;
     do {
         int64_t newest = 0;
-        int status = writer_follow(writer, &state, &newest, &err);
+        status = writer_follow(writer, &state, &newest, &err);
         if (status == STORE_OK && goal.newest && newest > goal.seq)
             goal.seq = newest;
         if (status == STORE_OK)
             goal.newest = false;
         there = !goal.newest && state.last_seq >= goal.seq;
-    } while (from < to && !there && writer_tell_again(writer, until_ms, &pause_us));
+    } while (from < to && !there &&
+             writer_tell_again(writer, status == STORE_OK, until_ms, &pause_us));
     if (from < to && !there)
         log_warn("what was stored is answered before other nodes can see it: %s",
                  err.text[0] != '\0' ? err.text : "another transaction is in front of it");

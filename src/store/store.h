@@ -120,7 +120,8 @@ int store_append_apart(struct store *store, struct store_item *item,
                        const struct store_receipts *receipts, struct error *err) MUST_CHECK;
 
 /* Hands out the rows of receipts, oldest first; data is valid during the call, non-zero ends it.
- * Before the first append. STORE_OK, also when fn ended it, or STORE_BUSY. */
+ * Before the first append. Of a shared store one empty row, of the last commit's time, if there was
+ * one. STORE_OK, also when fn ended it, or STORE_BUSY. */
 typedef int store_receipts_fn(void *arg, int64_t row, int64_t at_ms, const void *data, size_t len);
 int store_load_receipts(struct store *store, store_receipts_fn *fn, void *arg,
                         struct error *err) MUST_CHECK;

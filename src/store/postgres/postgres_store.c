@@ -41,14 +41,15 @@ static void postgres_store_limit_rejects(struct store *base, int64_t max_rejects
     atomic_store(&store->max_rejects_bytes, max_rejects_bytes);
 }
 
-/* Nodes look at receipts in the database, each time. */
+/* Nodes look at receipts in the database, each time. What is told is when the last commit was: by
+ * that a clock is judged that is far ahead of it. */
 static int postgres_store_load_receipts(struct store *base, store_receipts_fn *fn, void *arg,
                                         struct error *err)
 {
-    (void)base;
-    (void)fn;
-    (void)arg;
+    const struct postgres_store *store = (const struct postgres_store *)base;
     (void)err;
+    if (store->place.at > 0)
+        (void)fn(arg, 0, store->place.at, "", 0);
     return STORE_OK;
 }
 
