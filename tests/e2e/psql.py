@@ -106,7 +106,7 @@ class Session:
         return out
 
     def run(self, script):
-        """Statements, each ended by a semicolon, up to the first that fails."""
+        """Statements, each ended by a semicolon. With the first that fails the session ends."""
         self.send("\\set ON_ERROR_STOP 1\n" + script + "\n\\set ON_ERROR_STOP 0")
         return self.answer()
 

@@ -173,7 +173,7 @@ class _TableLock:
                  where nspname = 'beacond' and relkind in ('r', 'p') and not relispartition and relname <> 'nodes'"""
 
     def __init__(self, database):
-        self.session, self.held = postgres.Session(database), False
+        self.database, self.session, self.held = database, postgres.Session(database), False
 
     def take(self):
         tables = (self.session.rows(self.TABLES)[0][0] or b"pg_temp").decode()
@@ -185,7 +185,8 @@ class _TableLock:
             self.session.run("begin; lock table %s in exclusive mode nowait;" % tables)
             self.held = True
         except postgres.Failed as failed:
-            self.session.run("rollback;")
+            self.session.close()
+            self.session = postgres.Session(self.database)
             if "55P03" not in str(failed):  # lock_not_available
                 raise
         return self.held
