@@ -688,9 +688,12 @@ SELECT (SELECT min(free)
        $1, beacond.now_ms(), beacond.now_ms()
 RETURNING instance, slot::bigint;
 
--- Those that live, and for how long they have been silent.
+-- Those that live.
 -- @nodes_named
-SELECT instance, beacond.now_ms() - seen FROM beacond.nodes WHERE name = $1 AND ended IS NULL;
+SELECT instance, seen FROM beacond.nodes WHERE name = $1 AND ended IS NULL;
+
+-- @node_seen
+SELECT seen FROM beacond.nodes WHERE instance = $1;
 
 -- Waits for what the node has under way.
 -- @node_settle

@@ -300,6 +300,22 @@ def a_name_is_one_nodes_and_goes_to_its_successor():
 
 
 @case
+def a_place_is_taken_once_nothing_of_its_last_node_is_left():
+    first = Daemon(node="one")
+    instance = first.sql("select instance from nodes")[0][0]
+    first.save(texts(1))
+    with psql.Session(first.database) as session:
+        # As its transaction would that the server is still busy with.
+        session.run("begin; select pg_advisory_xact_lock_shared((70::bigint << 56) | %d);" % instance)
+        first.crash()
+        again = Daemon(database=first.database, node="one", ready=False)
+        again.wait_log('warn .*the node "one" is not heard of, but something of it is still there')
+        session.run("commit;")
+    again.wait_ready()
+    equal(living(again), [(b"one", 0)])
+
+
+@case
 def a_node_that_was_taken_for_dead_goes_on_as_a_new_one():
     daemon = Daemon(node="stopped")
     other = Daemon(database=daemon.database, node="other")

@@ -124,28 +124,47 @@ static int node_await_death(struct pg *pg, int64_t instance, bool *dead, struct 
     }
 }
 
-static int node_in_the_way(const char *name, int64_t silent_ms, struct error *err)
+/* When it was last heard of. */
+static int node_seen(struct pg *pg, int64_t instance, int64_t *seen, struct error *err)
 {
-    if (silent_ms < POSTGRES_NODE_SILENT_MS) {
+    PGresult *result;
+    int status = node_ask(pg, SQL_NODE_SEEN, instance, &result, err);
+    if (status != STORE_OK)
+        return status;
+    *seen = PQntuples(result) == 1 ? pg_int(result, 0, 0) : 0;
+    PQclear(result);
+    return STORE_OK;
+}
+
+/* It did not die while it was waited for. seen: when it had been heard of before that. */
+static int node_in_the_way(struct pg *pg, const char *name, int64_t instance, int64_t seen,
+                           struct error *err)
+{
+    int64_t seen_since;
+    int status = node_seen(pg, instance, &seen_since, err);
+    if (status != STORE_OK)
+        return status;
+    if (seen_since != seen) {
         error_set(err, "another node is called \"%s\": give this one another name with node = NAME",
                   name);
         return STORE_HELD;
     }
-    error_set(err,
-              "the node \"%s\" has not been heard of for long, but its session stands: its place "
-              "can be taken once PostgreSQL has given that up",
-              name);
+    error_set(
+        err,
+        "the node \"%s\" is not heard of, but something of it is still there: its place can be "
+        "taken once PostgreSQL has ended that",
+        name);
     return STORE_BUSY;
 }
 
 static int node_replace(struct pg *pg, const char *name, const PGresult *result, int row,
                         struct error *err)
 {
-    int64_t instance = pg_int(result, row, 0), silent_ms = pg_int(result, row, 1);
+    int64_t instance = pg_int(result, row, 0), seen = pg_int(result, row, 1);
     bool dead;
     int status = node_await_death(pg, instance, &dead, err);
     if (status == STORE_OK && !dead)
-        status = node_in_the_way(name, silent_ms, err);
+        status = node_in_the_way(pg, name, instance, seen, err);
     if (status == STORE_OK)
         status = node_close(pg, instance, err);
     return status;
