@@ -206,14 +206,15 @@ class _TableLock:
 
 @contextlib.contextmanager
 def held(database, condition):
-    """Who would erase the last event of which the condition is true waits for that meanwhile, so that a command can be
-    caught in the middle. With a file nothing of the kind can be had."""
+    """Who would erase one of the events of which the condition is true, in their middle, waits for that meanwhile, so
+    that a command can be caught. With a file nothing of the kind can be had."""
     if not _remote(database):
         yield
         return
     with postgres.Session(database) as session:
-        day, seq = session.rows("select tableoid::regclass::text, seq from events where %s "
-                                "order by ts desc, seq desc limit 1" % condition)[0]
+        day, seq = session.rows("select tableoid::regclass::text, seq from events where %s order by ts desc, seq desc "
+                                "offset (select count(*) * 3 / 8 from events where %s) limit 1"
+                                % (condition, condition))[0]
         session.run("begin; select from %s where seq = %d for update;" % (day.decode(), seq))
         yield
 
