@@ -12,6 +12,7 @@
 #include "dice.h"
 #include "store/ask.h"
 #include "store/facts.h"
+#include "store/postgres/postgres_id.h"
 #include "store/shared.h"
 
 enum { MODEL_EVENTS = 20000, MODEL_OPEN = 3, COMMIT_EVENTS = 60 };
@@ -565,6 +566,223 @@ START_TEST(who_has_enough_of_an_answer_ends_it)
 }
 END_TEST
 
+/* --- connections ------------------------------------------------------------------------------ */
+
+/* Ends all sessions of the database but the hand's. */
+static void end_sessions(void)
+{
+    do_sql(hand, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                 " WHERE datname = current_database() AND pid <> pg_backend_pid()");
+}
+
+static int64_t total(void)
+{
+    struct error err = {""};
+    struct store_survey survey;
+    int status = store_survey(reader, INT64_MIN, INT64_MAX, 0, &survey, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+    return survey.total;
+}
+
+static int count_row(void *arg, struct range_place place, const char *text, size_t len)
+{
+    (void)place, (void)text, (void)len;
+    return ++*(int *)arg == 3;
+}
+
+START_TEST(a_session_that_was_ended_is_made_anew_by_itself)
+{
+    struct error err = {""};
+    struct store_newest newest;
+    struct store_steps steps;
+    struct store_steps_ask ask = {.since = INT64_MIN, .until = INT64_MAX};
+    bool more;
+    int count = 0;
+    do_sql(hand, "SELECT tests.put(0, '{1,2,3,4,5}')");
+    ck_assert_int_eq(total(), 5);
+    end_sessions();
+    ck_assert_int_eq(total(), 5);
+    /* A failed attempt is not followed by another one at once. */
+    (void)poll(NULL, 0, 150);
+    end_sessions();
+    int status =
+        store_page(reader, INT64_MIN, INT64_MAX, (struct range_place){INT64_MAX, INT64_MAX},
+                   count_row, &count, &more, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+    ck_assert_int_eq(count, 3);
+    (void)poll(NULL, 0, 150);
+    end_sessions();
+    status = store_count_steps(reader, &ask, &steps, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+    ck_assert_int_eq(steps.total, 5);
+    store_steps_clear(&steps);
+    (void)poll(NULL, 0, 150);
+    end_sessions();
+    ck_assert_int_eq(store_newest(reader, &newest, &err), STORE_OK);
+}
+END_TEST
+
+START_TEST(no_reader_can_write)
+{
+    struct error err = {""};
+    struct asked asked = {.most = 10};
+    ck_assert_int_eq(
+        ask_sql(&asked, "SELECT current_setting('default_transaction_read_only')", &err), STORE_OK);
+    ck_assert_str_eq(asked.text, "current_setting\n3:on");
+}
+END_TEST
+
+/* A server that refuses connections is told as such, and found again when it takes them. */
+START_TEST(a_server_that_takes_no_one_is_busy_until_it_does)
+{
+    char sql[128];
+    struct error err = {""};
+    struct store_survey survey;
+    do_sql(hand, "SELECT tests.put(0, '{1}')");
+    ck_assert_int_eq(total(), 1);
+    snprintf(sql, sizeof sql, "ALTER DATABASE %s ALLOW_CONNECTIONS false", PQdb(hand));
+    (void)postgres_shell("postgres", sql);
+    end_sessions();
+    ck_assert_int_eq(store_survey(reader, 0, 1, 0, &survey, &err), STORE_BUSY);
+    ck_assert_str_ne(err.text, "");
+    snprintf(sql, sizeof sql, "ALTER DATABASE %s ALLOW_CONNECTIONS true", PQdb(hand));
+    (void)postgres_shell("postgres", sql);
+    while (store_survey(reader, INT64_MIN, INT64_MAX, 0, &survey, &err) != STORE_OK)
+        (void)poll(NULL, 0, 10);
+    ck_assert_int_eq(survey.total, 1);
+}
+END_TEST
+
+/* Whatever a database's own settings say: the look must be behind the watermark. */
+START_TEST(settings_of_the_database_do_not_matter)
+{
+    char sql[160];
+    struct error err = {""};
+    struct store_moment moment;
+    snprintf(sql, sizeof sql,
+             "ALTER DATABASE %s SET default_transaction_isolation = 'serializable'", PQdb(hand));
+    do_sql(hand, sql);
+    ck_assert_int_eq(store_moment(reader, &moment, &err), STORE_OK);
+    struct asked asked = {.most = 10};
+    ck_assert_int_eq(
+        ask_sql(&asked, "SELECT current_setting('default_transaction_isolation')", &err), STORE_OK);
+    ck_assert_str_eq(asked.text, "current_setting\n3:read committed");
+}
+END_TEST
+
+/* --- rejects, receipts, known ----------------------------------------------------------------- */
+
+static int64_t tabled;
+
+static int table_reject(void *arg, const struct store_reject *reject)
+{
+    char text[16];
+    int64_t *next = arg;
+    tabled++;
+    ck_assert_int_eq(reject->n, (*next)++);
+    ck_assert_int_eq(reject->received, reject->n * 10);
+    ck_assert_str_eq(reject->reason, reject->n % 2 == 0 ? "even" : "odd");
+    size_t len = (size_t)snprintf(text, sizeof text, "%lld", (long long)reject->n);
+    ck_assert_uint_eq(reject->len, len);
+    ck_assert_mem_eq(reject->text, text, len);
+    return reject->n == 150;
+}
+
+static int table_receipts(void *arg, int64_t row, int64_t at_ms, const void *data, size_t len)
+{
+    int64_t *next = arg;
+    ck_assert_int_eq(row, (*next)++);
+    ck_assert_int_eq(at_ms, row * 10);
+    ck_assert_uint_eq(len, 1);
+    ck_assert_mem_eq(data, "\1", 1);
+    return 0;
+}
+
+START_TEST(tables_are_read_in_the_order_of_numbers)
+{
+    struct error err = {""};
+    bool more;
+    int64_t next = 3;
+    do_sql(hand, "INSERT INTO beacond.rejects(received, reason, event)"
+                 " SELECT n * 10, CASE WHEN n % 2 = 0 THEN 'even' ELSE 'odd' END,"
+                 "        convert_to(n::text, 'UTF8') FROM generate_series(1, 300) AS n;"
+                 "INSERT INTO beacond.receipts"
+                 " SELECT n, n, 1, n * 10, false, 0, '\\x01' FROM generate_series(1, 300) AS n");
+    ck_assert_int_eq(store_page_rejects(reader, 2, table_reject, &next, &more, &err), STORE_OK);
+    ck_assert(more && next == 151);
+    ck_assert_int_eq(store_page_rejects(reader, 150, table_reject, &next, &more, &err), STORE_OK);
+    ck_assert(!more && next == 301);
+    next = 101;
+    ck_assert_int_eq(store_page_receipts(reader, 100, table_receipts, &next, &more, &err),
+                     STORE_OK);
+    ck_assert(!more && next == 301);
+}
+END_TEST
+
+static int show_reason(void *arg, const char *reason, size_t len, int64_t rejects)
+{
+    snprintf((char *)arg + strlen(arg), 64, "%.*s %lld\n", (int)len, reason, (long long)rejects);
+    return 0;
+}
+
+static int show_reject(void *arg, const struct store_reject *reject, int64_t bytes)
+{
+    snprintf((char *)arg + strlen(arg), 64, "%lld %s %.*s/%lld\n", (long long)reject->n,
+             reject->reason, (int)reject->len, reject->text, (long long)bytes);
+    return 0;
+}
+
+START_TEST(rejects_are_shown_newest_first)
+{
+    struct error err = {""};
+    char text[512] = "";
+    struct store_rejects_show show = {.reason = show_reason, .reject = show_reject, .arg = text};
+    struct store_rejects_ask ask = {.before = 5, .most = 3, .head_bytes = 2, .reasons = 1};
+    do_sql(hand, "INSERT INTO beacond.rejects(received, reason, event) VALUES (1, 'a', 'one'),"
+                 " (1, 'b', 'two'), (1, 'b', ''), (1, 'b', 'x'), (1, 'c', 'five')");
+    ck_assert_int_eq(store_show_rejects(reader, &ask, &show, &err), STORE_OK);
+    ck_assert_str_eq(text, "b 3\n4 b x/1\n3 b /0\n2 b tw/3\n");
+    ck_assert(show.more && show.total == 5);
+}
+END_TEST
+
+START_TEST(what_is_stored_is_known_by_its_time_and_id)
+{
+    struct error err = {""};
+    static char nul[] = "a\0b", odd[] = "\1", plain[] = "x";
+    static char lengthy[5000];
+    struct batch_event events[] = {
+        {.ts = 7, .id = plain, .id_len = 1},  {.ts = 7, .id = nul, .id_len = 3},
+        {.ts = 7, .id = odd, .id_len = 1},    {.ts = 7, .id = lengthy, .id_len = sizeof lengthy},
+        {.ts = 8, .id = plain, .id_len = 1},  {.ts = 7, .id = nul, .id_len = 1},
+        {.ts = -9, .id = plain, .id_len = 1}, {.ts = 7, .id = lengthy, .id_len = 4999},
+        {.ts = 7, .id = plain, .id_len = 0},
+    };
+    static const bool expected[] = {true, true, true, true, false, false, true, false, false};
+    bool known[9];
+    struct batch batch = {.events = events, .event_count = 9};
+    memset(lengthy, 'y', sizeof lengthy);
+    for (int i = 0; i < 9; i++) {
+        struct bytes spelt;
+        char sql[2300];
+        bytes_init(&spelt);
+        ck_assert_int_eq(postgres_id_spell(&spelt, events[i].id, events[i].id_len), 0);
+        snprintf(sql, sizeof sql,
+                 "INSERT INTO beacond.events(seq, ts, received, given, id, event)"
+                 " VALUES (%d, %lld, 1, %s, '%.*s', '{}')",
+                 i + 1, (long long)events[i].ts, i % 2 == 0 ? "true" : "false", (int)spelt.len,
+                 spelt.data);
+        if (expected[i])
+            do_sql(hand, sql);
+        bytes_clear(&spelt);
+    }
+    int status = store_known(reader, &batch, known, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+    for (int i = 0; i < 9; i++)
+        ck_assert_msg(known[i] == expected[i], "the event %d", i);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *suite = suite_create("postgres_reader");
@@ -581,6 +799,17 @@ static Suite *suite(void)
                         (int)(sizeof unasked / sizeof *unasked));
     tcase_add_test(questions, who_has_enough_of_an_answer_ends_it);
     suite_add_tcase(suite, questions);
+    TCase *rest = tcase_create("rest");
+    tcase_add_checked_fixture(rest, hand_setup, hand_teardown);
+    tcase_set_timeout(rest, 60);
+    tcase_add_test(rest, a_session_that_was_ended_is_made_anew_by_itself);
+    tcase_add_test(rest, no_reader_can_write);
+    tcase_add_test(rest, a_server_that_takes_no_one_is_busy_until_it_does);
+    tcase_add_test(rest, settings_of_the_database_do_not_matter);
+    tcase_add_test(rest, tables_are_read_in_the_order_of_numbers);
+    tcase_add_test(rest, rejects_are_shown_newest_first);
+    tcase_add_test(rest, what_is_stored_is_known_by_its_time_and_id);
+    suite_add_tcase(suite, rest);
     return suite;
 }
 
