@@ -582,8 +582,8 @@ CREATE FUNCTION step_ceil(ms bigint, size bigint) RETURNS bigint LANGUAGE sql IM
     SELECT ms + (size - ms % size) % size
 $$;
 
--- What the events of [since, until] that have higher numbers than last_seq are looked for in: the bounds
--- of the commits that belong to no moment yet. NULL: there are none.
+-- What the events of [since, until] that have higher numbers than last_seq are looked for in: the
+-- bounds of the commits that belong to no moment yet. NULL: there are none.
 CREATE FUNCTION later_range(last_seq bigint) RETURNS int8range LANGUAGE sql STABLE AS $$
     SELECT int8range(min(min_ts), max(max_ts), '[]') FROM beacond.commits
      WHERE commits.last_seq > later_range.last_seq
@@ -620,8 +620,8 @@ BEGIN
 END
 $$;
 
--- How many events of a moment lie in [since, until]: whole steps by the tally, as coarse as they fit, the
--- two ragged edges one by one.
+-- How many events of a moment lie in [since, until]: whole steps by the tally, as coarse as they fit,
+-- the two ragged edges one by one.
 CREATE FUNCTION count_window(since bigint, until bigint, last_seq bigint, later int8range)
 RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -672,9 +672,9 @@ BEGIN
 END
 $$;
 
--- The text of a statement that gives the steps of one size (second, minute, hour, day) with their events,
--- newest first: of $1 milliseconds, that begin in [$2, $3), as of the moment of $4, with $5 what is later.
--- Steps in which none are later are not looked at.
+-- The text of a statement that gives the steps of one size (second, minute, hour, day) with their
+-- events, newest first: of $1 milliseconds, that begin in [$2, $3), as of the moment of $4, with $5
+-- what is later. Steps in which none are later are not looked at.
 CREATE FUNCTION steps_text(name text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT format(
         'SELECT at, sum(events)::bigint - CASE WHEN int8range(at, at + $1) && $5'
@@ -696,8 +696,8 @@ BEGIN
 END
 $$;
 
--- The place of the skip-th newest event (1 or more) of a window that has at least so many: steps, coarse to
--- fine, narrow the stretch in which it lies, without events being counted.
+-- The place of the skip-th newest event (1 or more) of a window that has at least so many: steps,
+-- coarse to fine, narrow the stretch in which it lies, without events being counted.
 CREATE FUNCTION find_place(since bigint, until bigint, skip bigint, last_seq bigint,
                            later int8range, OUT ts bigint, OUT seq bigint)
 LANGUAGE plpgsql STABLE AS $$
@@ -753,8 +753,8 @@ BEGIN
 END
 $$;
 
--- A moment, how many events it has in [since, until], and behind which place those follow that are left when
--- the skip newest ones are passed over.
+-- A moment, how many events it has in [since, until], and behind which place those follow that are left
+-- when the skip newest ones are passed over.
 CREATE FUNCTION survey_at(mark bigint, since bigint, until bigint, skip bigint, OUT last_seq bigint,
                           OUT erasures bigint, OUT total bigint, OUT ts bigint, OUT seq bigint)
 LANGUAGE plpgsql STABLE AS $$
@@ -793,8 +793,8 @@ BEGIN
 END
 $$;
 
--- The timestamp of the oldest or newest event of a moment, NULL when there is none: of the first day, by
--- the tally, that has one.
+-- The timestamp of the oldest or newest event of a moment, NULL when there is none: of the first day,
+-- by the tally, that has one.
 CREATE FUNCTION outermost(newest boolean, last_seq bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
 DECLARE

@@ -355,8 +355,8 @@ SELECT last_seq, erasures FROM beacond.read_moment();
 SELECT last_seq, erasures, total, ts, seq FROM beacond.read_survey($1, $2, $3);
 
 -- Pages. Each statement is planned for its bounds, which name a few partitions of maybe hundreds: from
--- the page's place to the end of a day by which so many events lie there, by the tally. Only how far one
--- statement goes depends on the tally: the next one begins where it ended.
+-- the page's place to the end of a day by which so many events lie there, by the tally. Only how far
+-- one statement goes depends on the tally: the next one begins where it ended.
 -- @read_low
 SELECT coalesce(min(at), $1)
   FROM (SELECT at, sum(sum(events)) OVER (ORDER BY at DESC) - sum(events) AS newer
@@ -388,9 +388,9 @@ SELECT ts, seq, received, given, event FROM beacond.events
  WHERE (ts, seq) > ($2, $3) AND ts BETWEEN $2 AND $1 AND seq <= $4
  ORDER BY ts, seq LIMIT $5;
 
--- In the order of numbers the log of commits names the partitions, as far as it goes back: whether it does to a
--- number, and of the next commits, that hold so many events, the last number and the bounds of their
--- timestamps.
+-- In the order of numbers the log of commits names the partitions, as far as it goes back: whether it
+-- does to a number, and of the next commits, that hold so many events, the last number and the bounds
+-- of their timestamps.
 -- @read_seq_range
 SELECT (SELECT EXISTS (SELECT FROM beacond.commits WHERE last_seq <= $1)), max(last_seq),
        min(min_ts), max(max_ts)
@@ -442,7 +442,8 @@ WITH asked AS MATERIALIZED (
 )
 SELECT n FROM asked JOIN stored USING (ts, id);
 
--- What follows are answers of several statements: the watermark is taken first, then a transaction looks once.
+-- What follows are answers of several statements: the watermark is taken first, then a transaction
+-- looks once.
 -- @read_mark
 SELECT beacond.watermark();
 
@@ -618,8 +619,8 @@ SELECT count(*), coalesce(sum(octet_length(event)), 0)::bigint, count(*) FILTER 
 -- @audit_receipts
 SELECT serial, receipts FROM beacond.receipts;
 
--- The tally against the events, a stretch at a time, which begins and ends with a day. First how many events there
--- should be, and the days that there are.
+-- The tally against the events, a stretch at a time, which begins and ends with a day. First how many
+-- events there should be, and the days that there are.
 -- @audit_total
 SELECT coalesce(sum(events), 0)::bigint FROM beacond.tally_day;
 
@@ -631,8 +632,8 @@ UNION
 SELECT beacond.step_floor(ts, 86400000) FROM beacond.events_other
  ORDER BY 1;
 
--- One look at [$1, $2): how many events there are; then for each size of steps the first that are wrong, and how many
--- are.
+-- One look at [$1, $2): how many events there are; then for each size of steps the first that are
+-- wrong, and how many are.
 -- @audit_tally
 WITH seconds AS MATERIALIZED (
     SELECT beacond.step_floor(ts, 1000) AS at, count(*) AS events
@@ -665,8 +666,8 @@ SELECT -1::bigint, 0::bigint, 0::bigint, coalesce(sum(events), 0)::bigint, 0::bi
 UNION ALL
 SELECT step, at, says::bigint, events::bigint, count FROM wrong WHERE n <= 3;
 
--- An id that a client chose stands once at its timestamp. The index that sees to it may have become wrong, as when
--- the rules change by which texts are sorted.
+-- An id that a client chose stands once at its timestamp. The index that sees to it may have become
+-- wrong, as when the rules change by which texts are sorted.
 -- @audit_given
 SELECT count(*) FROM (
     SELECT FROM beacond.events WHERE ts >= $1 AND ts < $2 AND given GROUP BY ts, id HAVING count(*) > 1

@@ -1,18 +1,19 @@
--- views.sql: the events as tables, one view for each type of event that the plugin's client sends; the same
--- as sql/views.sql has for SQLite.
+-- views.sql: the events as tables, one view for each type of event that the plugin's client sends; the
+-- same as sql/views.sql has for SQLite.
 --
--- beacond makes them beside its tables: psql shows them in the schema beacond. By hand: psql -1 -f views.sql,
--- behind 0001-schema.sql. They cost nothing until they are read; then each event is parsed, so name a window:
--- `ts BETWEEN … AND …` names the partitions and uses the index on the time.
+-- beacond makes them beside its tables: psql shows them in the schema beacond. By hand: psql -1 -f
+-- views.sql, behind 0001-schema.sql. They cost nothing until they are read; then each event is parsed,
+-- so name a window: `ts BETWEEN … AND …` names the partitions and uses the index on the time.
 --
 -- What a client has sent is anything: a text where an object is meant, or no payload at all. Members
 -- that are texts come as they are (an object or array as its JSON), numbers only when they are numbers,
--- what is missing as NULL. Of duplicate members the last counts, and U+FFFD stands for a \u0000 and for half of
--- a surrogate pair, which PostgreSQL's texts don't hold. Names of columns are written without quotes:
--- sessionId is sessionid to PostgreSQL, either way.
+-- what is missing as NULL. Of duplicate members the last counts, and U+FFFD stands for a \u0000 and for
+-- half of a surrogate pair, which PostgreSQL's texts don't hold. Names of columns are written without
+-- quotes: sessionId is sessionid to PostgreSQL, either way.
 
--- The text of a JSON value with U+FFFD for the escapes that PostgreSQL refuses: \u0000 and halves of surrogate
--- pairs. Control characters don't stand in JSON: what is not to be touched is hidden behind some.
+-- The text of a JSON value with U+FFFD for the escapes that PostgreSQL refuses: \u0000 and halves of
+-- surrogate pairs. Control characters don't stand in JSON: what is not to be touched is hidden behind
+-- some.
 CREATE OR REPLACE FUNCTION beacond.readable(json text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT replace(replace(
@@ -51,15 +52,19 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT split_part(url, '?', 1)
 $$;
 
--- A timestamp as text, in UTC, in a form of to_char; and the other way round: a text that says nothing of a zone
--- is in UTC.
+-- A timestamp as text, in UTC, in a form of to_char that begins with the year; and the other way round:
+-- a text that says nothing of a zone is in UTC. The year 0 is 1 BC to PostgreSQL.
 CREATE OR REPLACE FUNCTION beacond.time_text(ms bigint, form text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT to_char(to_timestamp(ms / 1000.0) AT TIME ZONE 'UTC', form)
+    SELECT CASE WHEN ms < -62135596800000
+                THEN '0000' || substr(to_char(to_timestamp(ms / 1000.0) AT TIME ZONE 'UTC', form), 5)
+                ELSE to_char(to_timestamp(ms / 1000.0) AT TIME ZONE 'UTC', form) END
 $$;
 CREATE OR REPLACE FUNCTION beacond.time_ms(text text) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE SET timezone = 'UTC' AS $$
-    SELECT round(extract(epoch FROM text::timestamptz) * 1000)::bigint
+    SELECT round(extract(epoch FROM CASE WHEN text LIKE '0000-%'
+                                         THEN ('0001' || substr(text, 5) || ' BC')::timestamptz
+                                         ELSE text::timestamptz END) * 1000)::bigint
 $$;
 
 -- A pattern as in the shell, with * ? and […], as a regular expression.

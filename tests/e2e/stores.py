@@ -25,6 +25,7 @@ import runner
 NAME = os.environ.get("BEACOND_TEST_STORE") or "sqlite"
 POSTGRES = NAME == "postgresql"
 FILES = "about SQLite's files"
+WORDS = "in SQLite's SQL"
 OWN = "a command on a server's database does it by itself, whatever becomes of the daemon"
 
 
@@ -64,6 +65,11 @@ def _of_sqlite(function, why):
 def of_files(function):
     """A case about SQLite's files or their locks: with another store there is nothing to run."""
     return _of_sqlite(function, FILES)
+
+
+def of_dialect(function):
+    """A case that asks in SQLite's SQL."""
+    return _of_sqlite(function, WORDS)
 
 
 def by_daemon(function):

@@ -10,7 +10,8 @@ WITH span AS (
            coalesce(beacond.time_ms(:until), 253402300799999) AS until
 ),
 used AS MATERIALIZED (
-    SELECT sessionId, userId, max(seq) AS seq, count(*) AS events, count(*) FILTER (WHERE type = 'error') AS errors
+    SELECT sessionId, userId, max(seq) AS seq, count(*) AS events,
+           count(*) FILTER (WHERE type = 'error') AS errors
       FROM clients
      WHERE ts BETWEEN (SELECT since FROM span) AND (SELECT until FROM span)
        AND (:app IS NULL OR appId = :app)
@@ -20,5 +21,6 @@ SELECT browser, version, system, count(DISTINCT used.sessionId) AS sessions,
        count(DISTINCT used.userId) AS users, sum(used.events) AS events, sum(used.errors) AS errors
   FROM used JOIN clients ON clients.seq = used.seq
  GROUP BY browser, version, system
- ORDER BY sessions DESC, 6 DESC, browser NULLS FIRST, version NULLS FIRST, system NULLS FIRST
+ ORDER BY sessions DESC, 6 DESC, browser NULLS FIRST, version NULLS FIRST,
+          system NULLS FIRST
  LIMIT nullif(CAST(coalesce(:limit, '50') AS bigint), 0);

@@ -13,7 +13,8 @@ WITH span AS (
 ),
 moves AS (
     SELECT CASE WHEN CAST(coalesce(:whole, '0') AS integer) <> 0 THEN "to" ELSE page END AS page,
-           CASE WHEN CAST(coalesce(:whole, '0') AS integer) <> 0 THEN "from" ELSE leaving END AS leaving,
+           CASE WHEN CAST(coalesce(:whole, '0') AS integer) <> 0 THEN "from" ELSE leaving END
+               AS leaving,
            trigger IS NOT DISTINCT FROM 'load' AS loaded, duration, sessionId, userId
       FROM navigations
      WHERE ts BETWEEN (SELECT since FROM span) AND (SELECT until FROM span)

@@ -4,7 +4,7 @@
 #include "store/step.h"
 
 /* Rows of one statement where all partitions must be looked at, which costs milliseconds. */
-#define ROWS_AT_LARGE 2000
+#define ROWS_AT_LARGE 5000
 
 /* --- events ----------------------------------------------------------------------------------- */
 
