@@ -170,6 +170,9 @@ class Daemon:
         options = dict(options, database=self.database, listen=listen)
         if "config" not in options and not arguments and not (env or {}).keys() & {"BEACOND_HOLD", "BEACOND_CONFIG"}:
             options.setdefault("hold", "20s")  # two seconds may pass on a busy machine before it commits
+        if stores.POSTGRES and not arguments and not any(d.alive() and d.database == self.database for d in daemons
+                                                         if isinstance(d, Daemon)):
+            options.setdefault("node", "tests")  # so that one that comes behind a killed one takes its place
         if TLS and "tls_cert" not in options:
             options.update(tls_cert=os.path.join(certs.authority(), "cert.pem"),
                            tls_key=os.path.join(certs.authority(), "key.pem"))
