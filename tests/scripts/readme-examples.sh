@@ -26,6 +26,7 @@ elsewhere=(
     'beacond      beside it|a table'
     'create role|tests/e2e/manual_examples.py runs it, out of the manual'
     'database = postgresql|that too'
+    'beacond migrate|tests/e2e/migrate.py tries it, with a server that is there'
     'events a day|a table; its figures are tried below'
     'memory, resident|a table, of what tests/bench/sizes.py measures'
 )
