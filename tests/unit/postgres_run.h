@@ -114,6 +114,37 @@ static inline int64_t postgres_shell(const char *database, const char *sql)
     return number;
 }
 
+static inline void postgres_remove(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", postgres_folder);
+    if (postgres_folder[0] != '\0' && system(command) != 0)
+        fprintf(stderr, "%s is still there\n", postgres_folder);
+}
+
+/* A process that removes what a test program leaves behind that was killed: the server ends with
+ * its parent by itself. */
+static inline void postgres_keep_house(void)
+{
+    int ends[2], nowhere;
+    char byte;
+    if (pipe2(ends, O_CLOEXEC) != 0 || fork() != 0)
+        return;
+    setpgid(0, 0);
+    close(ends[1]);
+    /* Who reads the program's output does not wait for this. */
+    nowhere = open("/dev/null", O_RDWR);
+    for (int fd = 0; fd <= 2; fd++)
+        (void)dup2(nowhere, fd);
+    (void)!read(ends[0], &byte, 1);
+    /* Again, where the server was still writing. */
+    for (int i = 0; i < 100 && access(postgres_folder, F_OK) == 0; i++) {
+        postgres_remove();
+        (void)poll(NULL, 0, 50);
+    }
+    _exit(0);
+}
+
 static inline bool postgres_start(void)
 {
     char data[PATH_MAX];
@@ -121,6 +152,7 @@ static inline bool postgres_start(void)
     snprintf(postgres_folder, sizeof postgres_folder, "/tmp/beacond-pg-XXXXXX");
     if (mkdtemp(postgres_folder) == NULL)
         return false;
+    postgres_keep_house();
     const struct passwd *person = geteuid() == 0 ? postgres_person() : NULL;
     if (geteuid() == 0 &&
         (person == NULL || chown(postgres_folder, person->pw_uid, person->pw_gid) != 0))
@@ -145,14 +177,11 @@ static inline bool postgres_start(void)
 
 static inline void postgres_stop(void)
 {
-    char command[128];
     if (postgres_pid > 0) {
         kill(postgres_pid, SIGINT);
         waitpid(postgres_pid, NULL, 0);
     }
-    snprintf(command, sizeof command, "rm -rf %s", postgres_folder);
-    if (postgres_folder[0] != '\0' && system(command) != 0)
-        fprintf(stderr, "%s is still there\n", postgres_folder);
+    postgres_remove();
 }
 
 static inline int postgres_run_main(Suite *suite)
@@ -163,7 +192,10 @@ static inline int postgres_run_main(Suite *suite)
         return 77;
     }
     if (!postgres_start()) {
-        fprintf(stderr, "PostgreSQL does not start: see %s/log\n", postgres_folder);
+        char command[128];
+        snprintf(command, sizeof command, "cat %s/log >&2", postgres_folder);
+        fprintf(stderr, "PostgreSQL does not start:\n");
+        (void)!system(command);
         return EXIT_FAILURE;
     }
     int code = unit_main(suite);
