@@ -261,6 +261,28 @@ def a_commit_whose_answer_is_lost_is_known_to_other_nodes():
 
 
 @case
+def other_sessions_are_notified_of_what_was_stored_and_of_nothing_else():
+    daemon = Daemon()
+    with psql.Session(daemon.database) as session:
+        session.run("listen beacond_news;")
+
+        def notified():
+            return b"Asynchronous notification" in session.run("select 1;")
+
+        def quiet():
+            """From one sign of life to the next."""
+            seen = daemon.sql("select seen from nodes")
+            daemon.total()
+            poll(lambda: daemon.sql("select seen from nodes") != seen, "the node to say that it lives")
+            return not notified()
+
+        for n in range(3):
+            daemon.save(texts(2, 10 * n))
+            poll(notified, "a notification")
+            poll(quiet, "an end of notifications")
+
+
+@case
 def a_session_that_seems_to_be_another_ones_polls():
     server = postgres.server()
     uri = server.database()
