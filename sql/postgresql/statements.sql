@@ -47,8 +47,9 @@ DELETE FROM beacond.commits;
 -- @take_run
 UPDATE beacond.moved SET run = run + 1, finished = NULL RETURNING run, seq, compared, erasures;
 
+-- The file may be read slowly meanwhile: nobody waits for this transaction.
 -- @take_hold
-SELECT run FROM beacond.moved FOR UPDATE;
+SELECT run, set_config('idle_in_transaction_session_timeout', '0', true) FROM beacond.moved FOR UPDATE;
 
 -- @take_mark
 UPDATE beacond.moved SET seq = $1, compared = $2, erasures = $3;

@@ -130,6 +130,14 @@ def killed_at_any_time_beside_a_daemon_that_takes_events_and_erases_it_ends_equa
     assert sql(daemon.database, "select count(*) from events")[0][0] > 100
     equal(sql(to, "select count(*) > 0 from rejects"), [(1,)])
     equal(sql(to, "select count(*) from receipts"), [(sql(to, "select count(distinct key) from receipts")[0][0],)])
+    last, reject = sql(to, "select max(seq), (select max(n) from rejects) from events")[0]
+    assert last > 8192, "numbers reach into the first blocks"
+    node = Daemon(database=to)
+    node.save([event(NOW + n) for n in range(3)])
+    equal(node.post([b"{}"]).json()["rejected"], 1)
+    equal(node.sql("select count(*) from events where seq > ?", last), [(3,)], "numbers go on above")
+    equal(node.sql("select max(n) from rejects"), [(reject + 1,)], "of rejects, too")
+    equal(node.total(), sql(daemon.database, "select count(*) from events")[0][0] + 3)
 
 
 @case
