@@ -6,8 +6,8 @@ the end-to-end tests that are asked about what no unit test caught.
 
 SCAN = ["check_scan", "check_scan_envelope", "check_scan_suite", "check_scan_string", "check_batch", "check_lines",
         "check_scan_portable", "check_scan_jansson"]
-RECEIPTS = ["check_marks", "check_receipts", "check_receipt_rows", "check_memory", "check_receipts_clients", "check_receipts_model", "check_receipts_shared",
-            "check_batch", "check_store_rows", "check_engine", "check_engine_model"]
+RECEIPTS = ["check_marks", "check_receipts", "check_receipt_rows", "check_memory", "check_receipts_clients",
+            "check_receipts_model", "check_receipts_shared", "check_batch", "check_store_rows", "check_engine", "check_engine_model"]
 TALLY = ["check_tally", "check_audit_tally", "check_store", "check_store_rows", "check_steps", "check_fit", "check_known", "check_erase",
          "check_engine", "check_engine_model"]
 RING = ["check_ring", "check_memory", "check_ring_cut", "check_ring_fill", "check_ring_sealing", "check_segment", "check_gzip",
@@ -25,6 +25,9 @@ PARTS = [
      ["src/contract/range.c"]),
     ("receipts", RECEIPTS, ["replay", "retries", "ws_replay"],
      ["src/contract/marks.c", "src/engine/receipts.c", "src/contract/receipt_rows.c"]),
+    ("nodes", ["check_abreast", "check_follow_snapshot_postgres", "check_engine_nodes", "check_engine_chaos"], [],
+     ["src/engine/abreast.c", "src/engine/writer_shared.c", "src/store/postgres/postgres_follow.c",
+      "src/store/postgres/postgres_fetch.c"]),
     ("tally", TALLY, ["check", "database", "figures"],
      ["src/store/sqlite/sqlite_append.c", "src/store/sqlite/audit_tally.c", "src/store/tally.c"]),
     ("tally", TALLY + ["check_reading"], ["check", "database", "retention", "reading"], ["sql/statements.sql"]),
