@@ -11,6 +11,7 @@ import time
 
 from harness import Daemon, Skip, WriteLock, batch, case, equal, event, main, poll, scale
 from sockets import MORE, PING, PONG, TEXT, Socket, frame, unpinged
+from stores import of_files
 
 KI, MI = 1 << 10, 1 << 20
 
@@ -70,6 +71,7 @@ def stalled(*senders):
 # --- overload ---------------------------------------------------------------------------------
 
 @case
+@of_files
 def a_disk_that_fails_is_waited_for():
     daemon = unpinged(hold="100ms", preexec=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
     one, other = Socket(daemon), Socket(daemon)
