@@ -786,8 +786,12 @@ CREATE FUNCTION read_survey(since bigint, until bigint, skip bigint, OUT last_se
                        OUT erasures bigint, OUT total bigint, OUT ts bigint, OUT seq bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    mark bigint := beacond.watermark();
+    mark bigint;
 BEGIN
+    -- Before the look: a partition that comes or goes behind it would be planned for, but what has been
+    -- moved into it not be seen.
+    LOCK TABLE ONLY beacond.events IN ACCESS SHARE MODE;
+    mark := beacond.watermark();
     SELECT * INTO last_seq, erasures, total, ts, seq
       FROM beacond.survey_at(mark, since, until, skip);
 END

@@ -349,6 +349,10 @@ ROLLBACK TO SAVEPOINT event;
 -- @read_begin
 BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 
+-- Before the first look: see read_survey().
+-- @read_lock
+LOCK TABLE ONLY beacond.events IN ACCESS SHARE MODE;
+
 -- @read_moment
 SELECT last_seq, erasures FROM beacond.read_moment();
 

@@ -9,6 +9,8 @@
 
 #include "postgres_hand.h"
 
+#include <pthread.h>
+
 #include "dice.h"
 #include "store/ask.h"
 #include "store/facts.h"
@@ -670,6 +672,56 @@ START_TEST(settings_of_the_database_do_not_matter)
 }
 END_TEST
 
+/* --- partitions that come while somebody reads -------------------------------------------------
+ */
+
+static int64_t slow_total;
+
+static void *ask_slowly(void *arg)
+{
+    struct error err = {""};
+    struct store_survey survey;
+    struct store_steps steps;
+    /* Edges within seconds: of those events are counted. */
+    struct store_steps_ask ask = {.since = 1763769600001, .until = 1763769602001};
+    if (*(const int *)arg == 0) {
+        int status = store_survey(reader, ask.since, ask.until, 0, &survey, &err);
+        slow_total = status == STORE_OK ? survey.total : -1;
+    } else {
+        int status = store_count_steps(reader, &ask, &steps, &err);
+        slow_total = status == STORE_OK ? steps.total : -1;
+        store_steps_clear(&steps);
+    }
+    return NULL;
+}
+
+/* Events move from the partition for the rest into one of their day: a look that begins before that
+ * and goes on behind it must not miss them in both. */
+START_TEST(a_look_that_waits_for_a_partition_misses_nothing)
+{
+    pthread_t thread;
+    struct error err = {""};
+    struct store_moment moment;
+    int which = _i;
+    do_sql(hand,
+           "SELECT tests.put(0, '{1763769600500,1763769600600,1763769601000,1763769602000}')");
+    ck_assert_int_eq(store_moment(reader, &moment, &err), STORE_OK);
+    do_sql(hand, "BEGIN; SELECT beacond.make_day(20414)");
+    ck_assert_int_eq(pthread_create(&thread, NULL, ask_slowly, &which), 0);
+    int64_t waiting = 0;
+    while (waiting == 0) {
+        PGresult *result =
+            run(hand, "SELECT count(*) FROM pg_locks"
+                      " WHERE relation = 'beacond.events'::regclass AND NOT granted");
+        waiting = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+        PQclear(result);
+    }
+    do_sql(hand, "COMMIT");
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(slow_total, 4);
+}
+END_TEST
+
 /* --- rejects, receipts, known ----------------------------------------------------------------- */
 
 static int64_t tabled;
@@ -806,6 +858,7 @@ static Suite *suite(void)
     tcase_add_test(rest, no_reader_can_write);
     tcase_add_test(rest, a_server_that_takes_no_one_is_busy_until_it_does);
     tcase_add_test(rest, settings_of_the_database_do_not_matter);
+    tcase_add_loop_test(rest, a_look_that_waits_for_a_partition_misses_nothing, 0, 2);
     tcase_add_test(rest, tables_are_read_in_the_order_of_numbers);
     tcase_add_test(rest, rejects_are_shown_newest_first);
     tcase_add_test(rest, what_is_stored_is_known_by_its_time_and_id);

@@ -141,6 +141,8 @@ static int reader_look(struct postgres_reader *reader, postgres_look_fn *fn, voi
     if (status == STORE_OK)
         status = pg_run(pg, SQL_READ_BEGIN, err);
     if (status == STORE_OK)
+        status = pg_run(pg, SQL_READ_LOCK, err);
+    if (status == STORE_OK)
         status = fn(reader, arg, told, err);
     if (status == STORE_OK)
         status = pg_run(pg, SQL_COMMIT, err);
