@@ -247,6 +247,22 @@ def the_target_is_empty_or_of_the_same_source():
 
 
 @case
+def an_event_that_is_no_text_is_told_and_does_not_stay_half_copied():
+    to, daemon = target(), old_daemon()
+    daemon.save([event(NOW + n) for n in range(3)])
+    daemon.stop()
+    shell(daemon.database, "insert into events values (9, %d, %d, 0, 'x', cast(x'7bff7d' as text))" % (NOW, NOW))
+    code, said = migrate(daemon.database, to)
+    equal(code, 1, said)
+    assert "one of the events from number 1 to 9 can't be stored: invalid byte sequence" in said, said
+    equal(sql(to, "select (select count(*) from events), (select seq from moved), finished is null from moved"),
+          [(0, 0, 1)])
+    shell(daemon.database, "delete from events where seq = 9")
+    finished(daemon.database, to)
+    equals(daemon.database, to)
+
+
+@case
 def a_later_run_ends_an_earlier_one():
     to, daemon = target(), old_daemon()
     daemon.save([event(NOW + n) for n in range(50)])
