@@ -436,14 +436,17 @@ SELECT n, received, reason, event FROM beacond.rejects WHERE n > $1 ORDER BY n L
 -- @read_receipts
 SELECT serial, at, receipts FROM beacond.receipts WHERE serial > $1 ORDER BY serial LIMIT $2;
 
--- Which of these events are stored. All that is stored under their timestamps is looked at once.
+-- Which of these events are stored. All that is stored under each of their timestamps is looked at once:
+-- OFFSET 0 has it looked up there, and not all between the first and the last of them.
 -- @read_known
 WITH asked AS MATERIALIZED (
     SELECT ts, id, n FROM unnest($3, $4) WITH ORDINALITY AS row(ts, id, n)
 ), stored AS MATERIALIZED (
-    SELECT events.ts, events.id
-      FROM (SELECT DISTINCT ts FROM asked) AS stamps JOIN beacond.events ON events.ts = stamps.ts
-     WHERE events.ts BETWEEN $1 AND $2
+    SELECT there.ts, there.id
+      FROM (SELECT DISTINCT ts FROM asked) AS stamps
+           CROSS JOIN LATERAL (SELECT ts, id FROM beacond.events
+                                WHERE events.ts = stamps.ts AND events.ts BETWEEN $1 AND $2
+                               OFFSET 0) AS there
 )
 SELECT n FROM asked JOIN stored USING (ts, id);
 
