@@ -22,9 +22,7 @@ static const char *question_quoted(const char *at, bool escapes)
 {
     char quote = *at++;
     while (*at != '\0') {
-        if (escapes && *at == '\\' && at[1] != '\0')
-            at++;
-        else if (*at == quote && at[1] == quote)
+        if ((escapes && *at == '\\' && at[1] != '\0') || (*at == quote && at[1] == quote))
             at++;
         else if (*at == quote)
             return at + 1;
