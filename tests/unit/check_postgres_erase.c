@@ -342,6 +342,39 @@ START_TEST(a_day_that_somebody_reads_is_dropped_later)
 }
 END_TEST
 
+static void *keep_dropping(void *arg)
+{
+    struct store_dropped dropped;
+    struct error err;
+    while (store_drop_days(arg, today, &dropped, &err) != STORE_OK)
+        continue;
+    return NULL;
+}
+
+START_TEST(a_day_is_counted_with_what_was_under_way)
+{
+    const int64_t times[] = {today - 9 * DAY_MS};
+    char sql[400];
+    pthread_t thread;
+    put(store, times, 1, NULL);
+    PGconn *person = postgres_connection(name);
+    snprintf(sql, sizeof sql,
+             "BEGIN; SET LOCAL beacond.own = 'on'; INSERT INTO beacond.events VALUES (1, %lld, 0, "
+             "false, 'a', '{}'); INSERT INTO beacond.tally_day VALUES (%lld, 99, 1)",
+             (long long)times[0], (long long)times[0]);
+    PQclear(PQexec(person, sql));
+    ck_assert_int_eq(pthread_create(&thread, NULL, keep_dropping, store), 0);
+    while (shell("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0)
+        continue;
+    PQclear(PQexec(person, "COMMIT"));
+    pthread_join(thread, NULL);
+    PQfinish(person);
+    ck_assert_int_eq(shell("SELECT sum(events) FROM beacond.erasures"), 2);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 0);
+    assert_tally_is_exact();
+}
+END_TEST
+
 /* --- events ----------------------------------------------------------------------------------- */
 
 START_TEST(the_oldest_go_first_and_the_tally_follows)
@@ -688,6 +721,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, a_dropped_day_comes_again_with_its_next_event);
     tcase_add_test(tests, a_day_that_is_dropped_before_its_first_event_comes_again);
     tcase_add_test(tests, a_day_that_somebody_reads_is_dropped_later);
+    tcase_add_test(tests, a_day_is_counted_with_what_was_under_way);
     tcase_add_test(tests, the_oldest_go_first_and_the_tally_follows);
     tcase_add_test(tests, places_are_erased_once_whoever_asks);
     tcase_add_test(tests, storing_and_erasing_at_the_same_time_lose_no_count);
