@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -116,6 +117,7 @@ def commands_work_beside_the_daemons_of_their_database():
     equal(done("export", "--database", uri)[0].count("\n"), 50)
     out, _ = done("stats", "--database", uri)
     assert re.search(r"(?m)^events +50$", out) and re.search(r"(?m)^size +[1-9][0-9]+ bytes$", out), out
+    assert "wrong" not in done("check", "--database", uri)[0]
     assert "WAL" not in out and "pages" not in out and "database       " + uri in out, out
     facts = json.loads(done("stats", "--json", "--quick", "--database", uri)[0])
     equal((facts["events"], list(facts["file"])), (50, ["bytes"]))
@@ -302,6 +304,21 @@ def metrics_tell_what_can_be_known():
         assert not re.match(r"beacond_(wal|disk|checkpoint|last_checkpoint)", name), name
     size = daemon.get("/_tracker/stats").json()["database"]
     equal(list(size), ["bytes"])
+
+
+@case
+def it_reloads_and_says_again_what_does_nothing():
+    built()
+    path = os.path.join(directory(), "conf")
+    with open(path, "w") as file:
+        file.write("retain = 30d\n")
+    daemon = Daemon(database=postgres.database(), config=path)
+    assert "does nothing" not in "\n".join(daemon.log())
+    with open(path, "a") as file:
+        file.write("min-free-disk = 1G\nlimit-events = 5\n")
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_log(r"warn  min-free-disk does nothing: ")
+    daemon.wait_log(r"info  reloaded: limit-events, min-free-disk$")
 
 
 @case
