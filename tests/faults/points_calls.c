@@ -71,9 +71,9 @@ AROUND("start", int, receipts_load,
 AROUND("start", int, readers_start,
        (struct readers * *r, struct store *s, unsigned n, struct error *e), r, s, n, e)
 AROUND("start", int, writer_start,
-       (struct writer * *w, struct store *s, struct ring *r, struct follow *f,
+       (struct writer * *w, struct store *s, struct ring *r, struct follow *f, struct abreast *a,
         const struct engine_options *o, struct error *e),
-       w, s, r, f, o, e)
+       w, s, r, f, a, o, e)
 AROUND("start", int, keeper_start,
        (struct keeper * k, struct store *s, struct writer *w, struct error *e), k, s, w, e)
 AROUND("start", int, retention_start,
