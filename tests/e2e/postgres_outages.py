@@ -242,7 +242,7 @@ def a_commit_whose_answer_is_lost_is_known_to_other_nodes():
     server = postgres.server()
     uri = server.database()
     proxy = Proxy(server, uri)
-    cut, other = Daemon(database=proxy.uri, hold="20s"), Daemon(database=uri)
+    cut, other = Daemon(database=proxy.uri), Daemon(database=uri, node="other")
     count = 0
     for n, fate in enumerate(["before", "answer", "sent"] * scale(5, 2)):
         some = texts(4, 10 * n)
@@ -287,7 +287,7 @@ def a_session_that_seems_to_be_another_ones_polls():
     server = postgres.server()
     uri = server.database()
     proxy = Proxy(server, uri, pooler=True)
-    one, other = Daemon(database=proxy.uri), Daemon(database=uri)
+    one, other = Daemon(database=proxy.uri, node="pooled"), Daemon(database=uri)
     one.wait_log("a pooler stands before PostgreSQL")
     watchers = [Socket(daemon).follow() for daemon in (one, other)]
     for n, daemon in enumerate((one, other) * 3):

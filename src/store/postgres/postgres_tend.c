@@ -3,12 +3,19 @@
 #include "base/clock.h"
 #include "store/postgres/postgres_store_parts.h"
 
+/* A partition that is made late takes the day's events along. */
+#define TEND_DAYS_PATIENCE_MS 600000
+
 bool postgres_tend(struct store *base, bool idle)
 {
     struct postgres_store *store = (struct postgres_store *)base;
     (void)idle;
+    store->until_ms = clock_mono_ms() + TEND_DAYS_PATIENCE_MS;
     postgres_days_tend(store);
-    return postgres_upkeep(store);
+    store->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;
+    bool more = postgres_upkeep(store);
+    store->until_ms = 0;
+    return more;
 }
 
 /* An event under a number that no other has. */
@@ -25,6 +32,7 @@ static int tend_try(struct postgres_store *store, struct error *err)
 int postgres_probe(struct store *base, struct error *err)
 {
     struct postgres_store *store = (struct postgres_store *)base;
+    store->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;
     int status = postgres_store_begin(store, err);
     if (status == STORE_OK)
         status = tend_try(store, err);
