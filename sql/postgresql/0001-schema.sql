@@ -30,7 +30,7 @@ CREATE TABLE events (
     -- The id as text, unescaped. One that is no text to PostgreSQL (with U+0000, or half of a
     -- surrogate pair) or begins with U+0001 stands here as U+0001, x and its bytes in hexadecimal; one
     -- of more than 2000 bytes, here, as U+0001, h and its SHA-256.
-    id       text    NOT NULL,
+    id       text    COLLATE "C" NOT NULL,
     -- The event as the client sent it, byte for byte, but with the id in it where it had none.
     event    text    NOT NULL,
     -- Windows and pages, newest first, are read along this.

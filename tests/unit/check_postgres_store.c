@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "contract/receipt_rows.h"
+#include "store/postgres/pg.h"
 #include "store/shared.h"
 #include "store/store.h"
 
@@ -835,6 +836,32 @@ START_TEST(a_node_begins_at_the_moment_of_its_start)
 }
 END_TEST
 
+/* What a session is told of a setting. */
+static void assert_setting(struct pg *pg, const char *show, const char *expected)
+{
+    PGresult *result = PQexec(pg->connection, show);
+    ck_assert_str_eq(PQgetvalue(result, 0, 0), expected);
+    PQclear(result);
+}
+
+START_TEST(options_of_a_connection_string_stand_beside_beaconds_own)
+{
+    char with[512];
+    struct error err = {""};
+    struct pg pg;
+    snprintf(
+        with, sizeof with,
+        "%s&options=-c%%20work_mem%%3D7MB%%20-c%%20default_transaction_isolation%%3Dserializable",
+        uri);
+    pg_init(&pg, with, false);
+    ck_assert_msg(pg_connect(&pg, &err) == STORE_OK, "%s", err.text);
+    assert_setting(&pg, "SHOW work_mem", "7MB");
+    assert_setting(&pg, "SHOW default_transaction_isolation", "read committed");
+    assert_setting(&pg, "SHOW idle_in_transaction_session_timeout", "10s");
+    pg_close(&pg);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("postgres_store");
@@ -871,6 +898,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, nodes_count_apart_under_small_numbers);
     tcase_add_test(tests, a_database_of_another_encoding_is_refused);
     tcase_add_test(tests, a_node_begins_at_the_moment_of_its_start);
+    tcase_add_test(tests, options_of_a_connection_string_stand_beside_beaconds_own);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -16,7 +17,7 @@
     " -c tcp_user_timeout=25000 -c client_min_messages=warning -c jit=off"                \
     " -c default_transaction_isolation=read\\ committed"
 #define PG_READ_ONLY " -c default_transaction_read_only=on"
-#define PG_OPTIONS_SIZE 1024
+#define PG_OPTIONS_SIZE 4096
 
 void pg_init(struct pg *pg, const char *database, bool read_only)
 {
@@ -59,24 +60,42 @@ static void pg_notice(void *arg, const char *message)
     log_debug("PostgreSQL: %.*s", (int)strcspn(message, "\n"), message);
 }
 
+/* The session's settings: those that the operator names, in the connection string or in libpq's
+ * variable for it, and ours behind them, which win. */
+static int pg_options(const struct pg *pg, char *out, size_t size, struct error *err)
+{
+    const char *named = getenv("PGOPTIONS");
+    PQconninfoOption *all = PQconninfoParse(pg->database, NULL);
+    for (const PQconninfoOption *one = all; one != NULL && one->keyword != NULL; one++)
+        if (strcmp(one->keyword, "options") == 0 && one->val != NULL)
+            named = one->val;
+    int len = snprintf(out, size, "%s %s%s %s", named != NULL ? named : "", PG_SETTINGS,
+                       pg->read_only ? PG_READ_ONLY : "", pg->settings != NULL ? pg->settings : "");
+    PQconninfoFree(all);
+    if (len >= 0 && (size_t)len < size)
+        return STORE_OK;
+    error_set(err, "the connection's options are too long");
+    return STORE_BUSY;
+}
+
 int pg_connect(struct pg *pg, struct error *err)
 {
     char options[PG_OPTIONS_SIZE];
     const char *const names[] = {"connect_timeout",
                                  "fallback_application_name",
                                  "client_encoding",
-                                 "options",
                                  "keepalives_idle",
                                  "keepalives_interval",
                                  "keepalives_count",
                                  "tcp_user_timeout",
                                  "target_session_attrs",
                                  "dbname",
+                                 "options",
                                  NULL};
-    /* Behind the others, so that a string in dbname may say otherwise, options apart. */
+    /* What stands in front of dbname, that string may say otherwise; not what stands behind it. */
     const char *const values[] = {
-        PG_CONNECT_SECONDS, "beacond",    "UTF8", options, "10", "5", "3", "25000",
-        pg_server(pg),      pg->database, NULL};
+        PG_CONNECT_SECONDS, "beacond",    "UTF8",  "10", "5", "3", "25000",
+        pg_server(pg),      pg->database, options, NULL};
     int64_t now_ms = clock_mono_ms();
     if (pg->connection != NULL)
         return STORE_OK;
@@ -84,8 +103,8 @@ int pg_connect(struct pg *pg, struct error *err)
         error_set(err, "PostgreSQL could not be reached a moment ago");
         return STORE_BUSY;
     }
-    (void)snprintf(options, sizeof options, "%s%s %s", PG_SETTINGS,
-                   pg->read_only ? PG_READ_ONLY : "", pg->settings != NULL ? pg->settings : "");
+    if (pg_options(pg, options, sizeof options, err) != STORE_OK)
+        return STORE_BUSY;
     pg->connection = PQconnectdbParams(names, values, 1);
     if (PQstatus(pg->connection) != CONNECTION_OK) {
         pg->again_ms = now_ms + PG_AGAIN_MS;
