@@ -71,10 +71,10 @@ int postgres_append_apart(struct store *base, struct store_item *item,
     struct postgres_store *store = (struct postgres_store *)base;
     item->saved = item->duplicate = item->refused = 0;
     int status = postgres_append_begin(store, err);
-    if (status == STORE_OK)
+    if (status == STORE_OK) {
         postgres_days_ensure(store, item, 1);
-    if (status == STORE_OK)
         status = apart_all(store, item, err);
+    }
     if (status == STORE_OK)
         status = postgres_append_rest(store, item, receipts, err);
     status = postgres_append_end(store, status);

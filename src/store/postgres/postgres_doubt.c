@@ -126,7 +126,7 @@ static int doubt_lose(struct postgres_store *store, struct error *err)
 static int doubt_settle(struct postgres_store *store, struct error *err)
 {
     struct postgres_doubt *doubt = &store->doubt;
-    bool committed, settled;
+    bool committed = false, settled = false;
     int status = doubt_wait(store, err);
     if (status == STORE_OK)
         status = doubt_ask(store, doubt->transaction, &committed, err);

@@ -81,7 +81,7 @@ static void node_tell_end(const PGresult *result, int row)
 static int node_bury(struct pg *pg, const PGresult *result, int row, struct error *err)
 {
     int64_t instance = pg_int(result, row, 0);
-    bool dead;
+    bool dead = false;
     int status = pg_run(pg, SQL_BEGIN, err);
     if (status == STORE_OK)
         status = node_whether(pg, SQL_NODE_DEAD, instance, &dead, err);

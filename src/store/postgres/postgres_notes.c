@@ -135,8 +135,10 @@ static struct notes_cursor notes_first(const struct postgres_store *store,
         most_bytes = NOTES_MOST_BYTES;
     for (; (reject = notes_next(store, &at, &received)) != NULL; rows++)
         bytes += (int64_t)reject->text_len;
-    for (; rows > most || bytes > most_bytes; rows--)
-        bytes -= (int64_t)notes_next(store, &first, &received)->text_len;
+    for (; (rows > most || bytes > most_bytes) &&
+           (reject = notes_next(store, &first, &received)) != NULL;
+         rows--)
+        bytes -= (int64_t)reject->text_len;
     return first;
 }
 
