@@ -60,6 +60,7 @@ static int notes_send_receipts(struct postgres_store *store, const struct store_
     pg_put_int(&store->params, receipts->at_ms);
     notes_put_receipts(&store->params, receipts, &one);
     bytes_clear(&one);
+    store->upkeep.receipts_new += (int64_t)receipts->len;
     return pg_send(&store->pg, SQL_INSERT_RECEIPTS, &store->params, err);
 }
 

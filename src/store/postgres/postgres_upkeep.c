@@ -5,6 +5,8 @@
 #include "store/postgres/postgres_store_parts.h"
 
 #define UPKEEP_EVERY_MS (INT64_C(60) * 1000)
+/* Or when receipts have grown by such a part of their bound. */
+#define UPKEEP_GROWTH 8
 /* Between two steps, while there is more to do than one. */
 #define UPKEEP_PAUSE_MS 200
 /* Rows of each table that a step deletes. */
@@ -76,13 +78,21 @@ static int upkeep_alone(struct postgres_store *store, bool *more, struct error *
     return alone ? upkeep_step(store, more, err) : postgres_count_rejects(store, err);
 }
 
+static bool upkeep_is_due(const struct postgres_upkeep *upkeep, int64_t now_ms)
+{
+    return now_ms >= upkeep->due_ms ||
+           (upkeep->receipts_bytes > 0 &&
+            upkeep->receipts_new > upkeep->receipts_bytes / UPKEEP_GROWTH);
+}
+
 bool postgres_upkeep(struct postgres_store *store)
 {
     struct error err = {""};
     bool more = false;
     int64_t now_ms = clock_mono_ms();
-    if (now_ms < store->upkeep.due_ms)
+    if (!upkeep_is_due(&store->upkeep, now_ms))
         return false;
+    store->upkeep.receipts_new = 0;
     int status = postgres_store_begin(store, &err);
     if (status == STORE_OK)
         status = upkeep_alone(store, &more, &err);

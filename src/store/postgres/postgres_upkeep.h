@@ -14,10 +14,11 @@ struct postgres_store;
 
 struct postgres_upkeep {
     int64_t receipts_bytes; /* bound for all receipts, 0: none */
+    int64_t receipts_new;   /* bytes of those that were added since the last step */
     int64_t due_ms;         /* the next step, by the monotonic clock; 0: at once */
 };
 
-/* Does a step when it is due, outside of a transaction. Returns whether there is more to do at
+/* Does a step when it is due, or many receipts have come, outside of a transaction. Returns whether there is more to do at
  * once. What fails is tried again later. */
 bool postgres_upkeep(struct postgres_store *store);
 
