@@ -211,6 +211,10 @@ def no_node_starts_before_it_is_finished():
     early = Daemon(database=to, ready=False)
     early.ended(78)
     assert "a database is being moved into it" in early.log_tail(), early.log_tail()
+    for command in ("stats", "check", "export"):
+        got = run(command, "--database", to)
+        equal((command, got.returncode), (command, 78))
+        assert b"a database is being moved into it" in got.stderr, got.stderr
 
 
 @case

@@ -292,6 +292,8 @@ int postgres_reader_open(const char *database, struct store_reader **out, struct
     int status = postgres_reader_begin(reader, &why);
     if (status == STORE_OK)
         status = postgres_schema_judge(&reader->pg, &why);
+    if (status == STORE_OK)
+        status = postgres_schema_whole(&reader->pg, &why);
     if (status == STORE_OK) {
         *out = &reader->base;
         return STORE_OK;
