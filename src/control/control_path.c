@@ -63,7 +63,7 @@ static int control_path_server(struct control_path *path, const char *database, 
     (void)snprintf(text + len, sizeof text - len, " %s", at);
     int status = control_path_away(path, text, err);
     if (status > 0)
-        error_set(err, "control socket: there is no RUNTIME_DIRECTORY to make it in");
+        error_set(err, "control socket: there is no RUNTIME_DIRECTORY for it");
     return status == 0 ? 0 : -1;
 }
 

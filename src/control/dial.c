@@ -16,8 +16,12 @@ int dial_open(struct link *link, const char *database, const char *at, struct er
 {
     struct control_path path;
     struct error why;
-    if (control_path_find(&path, database, at, &why) != 0)
-        return DIAL_NOBODY;
+    if (control_path_find(&path, database, at, &why) != 0) {
+        if (at == NULL || store_is_file(database))
+            return DIAL_NOBODY;
+        *err = why;
+        return DIAL_FAILED;
+    }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         error_set(err, "control socket: %s", strerror(errno));

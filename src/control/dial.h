@@ -12,7 +12,7 @@
 enum dial_status {
     DIAL_OK = 0,
     DIAL_NOBODY = 1,  /* no daemon has this database open */
-    DIAL_FAILED = -1, /* there is something, but it can't be reached */
+    DIAL_FAILED = -1, /* there may be one, but it can't be reached */
 };
 
 /* Connects to the daemon that has the database open; of those that have one open that is no file,

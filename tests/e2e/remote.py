@@ -175,7 +175,8 @@ def ready_asks_the_daemon_of_that_address():
     daemons[0].stop()
     equal([ready(place)[0] for place in places], [1, 0])
     assert "listens on " + places[0] in ready(places[0])[1]
-    equal(ready(places[1], RUNTIME_DIRECTORY="")[0], 1, "somewhere else")
+    equal(ready(places[1], RUNTIME_DIRECTORY="", XDG_RUNTIME_DIR=""),
+          (1, "beacond: not ready: control socket: there is no RUNTIME_DIRECTORY for it\n"))
     # Killed, it leaves a socket behind that is nobody's.
     daemons[1].crash()
     equal(ready(places[1])[0], 1)
