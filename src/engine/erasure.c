@@ -26,7 +26,7 @@ int engine_retain(struct engine *engine, const struct progress *progress, struct
     const struct engine_options options = engine_settings(engine);
     if (!retention_wanted(&options)) {
         error_set(err, "nothing says what is to go: give --before or --older-than, or set a retain "
-                       "option (those of the daemon count where one runs)");
+                       "option (the daemon's count where one has the file open)");
         return STORE_REFUSED;
     }
     return retention_run(engine->writer, &options, clock_wall_ms(), progress, out, NULL, err);
