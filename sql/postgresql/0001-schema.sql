@@ -834,3 +834,33 @@ BEGIN
     SELECT count(*) INTO rejects FROM beacond.rejects;
 END
 $$;
+
+-- What \d+ shows in psql.
+COMMENT ON SCHEMA beacond IS 'beacond: browser telemetry; beacond-schema(5). Times are ms since 1970, UTC';
+COMMENT ON TABLE events IS 'every stored event, once; a partition a day of ts';
+COMMENT ON COLUMN events.seq IS 'in the order of commits, with gaps; never used twice';
+COMMENT ON COLUMN events.ts IS 'the event''s own timestamp';
+COMMENT ON COLUMN events.received IS 'when beacond received it';
+COMMENT ON COLUMN events.given IS 'whether the client chose the id';
+COMMENT ON COLUMN events.id IS 'unescaped; behind U+0001 in another form, see beacond-schema(5)';
+COMMENT ON COLUMN events.event IS 'as the client sent it, with the id in it';
+COMMENT ON VIEW event_fields IS 'the members of each event as columns';
+COMMENT ON TABLE tally_second IS 'events by second of ts: sum them over slots';
+COMMENT ON TABLE tally_minute IS 'events by minute of ts: sum them over slots';
+COMMENT ON TABLE tally_hour IS 'events by hour of ts: sum them over slots';
+COMMENT ON TABLE tally_day IS 'events by day of ts: sum them over slots';
+COMMENT ON TABLE rejects IS 'what was sent as an event and could not be stored';
+COMMENT ON COLUMN rejects.n IS 'people and commands name it by this';
+COMMENT ON COLUMN rejects.event IS 'the bytes as they were sent';
+COMMENT ON TABLE receipts IS 'keyed hashes by which bodies that are sent again are recognised';
+COMMENT ON COLUMN receipts.key IS 'of the body''s first element: it is looked up by this';
+COMMENT ON COLUMN receipts.burst IS 'equal events in one millisecond';
+COMMENT ON COLUMN receipts.lost IS 'answers to it that are known not to have arrived';
+COMMENT ON TABLE commits IS 'transactions that stored events: nodes follow each other by it';
+COMMENT ON TABLE erasures IS 'what was erased: nodes follow it, too';
+COMMENT ON TABLE nodes IS 'the beaconds that write here, one row a start';
+COMMENT ON COLUMN nodes.slot IS 'its rows in the tally, while it lives';
+COMMENT ON COLUMN nodes.ended IS 'NULL while it lives';
+COMMENT ON TABLE moved IS 'how far beacond migrate has come';
+COMMENT ON TABLE meta IS 'single values that belong to the database';
+COMMENT ON SEQUENCE blocks IS 'of 4096 numbers of events each';

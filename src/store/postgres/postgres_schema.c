@@ -39,9 +39,13 @@ static int schema_known(struct pg *pg, int64_t *version, struct error *err)
     int status = schema_version(pg, version, err);
     if (status != STORE_OK || (*version >= 0 && *version <= SQL_MIGRATION_COUNT))
         return status;
-    error_set(err,
-              "it was made by a newer beacond (schema %lld, this one knows %d): install that one",
-              (long long)*version, SQL_MIGRATION_COUNT);
+    if (*version < 0)
+        error_set(err, "its table meta does not say which version its schema has");
+    else
+        error_set(err,
+                  "it was made by a newer beacond (schema %lld, this one knows %d): install that "
+                  "one",
+                  (long long)*version, SQL_MIGRATION_COUNT);
     return STORE_UNFIT;
 }
 
