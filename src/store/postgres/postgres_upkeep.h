@@ -18,8 +18,8 @@ struct postgres_upkeep {
     int64_t due_ms;         /* the next step, by the monotonic clock; 0: at once */
 };
 
-/* Does a step when it is due, or many receipts have come, outside of a transaction. Returns whether there is more to do at
- * once. What fails is tried again later. */
+/* Does a step when it is due, or many receipts have come, outside of a transaction. Returns whether
+ * there is more to do at once. What fails is tried again later. */
 bool postgres_upkeep(struct postgres_store *store);
 
 #endif
