@@ -179,6 +179,16 @@ SELECT EXISTS (SELECT FROM beacond.events WHERE ts >= $1 AND ts < $2);
 SELECT pg_advisory_xact_lock((68::bigint << 56) | (key & ((1::bigint << 56) - 1)))
   FROM unnest($1) AS key;
 
+-- First in a transaction that stores, which waits for nobody's locks for long: meanwhile its requests
+-- can't be refused. What takes longer than this the server ends by itself, before the node gives it up
+-- (POSTGRES_PATIENCE_MS) and it would be committed behind its back.
+-- @claim_patience
+SELECT set_config('lock_timeout', '500ms', true), set_config('statement_timeout', '18s', true);
+
+-- The same in one that may take its time otherwise: who stores waits behind it.
+-- @lock_patience
+SELECT set_config('lock_timeout', '500ms', true);
+
 -- beacond.own: behind a pooler the settings that a session begins with may be lost, and what is stored
 -- would be taken for a change by hand.
 -- @claim_number

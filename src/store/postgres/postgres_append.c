@@ -38,6 +38,8 @@ static int append_send_all(struct postgres_store *store, const struct postgres_r
     int status = pg_line_begin(&store->pg, err);
     if (status == STORE_OK && store->claim != POSTGRES_CLAIMED)
         status = pg_send(&store->pg, SQL_BEGIN, NULL, err);
+    if (status == STORE_OK && store->claim != POSTGRES_CLAIMED)
+        status = pg_send(&store->pg, SQL_CLAIM_PATIENCE, NULL, err);
     if (status == STORE_OK)
         status = postgres_rows_send(store, rows, err);
     if (status == STORE_OK)
@@ -72,7 +74,8 @@ static int append_hear_all(struct postgres_store *store, const struct postgres_r
                            int others, struct error *err)
 {
     int status = STORE_OK;
-    if (store->claim != POSTGRES_CLAIMED)
+    for (int begun = store->claim == POSTGRES_CLAIMED ? 2 : 0; begun < 2 && status == STORE_OK;
+         begun++)
         status = pg_line_result(&store->pg, NULL, err);
     if (status == STORE_OK)
         status = postgres_rows_hear(store, rows, err);

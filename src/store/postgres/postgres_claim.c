@@ -57,6 +57,8 @@ static int claim_send(struct postgres_store *store, struct error *err)
     if (status == STORE_OK)
         status = pg_send(&store->pg, SQL_BEGIN, NULL, err);
     if (status == STORE_OK)
+        status = pg_send(&store->pg, SQL_CLAIM_PATIENCE, NULL, err);
+    if (status == STORE_OK)
         status = pg_send(&store->pg, SQL_CLAIM_LOCK, &store->params, err);
     if (status == STORE_OK)
         status = claim_send_number(store, err);
@@ -68,8 +70,8 @@ static int claim_send(struct postgres_store *store, struct error *err)
 static int claim_hear(struct postgres_store *store, PGresult **receipts, struct error *err)
 {
     PGresult *number;
-    int status = pg_line_result(&store->pg, NULL, err);
-    if (status == STORE_OK)
+    int status = STORE_OK;
+    for (int before = 3; before > 0 && status == STORE_OK; before--)
         status = pg_line_result(&store->pg, NULL, err);
     if (status == STORE_OK)
         status = pg_line_result(&store->pg, &number, err);
@@ -162,7 +164,15 @@ int postgres_lose(struct store *base, const uint64_t *serials, size_t count, str
         pg_ints_add(&store->params, (int64_t)serials[i]);
     pg_array_end(&store->params);
     if (status == STORE_OK)
+        status = pg_run(&store->pg, SQL_BEGIN, err);
+    if (status == STORE_OK)
+        status = pg_run(&store->pg, SQL_CLAIM_PATIENCE, err);
+    if (status == STORE_OK)
         status = pg_ask(&store->pg, SQL_LOSE, &store->params, NULL, err);
+    if (status == STORE_OK)
+        status = pg_run(&store->pg, SQL_COMMIT, err);
+    if (status != STORE_OK)
+        pg_abandon(&store->pg);
     store->until_ms = 0;
     return status == STORE_OK ? STORE_OK : STORE_BUSY;
 }

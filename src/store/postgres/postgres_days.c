@@ -11,6 +11,8 @@
 #define DAYS_LOOK_MS (INT64_C(3600) * 1000)
 /* Where one could not be made its events go elsewhere, and wait no longer than this. */
 #define DAYS_AGAIN_MS (INT64_C(10) * 1000)
+/* Also where make_day() has not come to its own. */
+#define DAYS_SETTINGS "-c lock_timeout=200ms"
 
 static int64_t days_of(int64_t ms)
 {
@@ -105,6 +107,7 @@ static void days_begin(struct days_work *work)
         return;
     work->begun = true;
     pg_init(&work->pg, work->store->database, false);
+    work->pg.settings = DAYS_SETTINGS;
     work->pg.waits = work->store->pg.waits;
     work->pg.waits_arg = work->store->pg.waits_arg;
     work->status = pg_connect(&work->pg, &work->err);

@@ -65,6 +65,8 @@ static int doubt_ask(struct postgres_store *store, int64_t transaction, bool *co
 static int doubt_wait(struct postgres_store *store, struct error *err)
 {
     int status = pg_run(&store->pg, SQL_BEGIN, err);
+    if (status == STORE_OK)
+        status = pg_run(&store->pg, SQL_CLAIM_PATIENCE, err);
     if (status != STORE_OK)
         return status;
     pg_params_reset(&store->params);

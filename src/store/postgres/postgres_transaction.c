@@ -45,6 +45,8 @@ int postgres_append_number(struct postgres_store *store, struct error *err)
 {
     int status = pg_run(&store->pg, SQL_BEGIN, err);
     if (status == STORE_OK)
+        status = pg_run(&store->pg, SQL_CLAIM_PATIENCE, err);
+    if (status == STORE_OK)
         status = postgres_take_number(store, &store->transaction, err);
     if (status == STORE_OK)
         store->claim = POSTGRES_CLAIMED;
@@ -77,7 +79,9 @@ int postgres_store_begin(struct postgres_store *store, struct error *err)
     tally_reset(&store->tally);
     transaction_begin_rejects(store);
     int status = postgres_connect(store, err);
-    return status == STORE_OK ? pg_run(&store->pg, SQL_BEGIN, err) : status;
+    if (status == STORE_OK)
+        status = pg_run(&store->pg, SQL_BEGIN, err);
+    return status == STORE_OK ? pg_run(&store->pg, SQL_LOCK_PATIENCE, err) : status;
 }
 
 static int store_send_tally(struct postgres_store *store, enum step step, struct error *err)
