@@ -101,7 +101,9 @@ static void writer_tell_own(struct writer *writer, const struct store_news *news
         size_t from = 0, to = batch->event_count;
         while (from < to && batch->events[from].seq < news->first_seq)
             from++;
-        while (from < to && batch->events[to - 1].seq > news->last_seq)
+        /* Those that are not stored anew, with 0, end no commit: others' may stand before them. */
+        while (from < to &&
+               (batch->events[to - 1].seq > news->last_seq || batch->events[to - 1].seq == 0))
             to--;
         ring_tell(writer->ring, batch->events + from, to - from, now_ms);
     }

@@ -272,6 +272,11 @@ def an_event_that_the_database_refuses_takes_nobody_down():
     equal(daemon.total(), len(good))
     put_aside = sorted(row[0] for row in daemon.sql("select event from rejects"))
     equal(put_aside, [bodies[3][2], bodies[7][2]])
+    # What is left of a body comes once, also where its last one is refused.
+    answer = daemon.post([event(NOW, 2, "q%d" % n, '"POISON"' if n % 2 else "{}") for n in range(4)])
+    equal((answer.status, answer.json()["saved"]), (200, 2))
+    equal(sorted(e["id"] for e in daemon.read()["events"]), sorted(good | {"q0", "q2"}))
+    equal(daemon.total(), len(good) + 2)
     # Also when nothing but poison comes, and when the trigger is gone.
     answer = daemon.post([event(NOW, 1, "p%d" % n, '"POISON"') for n in range(20)])
     equal((answer.status, answer.json()["rejected"]), (200, 20))
