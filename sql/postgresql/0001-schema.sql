@@ -126,7 +126,8 @@ CREATE TABLE receipts (
     -- running hash behind each of them (8 bytes), lowest byte first.
     receipts bytea   NOT NULL
 );
-CREATE INDEX receipts_by_key ON receipts (key);
+-- Of a key the newest are asked for.
+CREATE INDEX receipts_by_key ON receipts (key, at, serial);
 CREATE INDEX receipts_by_age ON receipts (at);
 CREATE INDEX receipts_bursts ON receipts (instance) WHERE burst;
 

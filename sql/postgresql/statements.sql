@@ -195,9 +195,14 @@ SELECT set_config('lock_timeout', '500ms', true);
 SELECT txid_current(), pg_advisory_xact_lock_shared((70::bigint << 56) | $1),
        set_config('beacond.own', 'on', true);
 
+-- Of each key the newest, as many as RECEIPTS_CHAIN (src/engine/receipts.h): a client that sends the same
+-- event first again and again must not make each look-up slower.
 -- @claim_receipts
-SELECT serial, at, receipts, lost::bigint FROM beacond.receipts
- WHERE key = ANY ($1)
+SELECT serial, at, receipts, lost::bigint
+  FROM unnest($1) AS asked(key)
+       CROSS JOIN LATERAL (SELECT serial, at, receipts, lost FROM beacond.receipts
+                            WHERE receipts.key = asked.key
+                            ORDER BY at DESC, serial DESC LIMIT 64) AS newest
  ORDER BY at, serial;
 
 -- @transaction_committed

@@ -374,6 +374,19 @@ START_TEST(receipts_are_found_by_their_keys)
 }
 END_TEST
 
+/* As many as one look-up goes through in memory. */
+START_TEST(of_receipts_under_one_key_the_newest_are_found)
+{
+    struct heard heard;
+    (void)shell("INSERT INTO beacond.receipts SELECT n, 42, 1, n, false, 0, "
+                "'\\x02010000002a00000000000000' FROM generate_series(1, 100) AS n");
+    ck_assert_int_eq(claim(store, 42, &heard), STORE_OK);
+    ck_assert_uint_eq(heard.count, 64);
+    ck_assert_uint_eq(heard.serial, 100);
+    store_release(store);
+}
+END_TEST
+
 START_TEST(losses_are_kept)
 {
     struct heard heard;
@@ -878,6 +891,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, nothing_to_store_is_no_commit);
     tcase_add_test(tests, the_oldest_rejects_go_first);
     tcase_add_test(tests, receipts_are_found_by_their_keys);
+    tcase_add_test(tests, of_receipts_under_one_key_the_newest_are_found);
     tcase_add_test(tests, losses_are_kept);
     tcase_add_test(tests, a_key_is_held_until_its_holder_is_through);
     tcase_add_test(tests, nodes_do_not_wait_for_each_other_in_a_circle);
