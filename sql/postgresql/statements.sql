@@ -900,15 +900,16 @@ DELETE FROM beacond.events WHERE seq = $1 AND ts = $2;
 SELECT pg_try_advisory_xact_lock((67::bigint << 56) | 5);
 
 -- A row of the log goes when the one behind it is old enough: then all have followed that far, but not
--- before, where it was quiet for long. The oldest rows are looked at, not all: their times ascend, more
--- or less.
+-- before, where it was quiet for long. The oldest rows are looked at, not all. Their times ascend, more
+-- or less: nodes' clocks differ. None goes before one that stays, for who reads by the log takes it to be
+-- whole from its first row on.
 -- @upkeep_commits
 WITH oldest AS (
     SELECT last_seq, lead(at) OVER (ORDER BY last_seq) AS next
       FROM (SELECT last_seq, at FROM beacond.commits ORDER BY last_seq LIMIT $1 + 1) AS rows
 ), gone AS (
-    DELETE FROM beacond.commits USING oldest
-     WHERE commits.last_seq = oldest.last_seq AND oldest.next < $2
+    DELETE FROM beacond.commits
+     WHERE last_seq < (SELECT min(last_seq) FROM oldest WHERE next IS NULL OR next >= $2)
     RETURNING 1
 )
 SELECT count(*) FROM gone;
@@ -918,8 +919,8 @@ WITH oldest AS (
     SELECT n, lead(at) OVER (ORDER BY n) AS next
       FROM (SELECT n, at FROM beacond.erasures ORDER BY n LIMIT $1 + 1) AS rows
 ), gone AS (
-    DELETE FROM beacond.erasures USING oldest
-     WHERE erasures.n = oldest.n AND oldest.next < $2
+    DELETE FROM beacond.erasures
+     WHERE n < (SELECT min(n) FROM oldest WHERE next IS NULL OR next >= $2)
     RETURNING 1
 )
 SELECT count(*) FROM gone;

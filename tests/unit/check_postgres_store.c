@@ -741,6 +741,17 @@ START_TEST(rows_of_the_logs_go_once_one_behind_them_is_old)
 }
 END_TEST
 
+/* The second was stored by a node whose clock is ahead. */
+START_TEST(rows_of_the_logs_go_in_their_order)
+{
+    (void)shell(
+        "INSERT INTO beacond.commits SELECT n, n, 1, " NOW
+        " - CASE n WHEN 2 THEN 0 ELSE 3700000 END, 1, 1, 1 FROM generate_series(1, 4) AS n");
+    (void)store_tend(store, true);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.commits"), 4);
+}
+END_TEST
+
 /* A tend that is due at once is a new store's first. */
 static void tend_anew(int64_t max_receipts_bytes)
 {
@@ -905,6 +916,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, a_loss_that_was_taken_in_doubt_is_given_back);
     tcase_add_test(tests, what_is_stored_without_marks_is_not_stored_twice);
     tcase_add_test(tests, rows_of_the_logs_go_once_one_behind_them_is_old);
+    tcase_add_test(tests, rows_of_the_logs_go_in_their_order);
     tcase_add_test(tests, old_receipts_go);
     tcase_add_test(tests, receipts_beyond_their_bound_go);
     tcase_add_test(tests, rejects_of_other_nodes_are_seen);
