@@ -125,7 +125,8 @@ int postgres_append(struct store *base, struct store_item *items, size_t count,
         status = postgres_no_memory(err);
     if (status == STORE_OK)
         postgres_days_ensure(store, items, count);
-    if (status == STORE_OK && rows.unmarked && store->claim != POSTGRES_CLAIMED)
+    /* Behind a pooler nothing else says that what is stored is no change by hand. */
+    if (status == STORE_OK && rows.count > 0 && store->claim != POSTGRES_CLAIMED)
         status = postgres_append_number(store, err);
     if (status == STORE_OK)
         status = append_commit(store, &rows, items, count, receipts, err);

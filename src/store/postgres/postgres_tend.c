@@ -21,10 +21,13 @@ bool postgres_tend(struct store *base, bool idle)
 /* An event under a number that no other has. */
 static int tend_try(struct postgres_store *store, struct error *err)
 {
+    int64_t number;
+    int status = postgres_take_number(store, &number, err); /* and is no change by hand */
     pg_params_reset(&store->params);
     pg_put_int(&store->params, -1 - store->node.instance);
     pg_put_int(&store->params, clock_wall_ms());
-    int status = pg_ask(&store->pg, SQL_PROBE_PUT, &store->params, NULL, err);
+    if (status == STORE_OK)
+        status = pg_ask(&store->pg, SQL_PROBE_PUT, &store->params, NULL, err);
     return status == STORE_OK ? pg_ask(&store->pg, SQL_PROBE_TAKE, &store->params, NULL, err)
                               : status;
 }
