@@ -150,8 +150,9 @@ int pg_failure(struct pg *pg, const PGresult *result, struct error *err)
     bool refused = code != NULL && pg_blames_row(code);
     const char *severity =
         code == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    /* The server's last word on a session may come before its end is noticed. */
-    if (PQstatus(pg->connection) != CONNECTION_OK ||
+    /* The server's last word on a session may come before its end is noticed. Where libpq itself
+     * has failed (it is out of memory), nobody knows what the server does with what was sent. */
+    if (code == NULL || PQstatus(pg->connection) != CONNECTION_OK ||
         (severity != NULL && strcmp(severity, "ERROR") != 0) || pg_is_useless(code))
         pg_close(pg);
     return refused ? STORE_REFUSED : STORE_BUSY;

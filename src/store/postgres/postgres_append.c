@@ -52,7 +52,11 @@ static int append_send_commit(struct postgres_store *store, struct error *err)
     int status = pg_send(&store->pg, SQL_COMMIT, NULL, err);
     if (status == STORE_OK)
         status = postgres_follow_send(store, err);
-    return status == STORE_OK ? pg_line_sync(&store->pg, err) : status;
+    if (status == STORE_OK)
+        status = pg_line_sync(&store->pg, err);
+    if (status != STORE_OK)
+        pg_close(&store->pg); /* rather than have the COMMIT done and not hear of it */
+    return status;
 }
 
 /* A COMMIT of a transaction in which something has failed rolls it back, and is no error. */
