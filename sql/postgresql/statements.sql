@@ -882,10 +882,14 @@ SELECT pid::bigint, coalesce(nullif(application_name, ''), usename, '')
 -- @recount
 SELECT beacond.recount($1, $2, $3);
 
--- Of tables with their indexes.
+-- Of tables with their indexes. Each is locked for that: where somebody holds one for long (VACUUM FULL)
+-- commits must not wait.
 -- @size
+WITH hurry AS MATERIALIZED (
+    SELECT set_config('lock_timeout', '200ms', true)
+)
 SELECT current_setting('block_size')::bigint, coalesce(sum(pg_total_relation_size(oid)), 0)::bigint
-  FROM pg_class WHERE relnamespace = 'beacond'::regnamespace AND relkind = 'r';
+  FROM hurry, pg_class WHERE relnamespace = 'beacond'::regnamespace AND relkind = 'r';
 
 -- An event that nobody sees, for which it is tried whether any can be committed.
 -- @probe_put

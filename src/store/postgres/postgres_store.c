@@ -8,6 +8,11 @@
 #include "store/postgres/postgres_name.h"
 #include "store/postgres/postgres_store_parts.h"
 
+/* Somewhat less than POSTGRES_PATIENCE_MS: a session that waits for a lock does not notice that it
+ * was given up, and a new one would be left behind with each try, until the server takes no more.
+ */
+#define STORE_SETTINGS "-c lock_timeout=19s"
+
 static void postgres_store_close(struct store *base)
 {
     struct postgres_store *store = (struct postgres_store *)base;
@@ -162,8 +167,9 @@ int postgres_store_open(struct store **out, const struct store_options *options,
     store->base.shared = true;
     store->database = database;
     pg_init(&store->pg, database, false);
-    store->pg.settings = options->synchronous == STORE_SYNC_FULL ? "-c synchronous_commit=on"
-                                                                 : "-c synchronous_commit=off";
+    store->pg.settings = options->synchronous == STORE_SYNC_FULL
+                             ? STORE_SETTINGS " -c synchronous_commit=on"
+                             : STORE_SETTINGS " -c synchronous_commit=off";
     store->pg.waits = store_waits;
     store->pg.waits_arg = store;
     tally_init(&store->tally);
