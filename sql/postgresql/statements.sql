@@ -899,9 +899,9 @@ VALUES ($1, $2, $2, false, 'probe', '{}');
 -- @probe_take
 DELETE FROM beacond.events WHERE seq = $1 AND ts = $2;
 
--- Upkeep: one node at a time.
+-- Upkeep: one node at a time. And the time.
 -- @upkeep_lock
-SELECT pg_try_advisory_xact_lock((67::bigint << 56) | 5);
+SELECT pg_try_advisory_xact_lock((67::bigint << 56) | 5), beacond.now_ms();
 
 -- A row of the log goes when the one behind it is old enough: then all have followed that far, but not
 -- before, where it was quiet for long. The oldest rows are looked at, not all. Their times ascend, more

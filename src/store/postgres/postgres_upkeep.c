@@ -52,9 +52,11 @@ static int upkeep_receipts_before(struct postgres_store *store, int64_t *before_
     return STORE_OK;
 }
 
-static int upkeep_step(struct postgres_store *store, bool *more, struct error *err)
+/* server_ms: the time by its clock. By one that has jumped ahead alone nothing becomes old. */
+static int upkeep_step(struct postgres_store *store, int64_t server_ms, bool *more,
+                       struct error *err)
 {
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = clock_wall_ms() < server_ms ? clock_wall_ms() : server_ms;
     int64_t receipts_ms = now_ms - UPKEEP_RECEIPTS_MS;
     int status = upkeep_drop(store, SQL_UPKEEP_COMMITS, now_ms - UPKEEP_LOG_MS, more, err);
     if (status == STORE_OK)
@@ -74,8 +76,9 @@ static int upkeep_alone(struct postgres_store *store, bool *more, struct error *
     if (status != STORE_OK)
         return status;
     bool alone = pg_bool(result, 0, 0);
+    int64_t server_ms = pg_int(result, 0, 1);
     PQclear(result);
-    return alone ? upkeep_step(store, more, err) : postgres_count_rejects(store, err);
+    return alone ? upkeep_step(store, server_ms, more, err) : postgres_count_rejects(store, err);
 }
 
 static bool upkeep_is_due(const struct postgres_upkeep *upkeep, int64_t now_ms)
