@@ -304,12 +304,15 @@ UPDATE beacond.receipts AS receipt
   FROM changed
  WHERE receipt.serial = changed.serial;
 
+-- A number stands there once for each answer: equal bodies may share a receipt.
 -- @lose
 WITH changed AS (
     SELECT serial FROM beacond.receipts WHERE serial = ANY ($1) ORDER BY serial FOR UPDATE
 )
-UPDATE beacond.receipts AS receipt SET lost = lost + 1
-  FROM changed WHERE receipt.serial = changed.serial;
+UPDATE beacond.receipts AS receipt
+   SET lost = lost + (SELECT count(*) FROM unnest($1) AS row(serial) WHERE row.serial = receipt.serial)
+  FROM changed
+ WHERE receipt.serial = changed.serial;
 
 -- A commit whose answer was lost: so were those to its clients. Where the node has been found dead
 -- since, that was said of all its receipts.
