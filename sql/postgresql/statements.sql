@@ -909,11 +909,13 @@ SELECT pg_try_advisory_xact_lock((67::bigint << 56) | 5), beacond.now_ms();
 -- A row of the log goes when the one behind it is old enough: then all have followed that far, but not
 -- before, where it was quiet for long. The oldest rows are looked at, not all. Their times ascend, more
 -- or less: nodes' clocks differ. None goes before one that stays, for who reads by the log takes it to be
--- whole from its first row on.
+-- whole from its first row on. One whose clock was a day ahead would keep all that come behind it: it is
+-- not looked at, and goes with the others.
 -- @upkeep_commits
 WITH oldest AS (
     SELECT last_seq, lead(at) OVER (ORDER BY last_seq) AS next
-      FROM (SELECT last_seq, at FROM beacond.commits ORDER BY last_seq LIMIT $1 + 1) AS rows
+      FROM (SELECT last_seq, at FROM beacond.commits WHERE at < $2 + 86400000
+             ORDER BY last_seq LIMIT $1 + 1) AS rows
 ), gone AS (
     DELETE FROM beacond.commits
      WHERE last_seq < (SELECT min(last_seq) FROM oldest WHERE next IS NULL OR next >= $2)
@@ -924,7 +926,8 @@ SELECT count(*) FROM gone;
 -- @upkeep_erasures
 WITH oldest AS (
     SELECT n, lead(at) OVER (ORDER BY n) AS next
-      FROM (SELECT n, at FROM beacond.erasures ORDER BY n LIMIT $1 + 1) AS rows
+      FROM (SELECT n, at FROM beacond.erasures WHERE at < $2 + 86400000
+             ORDER BY n LIMIT $1 + 1) AS rows
 ), gone AS (
     DELETE FROM beacond.erasures
      WHERE n < (SELECT min(n) FROM oldest WHERE next IS NULL OR next >= $2)
