@@ -328,11 +328,11 @@ WITH living AS (
 UPDATE beacond.receipts AS receipt SET lost = lost + 1
   FROM changed WHERE receipt.serial = changed.serial;
 
--- What it stored under ids of beacond's own.
+-- What it stored under ids of beacond's own: what its node did behind what had been followed before.
 -- @doubtful_ids
 SELECT id
   FROM beacond.commits JOIN beacond.events ON seq BETWEEN first_seq AND last_seq
- WHERE instance = $1 AND commits.xmin = ($2 & 4294967295)::text::xid AND NOT given;
+ WHERE instance = $1 AND last_seq > $2 AND NOT given;
 
 -- @insert_rejects
 INSERT INTO beacond.rejects(received, reason, event)

@@ -29,6 +29,7 @@ void postgres_doubt(struct postgres_store *store, const struct store_receipts *r
     doubt->last_serial = (int64_t)(((uint64_t)store->first_instance + 1) * POSTGRES_SERIALS - 1);
     doubt->transaction = store->transaction;
     doubt->instance = store->node.instance;
+    doubt->followed = store->base.state.last_seq;
     doubt->unmarked = unmarked;
     store->keys = doubt->keys;
     doubt->keys = keys;
@@ -86,7 +87,7 @@ static int doubt_note_ids(struct postgres_store *store, struct error *err)
     size_t len;
     pg_params_reset(&store->params);
     pg_put_int(&store->params, store->doubt.instance);
-    pg_put_int(&store->params, store->doubt.transaction);
+    pg_put_int(&store->params, store->doubt.followed);
     int status = pg_ask(&store->pg, SQL_DOUBTFUL_IDS, &store->params, &ids, err);
     if (status != STORE_OK)
         return status;

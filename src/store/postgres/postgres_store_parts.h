@@ -42,6 +42,7 @@ struct postgres_doubt {
     int64_t transaction; /* its number; 0: there is nothing in doubt */
     int64_t settling;    /* of the one that noted the losses; 0: none has tried that */
     int64_t instance;    /* the node's, then */
+    int64_t followed;    /* base.state.last_seq, then */
     bool unmarked;       /* it stored events that no receipt tells of */
     int64_t first_serial, last_serial; /* of the receipts that it stored */
     struct bytes keys;                 /* int64_t each: the locks that it holds while it runs */
