@@ -353,6 +353,21 @@ BEGIN
 END
 $$;
 
+-- The events of a commit behind one of its numbers, for who follows; low and high bound their timestamps.
+-- The lock comes before the look: who waits for make_day() to move events would have a snapshot from
+-- before that and a plan from behind it, and find them in neither table.
+CREATE FUNCTION commit_events(after_seq bigint, upto_seq bigint, low bigint, high bigint)
+RETURNS TABLE (seq bigint, ts bigint, event text) LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+BEGIN
+    LOCK TABLE ONLY beacond.events IN ACCESS SHARE MODE;
+    RETURN QUERY
+    SELECT seq, ts, event FROM beacond.events
+     WHERE seq > after_seq AND seq <= upto_seq AND ts >= low AND ts <= high
+     ORDER BY seq;
+END
+$$;
+
 -- The name of a day's partition. Days are counted from 1970-01-01, UTC: ts / 86400000, rounded down.
 CREATE FUNCTION day_name(day bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT 'events_' || to_char(date '1970-01-01' + day::integer, 'YYYY_MM_DD')

@@ -163,9 +163,7 @@ SELECT beacond.total_at($1, $2), beacond.epoch();
 
 -- The events of a commit behind one of its numbers.
 -- @follow_events
-SELECT seq, ts, event FROM beacond.events
- WHERE seq > $1 AND seq <= $2 AND ts >= $3 AND ts <= $4
- ORDER BY seq;
+SELECT seq, ts, event FROM beacond.commit_events($1, $2, $3, $4);
 
 -- Whether there are events in a range that was erased: they came behind that, perhaps with numbers from
 -- before it.

@@ -16,7 +16,7 @@ def what_needs_a_restart_is_named_and_stays_as_it_is():
     daemon, rows = Configured(first, listen=[]), Rows()
     other = {"listen": "127.0.0.1:1", "admin-listen": "127.0.0.1:2", "prefix": "/elsewhere", "threads": 3,
              "readers": 5, "receipts-size": "1M", "cache-events": 5, "cache-bytes": "1M", "synchronous": "off",
-             "log-format": "json"}
+             "log-format": "json", "node": "other"}
     for name, value in other.items():
         with rows(name):
             equal(daemon.reload(dict(first, **{name: value})), "reloaded: files read anew, no option has changed")

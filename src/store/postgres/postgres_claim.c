@@ -16,6 +16,8 @@ static int claim_compare(const void *a, const void *b)
 static int claim_note_keys(struct postgres_store *store, const uint64_t *keys, size_t count)
 {
     store->keys.len = 0;
+    if (count == 0) /* there need not even be an array */
+        return 0;
     if (bytes_append(&store->keys, keys, count * sizeof *keys) != 0)
         return -1;
     int64_t *sorted = (int64_t *)(void *)store->keys.data;
