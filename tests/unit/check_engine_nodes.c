@@ -96,6 +96,7 @@ static void play_prune_at_one(void)
     struct error err = {""};
     if (model.count == 0)
         return;
+    check_ears(); /* what is gone before a node has followed it is not pushed there */
     (void)use_any();
     size_t keep = model.count - 1 - model.count / (2 + dice_roll(&dice, 20));
     int64_t before = model.list[keep]->place.ts;
