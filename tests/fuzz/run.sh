@@ -2,7 +2,7 @@
 # run.sh [TARGET…]: runs fuzz targets (all of them) under libFuzzer, one after the other, in a
 # directory where `make fuzz` has built them or in the one above. srcdir says where the sources are.
 #
-#   BEACOND_FUZZ_SECONDS   of each; 20, or 3600 with BEACOND_TEST_LONG=1, and then a million runs at least
+#   BEACOND_FUZZ_SECONDS   of each; 12, or 3600 with BEACOND_TEST_LONG=1, and then a million runs at least
 #   BEACOND_SEED           where the dice begin; 1, so that what fails at every change is what the change has
 #                          broken. 0, and with BEACOND_TEST_LONG=1: somewhere else each time
 #
@@ -13,7 +13,7 @@ srcdir=${srcdir:-../..}
     case $srcdir in /*) ;; *) srcdir=../$srcdir ;; esac
     cd fuzz || exit 2
 }
-sources=$srcdir/tests/fuzz least=0 seconds=20 seed=1
+sources=$srcdir/tests/fuzz least=0 seconds=12 seed=1
 [ "${BEACOND_TEST_LONG:-0}" != 1 ] || least=1000000 seconds=3600 seed=0
 seconds=${BEACOND_FUZZ_SECONDS:-$seconds} seed=${BEACOND_SEED:-$seed}
 failures=0

@@ -2,7 +2,8 @@
  * postgres_run.h: a PostgreSQL server of a test program's own, as an unprivileged user on a
  * temporary folder and a Unix socket there. It ends with the program.
  *
- * postgres_run_main takes the place of unit_main: it skips (77) where there is no PostgreSQL.
+ * postgres_run_main takes the place of unit_main: it skips (77) where there is no PostgreSQL, and
+ * with BEACOND_TEST_BRIEF=1.
  */
 #ifndef BEACOND_TESTS_POSTGRES_RUN_H
 #define BEACOND_TESTS_POSTGRES_RUN_H
@@ -187,6 +188,11 @@ static inline void postgres_stop(void)
 static inline int postgres_run_main(Suite *suite)
 {
     char path[PATH_MAX];
+    const char *brief = getenv("BEACOND_TEST_BRIEF");
+    if (brief != NULL && strcmp(brief, "1") == 0) {
+        printf("1..0 # SKIP brief: run where a server is worth its while\n");
+        return 77;
+    }
     if (!postgres_program("initdb", path)) {
         printf("1..0 # SKIP PostgreSQL is not installed\n");
         return 77;
