@@ -33,7 +33,8 @@ def _value(command, flag, takes):
         return takes.split("|")
     if takes not in ("HOW", "NAME", "MODE", "LEVEL", "FORMAT"):
         return []
-    said = run(command, "--" + flag, "no-such-word").stderr.decode()
+    # Not of serve, which a word that is not refused would start.
+    said = run("check-config" if command == "serve" else command, "--" + flag, "no-such-word").stderr.decode()
     match = re.search(r"expected (.*), got", said)
     words = re.split(r", | or ", match.group(1)) if match else []
     return words if len(words) > 1 and all(re.fullmatch("[a-z-]+", word) for word in words) else []

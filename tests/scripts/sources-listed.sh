@@ -1,6 +1,6 @@
 #!/bin/sh
 # Every source, test and SQL file of the tree stands in Makefile.am: what does not is neither built,
-# run nor shipped.
+# run nor shipped. And what stands there is in the tree, or there is no tarball.
 cd "${srcdir:-.}" || exit 1
 
 listed()
@@ -19,6 +19,14 @@ for file in $(find src tests/bench tests/browser tests/count tests/coverage test
         echo "ok $n - $file"
     else
         echo "not ok $n - $file is not in Makefile.am"
+    fi
+done
+# What is built, and the caller's, is named with a $( before it.
+for file in $(grep -oE '(^|[[:space:]])(src|sql|tests|man|contrib)/[A-Za-z0-9_./-]*[.](c|h|sh|py|sql|awk|[1-9]|js|json|html|css)\b' Makefile.am |
+    grep -vE '/(sql|text)[.]h$' | sort -u); do
+    if [ ! -e "$file" ]; then
+        n=$((n + 1))
+        echo "not ok $n - $file is in Makefile.am alone"
     fi
 done
 echo "1..$n"
