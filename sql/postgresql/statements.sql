@@ -209,6 +209,13 @@ SELECT CASE WHEN $1 < txid_snapshot_xmax(txid_current_snapshot())
             ELSE false -- of a server that had taken its place and has not seen it
        END;
 
+-- Whether it is over, and whether it was committed: of one whose session may be at it still. What no
+-- server knows any more is over, and was not.
+-- @transaction_state
+SELECT coalesce(state <> 'in progress', true), coalesce(state = 'committed', false)
+  FROM (SELECT CASE WHEN $1 < txid_snapshot_xmax(txid_current_snapshot()) THEN txid_status($1) END)
+       AS asked(state);
+
 -- Events: beacond's own ids first, then those whose clients chose the id. Their numbers are the blocks'
 -- and each one's place in the whole commit. Blocks are taken here, where all rows are at hand: see
 -- take_blocks().

@@ -51,8 +51,9 @@ int store_claim(struct store *store, const uint64_t *keys, size_t count, store_c
                 void *arg, struct error *err) MUST_CHECK;
 void store_release(struct store *store);
 
-/* The answers to batches with these receipts were lost. STORE_OK or STORE_BUSY. Receipts that are
- * not there are passed over. */
+/* The answers to batches with these receipts were lost. STORE_OK, or STORE_BUSY: to be asked for
+ * again, the same and what has come since; what was counted and could not be told is not counted
+ * twice. Receipts that are not there are passed over. */
 int store_lose(struct store *store, const uint64_t *serials, size_t count,
                struct error *err) MUST_CHECK;
 

@@ -692,6 +692,30 @@ START_TEST(a_loss_that_was_taken_in_doubt_is_given_back)
 }
 END_TEST
 
+START_TEST(losses_whose_answer_was_lost_are_counted_once)
+{
+    struct heard heard;
+    pthread_t thread;
+    ck_assert_int_eq(store_under(9), STORE_OK);
+    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
+    store_release(store);
+    const uint64_t three[] = {heard.serial, heard.serial, heard.serial};
+    wait_for_standby();
+    ck_assert_int_eq(pthread_create(&thread, NULL, end_committing, NULL), 0);
+    ck_assert_int_eq(store_lose(store, three, 2, NULL), STORE_BUSY);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    /* It is asked for again, with another that has come. */
+    ck_assert_int_eq(store_lose(store, three, 3, NULL), STORE_OK);
+    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
+    ck_assert_uint_eq(heard.lost, 3);
+    store_release(store);
+    ck_assert_int_eq(store_lose(store, three, 1, NULL), STORE_OK);
+    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
+    ck_assert_uint_eq(heard.lost, 4);
+    store_release(store);
+}
+END_TEST
+
 /* Of batches without marks, as an import has them, no receipt tells. */
 START_TEST(what_is_stored_without_marks_is_not_stored_twice)
 {
@@ -918,6 +942,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, a_commit_whose_answer_was_lost_is_remembered);
     tcase_add_test(tests, a_commit_that_was_not_made_loses_nothing);
     tcase_add_test(tests, a_loss_that_was_taken_in_doubt_is_given_back);
+    tcase_add_test(tests, losses_whose_answer_was_lost_are_counted_once);
     tcase_add_test(tests, what_is_stored_without_marks_is_not_stored_twice);
     tcase_add_test(tests, rows_of_the_logs_go_once_one_behind_them_is_old);
     tcase_add_test(tests, rows_of_the_logs_go_in_their_order);

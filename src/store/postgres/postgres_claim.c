@@ -152,29 +152,3 @@ void postgres_release(struct store *base)
     store->claim = POSTGRES_UNCLAIMED;
     store->transaction = 0;
 }
-
-int postgres_lose(struct store *base, const uint64_t *serials, size_t count, struct error *err)
-{
-    struct postgres_store *store = (struct postgres_store *)base;
-    if (count == 0)
-        return STORE_OK;
-    store->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;
-    int status = postgres_connect(store, err);
-    pg_params_reset(&store->params);
-    pg_ints_begin(&store->params);
-    for (size_t i = 0; i < count; i++)
-        pg_ints_add(&store->params, (int64_t)serials[i]);
-    pg_array_end(&store->params);
-    if (status == STORE_OK)
-        status = pg_run(&store->pg, SQL_BEGIN, err);
-    if (status == STORE_OK)
-        status = pg_run(&store->pg, SQL_CLAIM_PATIENCE, err);
-    if (status == STORE_OK)
-        status = pg_ask(&store->pg, SQL_LOSE, &store->params, NULL, err);
-    if (status == STORE_OK)
-        status = pg_run(&store->pg, SQL_COMMIT, err);
-    if (status != STORE_OK)
-        pg_abandon(&store->pg);
-    store->until_ms = 0;
-    return status == STORE_OK ? STORE_OK : STORE_BUSY;
-}

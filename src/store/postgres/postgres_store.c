@@ -24,6 +24,7 @@ static void postgres_store_close(struct store *base)
     bytes_clear(&store->keys);
     bytes_clear(&store->doubt.keys);
     bytes_clear(&store->doubt.serials);
+    bytes_clear(&store->losing.serials);
     hash_set_clear(&store->repeats);
     tally_clear(&store->tally);
     postgres_days_clear(&store->days);

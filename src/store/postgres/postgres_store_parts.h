@@ -49,6 +49,13 @@ struct postgres_doubt {
     struct bytes serials;              /* int64_t each: receipts that it took a loss from */
 };
 
+/* The same of losses that were counted (store_lose), which the caller will ask for again: what was
+ * committed is not counted twice. */
+struct postgres_losing {
+    int64_t transaction;  /* its number; 0: there is nothing in doubt */
+    struct bytes serials; /* uint64_t each: what it counted */
+};
+
 /*
  * base.state is the moment that has been followed, and nothing newer: what an append has committed
  * becomes part of it by store_follow. What it counts on is the log of commits and erasures, so
@@ -66,6 +73,7 @@ struct postgres_store {
     int64_t transaction; /* of a claimed one, its number */
     struct bytes keys;   /* int64_t each, ascending: what it holds */
     struct postgres_doubt doubt;
+    struct postgres_losing losing;
     struct hash_set repeats; /* ids that may come again: see postgres_is_repeat */
     struct tally tally;      /* of the open transaction, but for what an append stores */
     struct pg_params params; /* of the statement that is being made */
@@ -87,6 +95,8 @@ struct postgres_store {
 int postgres_claim(struct store *base, const uint64_t *keys, size_t count, store_claim_fn *fn,
                    void *arg, struct error *err) MUST_CHECK;
 void postgres_release(struct store *base);
+
+/* postgres_lose.c: see store/shared.h. */
 int postgres_lose(struct store *base, const uint64_t *serials, size_t count,
                   struct error *err) MUST_CHECK;
 

@@ -1,0 +1,118 @@
+/* Answers that were lost are counted, each once: one more, and a burst that is none would be taken
+ * for its repetition. */
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/postgres/postgres_store_parts.h"
+
+/* Whether the transaction whose answer was lost is over, and was committed. */
+static int losing_ask(struct postgres_store *store, bool *committed, struct error *err)
+{
+    PGresult *result;
+    pg_params_reset(&store->params);
+    pg_put_int(&store->params, store->losing.transaction);
+    int status = pg_ask(&store->pg, SQL_TRANSACTION_STATE, &store->params, &result, err);
+    if (status != STORE_OK)
+        return status;
+    bool over = pg_bool(result, 0, 0);
+    *committed = pg_bool(result, 0, 1);
+    PQclear(result);
+    if (over)
+        return STORE_OK;
+    error_set(err, "a session that is gone is still at its work");
+    return STORE_BUSY;
+}
+
+/* Takes one serial out of those that were counted. False: it is not among them. */
+static bool losing_take(struct postgres_losing *losing, uint64_t serial)
+{
+    uint64_t *counted = (uint64_t *)(void *)losing->serials.data;
+    size_t count = losing->serials.len / sizeof *counted;
+    for (size_t i = 0; i < count; i++) {
+        if (counted[i] != serial)
+            continue;
+        counted[i] = counted[count - 1];
+        losing->serials.len -= sizeof *counted;
+        return true;
+    }
+    return false;
+}
+
+/* Those that are to be counted: not what was, without an answer. */
+static int losing_settle(struct postgres_store *store, const uint64_t *serials, size_t count,
+                         struct bytes *left, struct error *err)
+{
+    struct postgres_losing *losing = &store->losing;
+    bool committed = false;
+    int status = losing->transaction == 0 ? STORE_OK : losing_ask(store, &committed, err);
+    if (status != STORE_OK)
+        return status;
+    if (bytes_reserve(left, count * sizeof *serials) != 0)
+        return postgres_no_memory(err);
+    if (!committed)
+        losing->serials.len = 0;
+    losing->transaction = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!losing_take(losing, serials[i]) &&
+            bytes_append(left, &serials[i], sizeof *serials) != 0)
+            return postgres_no_memory(err);
+    losing->serials.len = 0;
+    return STORE_OK;
+}
+
+/* In one transaction; its number is remembered while nobody knows what has become of it. */
+static int losing_count(struct postgres_store *store, const struct bytes *left, struct error *err)
+{
+    const uint64_t *serials = (const uint64_t *)(const void *)left->data;
+    int64_t transaction = 0;
+    int status = pg_run(&store->pg, SQL_BEGIN, err);
+    if (status == STORE_OK)
+        status = pg_run(&store->pg, SQL_CLAIM_PATIENCE, err);
+    if (status == STORE_OK)
+        status = postgres_take_number(store, &transaction, err);
+    pg_params_reset(&store->params);
+    pg_ints_begin(&store->params);
+    for (size_t i = 0; i < left->len / sizeof *serials; i++)
+        pg_ints_add(&store->params, (int64_t)serials[i]);
+    pg_array_end(&store->params);
+    if (status == STORE_OK)
+        status = pg_ask(&store->pg, SQL_LOSE, &store->params, NULL, err);
+    if (status != STORE_OK) {
+        pg_abandon(&store->pg);
+        return STORE_BUSY;
+    }
+    status = pg_run(&store->pg, SQL_COMMIT, err);
+    if (status == STORE_OK)
+        return STORE_OK;
+    bool doubtful = store->pg.connection == NULL;
+    pg_abandon(&store->pg);
+    if (doubtful)
+        store->losing.transaction = transaction;
+    return STORE_BUSY;
+}
+
+int postgres_lose(struct store *base, const uint64_t *serials, size_t count, struct error *err)
+{
+    struct postgres_store *store = (struct postgres_store *)base;
+    struct postgres_losing *losing = &store->losing;
+    struct bytes left = {NULL, 0, 0};
+    if (count == 0)
+        return STORE_OK;
+    store->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;
+    int status = postgres_connect(store, err);
+    if (status == STORE_OK)
+        status = losing_settle(store, serials, count, &left, err);
+    if (status == STORE_OK && left.len > 0) {
+        /* Before the COMMIT: behind it nothing may fail. */
+        struct bytes counted = losing->serials;
+        status = losing_count(store, &left, err);
+        if (losing->transaction != 0) {
+            losing->serials = left;
+            left = counted;
+        }
+    }
+    bytes_clear(&left);
+    store->until_ms = 0;
+    return status == STORE_OK ? STORE_OK : STORE_BUSY;
+}
