@@ -17,7 +17,7 @@ CREATE FUNCTION now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS $$
 $$;
 
 -- Every stored event, once. Rows are never changed. A partition holds the events whose timestamp lies in
--- one day, UTC: events_2026_11_22; events_other what lies far from the present.
+-- one day, UTC: events_2026_11_22; events_old and events_other what lies far from the present.
 CREATE TABLE events (
     -- In the order of commits, as nodes see them; never used twice.
     seq      bigint  NOT NULL,
@@ -42,6 +42,17 @@ CREATE INDEX events_by_seq ON events (seq);
 
 -- An event whose client chose the id is stored once.
 CREATE UNIQUE INDEX events_given ON events (ts, id) WHERE given;
+
+-- What was long past when this database was made, before any day that will have a partition. A new
+-- partition is compared with all rows of the default one while it holds everybody up: not with these.
+DO $$
+DECLARE
+    bound CONSTANT bigint := (beacond.now_ms() / 86400000 - 500) * 86400000;
+BEGIN
+    EXECUTE format('CREATE TABLE beacond.events_old PARTITION OF beacond.events
+                    FOR VALUES FROM (MINVALUE) TO (%s)', bound);
+END
+$$;
 
 CREATE TABLE events_other PARTITION OF events DEFAULT;
 
@@ -253,6 +264,18 @@ BEGIN
 END
 $$;
 
+-- Fails unless the node lives. One that was taken for dead while it only was slow goes on as another, to
+-- which its bursts then belong: those of the dead one were all counted as not answered for. Behind the
+-- node's lock (see "nodes" in statements.sql), with which it can't be taken for dead any more.
+CREATE FUNCTION insist_living(instance bigint) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM beacond.nodes
+                    WHERE nodes.instance = insist_living.instance AND ended IS NULL) THEN
+        RAISE object_not_in_prerequisite_state USING MESSAGE = 'this node was taken for dead';
+    END IF;
+END
+$$;
+
 -- The number up to which nothing will come any more: all transactions with numbers up to there are
 -- over, and whoever looks after this has returned (in a statement of its own) sees them. The order of
 -- the two steps matters: what is not in the sequence yet has its lock before it is. It never falls,
@@ -315,9 +338,10 @@ $$;
 
 -- What was committed and erased behind a place in the log, for who follows: at most so many rows of
 -- each. In front a row of kind 0: its first_seq is the newest commit there is, its events all that were
--- committed behind the place, up to the newest moment, and it has a last_seq where the place was found, which must be told exactly; else there is nothing behind it: the place
--- has been dropped from the log, or was of commits that were lost with a server. Kind 1, commits: low and high bound their timestamps. Kind 2,
--- erasures: last_seq is what they belong behind.
+-- committed behind the place, up to the newest moment, and it has a last_seq where the place was found,
+-- which must be told exactly; else there is nothing behind it: the place has been dropped from the log, or
+-- was of commits that were lost with a server. Kind 1, commits: low and high bound their timestamps. Kind
+-- 2, erasures: last_seq is what they belong behind.
 CREATE FUNCTION news(after_seq bigint, after_instance bigint, after_at bigint, after_n bigint, most bigint)
 RETURNS TABLE (kind bigint, last_seq bigint, first_seq bigint, instance bigint, at bigint, events bigint,
                low bigint, high bigint, n bigint, ts bigint[], seq bigint[])
@@ -373,6 +397,12 @@ CREATE FUNCTION day_name(day bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLE
     SELECT 'events_' || to_char(date '1970-01-01' + day::integer, 'YYYY_MM_DD')
 $$;
 
+-- Where events_old ends; NULL where there is none.
+CREATE FUNCTION old_until() RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT substring(pg_get_expr(relpartbound, oid) FROM 'TO \(''(-?[0-9]+)''\)')::bigint
+      FROM pg_class WHERE oid = to_regclass('beacond.events_old')
+$$;
+
 -- The days that have partitions, oldest first.
 CREATE FUNCTION days() RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
     SELECT (to_date(substr(relname, 8), 'YYYY_MM_DD') - date '1970-01-01')::bigint
@@ -381,8 +411,8 @@ CREATE FUNCTION days() RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
      ORDER BY 1
 $$;
 
--- Makes a day's partition where there is none, and moves the day's events there. Rather than have
--- others wait it fails when a table is not free within the fifth of a second: try again later.
+-- Makes a day's partition where there is none, nor can be, and moves the day's events there. Rather than
+-- have others wait it fails when a table is not free within the fifth of a second: try again later.
 CREATE FUNCTION make_day(day bigint) RETURNS void LANGUAGE plpgsql VOLATILE
 SET lock_timeout = '200ms' AS $$
 DECLARE
@@ -396,7 +426,7 @@ BEGIN
     PERFORM set_config('lock_timeout', '1s', true);
     PERFORM pg_advisory_xact_lock((67::bigint << 56) | 2);
     PERFORM set_config('lock_timeout', '200ms', true);
-    IF to_regclass('beacond.' || name) IS NOT NULL THEN
+    IF to_regclass('beacond.' || name) IS NOT NULL OR low < beacond.old_until() THEN
         RETURN;
     END IF;
     SELECT EXISTS (SELECT FROM beacond.events_other WHERE ts >= low AND ts < high) INTO held;
@@ -462,6 +492,8 @@ $$;
 CREATE TRIGGER events_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON events
     WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();
 CREATE TRIGGER events_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON events_other
+    WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();
+CREATE TRIGGER events_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON events_old
     WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();
 CREATE TRIGGER tally_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tally_second
     WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();

@@ -192,14 +192,15 @@ START_TEST(what_lies_far_from_today_stays_together)
     const int64_t times[] = {-1, today - 402 * DAY_MS, today + 9 * DAY_MS};
     put(store, times, 3, NULL);
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.days()"), 8);
-    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events_other"), 3);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events_old"), 1);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events_other"), 2);
     assert_tally_is_exact();
 }
 END_TEST
 
 START_TEST(events_move_to_their_day_when_its_partition_is_made)
 {
-    const int64_t times[] = {today - 3 * DAY_MS, today - 3 * DAY_MS + 86399999, -5};
+    const int64_t times[] = {today - 3 * DAY_MS, today - 3 * DAY_MS + 86399999, today + 9 * DAY_MS};
     char sql[400];
     /* Where a node could not make it just then. */
     snprintf(sql, sizeof sql,
@@ -211,6 +212,42 @@ START_TEST(events_move_to_their_day_when_its_partition_is_made)
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 6);
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events_other"), 2);
     ck_assert_int_eq(day_tables(times[0]), 1);
+}
+END_TEST
+
+/* Which tables are gone through for a partition that is made. */
+static void hear_gone_through(void *arg, const PGresult *notice)
+{
+    const char *text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+    if (text != NULL && strncmp(text, "verifying table ", 16) == 0)
+        ck_assert_int_eq(bytes_append_text(arg, text + 16), 0);
+}
+
+/* All the others wait while a partition is made. */
+START_TEST(what_is_long_past_is_not_gone_through_for_a_new_day)
+{
+    const int64_t times[] = {-1, today - 501 * DAY_MS, today - 450 * DAY_MS};
+    struct bytes tables = {NULL, 0, 0};
+    char sql[120];
+    put(store, times, 3, NULL);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events_old"), 2);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events_other"), 1);
+    PGconn *person = postgres_connection(name);
+    PQsetNoticeReceiver(person, hear_gone_through, &tables);
+    PQclear(PQexec(person, "SET client_min_messages = debug1"));
+    snprintf(sql, sizeof sql, "SELECT beacond.make_day(%lld), beacond.make_day(%lld)",
+             (long long)(today / DAY_MS - 400), (long long)(today / DAY_MS - 501));
+    PGresult *result = PQexec(person, sql);
+    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s", PQerrorMessage(person));
+    PQclear(result);
+    PQfinish(person);
+    ck_assert_int_eq(day_tables(today - 400 * DAY_MS), 1);
+    ck_assert_int_eq(day_tables(today - 501 * DAY_MS), 0);
+    /* Of the new one itself, which is empty, and of the default one. */
+    ck_assert_int_eq(bytes_append(&tables, "", 1), 0);
+    ck_assert_ptr_nonnull(strstr((char *)tables.data, "\"events_other\""));
+    ck_assert_ptr_null(strstr((char *)tables.data, "events_old"));
+    bytes_clear(&tables);
 }
 END_TEST
 
@@ -715,6 +752,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, the_partition_of_an_older_day_is_made_for_its_first_event);
     tcase_add_test(tests, what_lies_far_from_today_stays_together);
     tcase_add_test(tests, events_move_to_their_day_when_its_partition_is_made);
+    tcase_add_test(tests, what_is_long_past_is_not_gone_through_for_a_new_day);
     tcase_add_test(tests, a_day_that_is_held_goes_elsewhere_rather_than_wait);
     tcase_add_test(tests, whole_days_are_dropped_and_no_more);
     tcase_add_test(tests, todays_partition_is_emptied_and_stays);

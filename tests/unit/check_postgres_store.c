@@ -861,6 +861,29 @@ START_TEST(nodes_count_apart_under_small_numbers)
 }
 END_TEST
 
+/* Its bursts would count as not answered for by nobody: those of the dead one have been. */
+START_TEST(a_node_that_was_taken_for_dead_stores_as_another)
+{
+    const uint64_t key = 7;
+    struct bytes row = {NULL, 0, 0};
+    struct heard heard;
+    ck_assert_int_eq(claim(store, key, &heard), STORE_OK);
+    (void)shell("UPDATE beacond.nodes SET ended = 1 WHERE ended IS NULL");
+    struct store_receipts receipts = receipts_of(&row, &key, 1);
+    struct store_item item = {.batch = batch_of("{\"events\":[{" TS "}]}")};
+    ck_assert_int_eq(append(&item, 1, &receipts), STORE_BUSY);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 0);
+    until("SELECT count(*) FROM beacond.nodes WHERE ended IS NULL");
+    ck_assert_int_eq(store_under(key), STORE_OK);
+    ck_assert_int_eq(
+        shell("SELECT count(*) FROM beacond.receipts JOIN beacond.nodes USING (instance)"
+              " WHERE ended IS NULL"),
+        1);
+    batch_free(item.batch);
+    bytes_clear(&row);
+}
+END_TEST
+
 START_TEST(a_database_of_another_encoding_is_refused)
 {
     struct store *opened = NULL;
@@ -951,6 +974,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, rejects_of_other_nodes_are_seen);
     tcase_add_test(tests, a_probe_tells_whether_commits_work);
     tcase_add_test(tests, nodes_count_apart_under_small_numbers);
+    tcase_add_test(tests, a_node_that_was_taken_for_dead_stores_as_another);
     tcase_add_test(tests, a_database_of_another_encoding_is_refused);
     tcase_add_test(tests, a_node_begins_at_the_moment_of_its_start);
     tcase_add_test(tests, options_of_a_connection_string_stand_beside_beaconds_own);
