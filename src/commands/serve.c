@@ -118,6 +118,17 @@ static int serve_open(struct serve *serve, const struct engine_options *options,
     }
 }
 
+/* What this daemon works with, for who reads the log of one of many. */
+static void serve_tell(const struct engine_options *options)
+{
+    char name[STORE_NAME_SIZE];
+    store_name(options->store.database, name, sizeof name);
+    if (store_is_file(options->store.database))
+        log_info("database %s", name);
+    else
+        log_info("database %s, node \"%s\"", name, options->store.node);
+}
+
 /* Without it commands can't write to a file while the daemon runs, but it can run. */
 static void serve_control(struct serve *serve)
 {
@@ -171,6 +182,7 @@ static int serve_run(const struct options *options, const struct arguments *argu
             code = COMMAND_CONFIG;
         goto out;
     }
+    serve_tell(&engine_options);
     serve_control(&serve);
     if (server_start(&serve.server, &serve.setup.server, serve.setup.access, serve.engine, &err) !=
         0) {

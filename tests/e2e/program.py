@@ -354,6 +354,12 @@ def keys_are_never_logged_and_client_bytes_are_escaped():
 
 
 @case
+def the_log_names_the_database():
+    daemon = Daemon()
+    daemon.wait_log("info  database %s$" % re.escape(daemon.database))
+
+
+@case
 def the_json_log_is_json_in_every_line():
     daemon = Daemon(key=["tk_secret_good", "tk_secret_path:ingest"], log_level="debug", log_format="json", ready=False)
     daemon.wait_log(r'"ready"')

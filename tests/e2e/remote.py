@@ -95,6 +95,15 @@ def a_daemon_waits_for_its_server_until_it_is_told_to_end():
         equal(log.count("trying again"), 1, "said once")
 
 
+@case
+def the_log_names_database_and_node_but_no_password():
+    built()
+    uri = postgres.database()
+    daemon = Daemon(database=uri + "&password=" + SECRET, node="shop-7")
+    daemon.wait_log(r"info  database %s, node \"shop-7\"$" % re.escape(uri))
+    assert SECRET not in "\n".join(daemon.log())
+
+
 def done(*arguments, code=0, **more):
     """Standard output and standard error of a command that ends so."""
     got, out, err = finish(begin(*arguments, **more))
