@@ -5,6 +5,8 @@
 #ifndef BEACOND_STORE_OPS_H
 #define BEACOND_STORE_OPS_H
 
+#include <stdarg.h>
+
 #include "base/gate.h"
 #include "store/ask.h"
 #include "store/audit.h"
@@ -121,6 +123,11 @@ extern const struct store_kind sqlite_kind, postgres_kind;
 
 /* The kind that a database of that name is of; SQLite's, where no other takes it. */
 const struct store_kind *store_kind_of(const char *database);
+
+/* For an implementation's audit: tells the ear a line; what is wrong is counted. Bytes that are not
+ * printable come out as "?". */
+void store_audit_say(const struct store_audit_ear *ear, struct store_audit_facts *facts, bool ok,
+                     const char *format, va_list arguments) PRINTF_LIKE(4, 0);
 
 /* An implementation embeds these as its first member. */
 struct store {

@@ -204,15 +204,6 @@ int pg_no_answer(struct error *err)
     return STORE_BUSY;
 }
 
-static void pg_values(const struct pg_params *params, const char **values, int *formats)
-{
-    for (int i = 0; i < params->count; i++) {
-        /* An empty text must not become NULL where there are no bytes at all. */
-        values[i] = params->bytes.data == NULL ? "" : params->bytes.data + params->starts[i];
-        formats[i] = 1;
-    }
-}
-
 static int pg_no_connection(struct error *err)
 {
     error_set(err, "there is no connection to PostgreSQL");
@@ -225,8 +216,9 @@ static int pg_no_params(const struct pg_params *params, struct error *err)
     return params->too_large ? STORE_REFUSED : STORE_BUSY;
 }
 
-int pg_ask(struct pg *pg, enum sql_statement name, const struct pg_params *params, PGresult **out,
-           struct error *err)
+/* Hands it to libpq; *sent: whether it took it. */
+static int pg_put(struct pg *pg, enum sql_statement name, const struct pg_params *params, int *sent,
+                  struct error *err)
 {
     static const struct pg_params none = {0};
     const char *values[PG_PARAMETERS];
@@ -237,15 +229,28 @@ int pg_ask(struct pg *pg, enum sql_statement name, const struct pg_params *param
         return pg_no_connection(err);
     if (params->failed)
         return pg_no_params(params, err);
-    pg_values(params, values, formats);
-    PGresult *result =
-        pg_last(pg, PQsendQueryParams(pg->connection, sql_text[name], params->count, params->types,
-                                      values, params->lens, formats, 1));
+    for (int i = 0; i < params->count; i++) {
+        /* An empty text must not become NULL where there are no bytes at all. */
+        values[i] = params->bytes.data == NULL ? "" : params->bytes.data + params->starts[i];
+        formats[i] = 1;
+    }
+    *sent = PQsendQueryParams(pg->connection, sql_text[name], params->count, params->types, values,
+                              params->lens, formats, 1);
+    return STORE_OK;
+}
+
+int pg_ask(struct pg *pg, enum sql_statement name, const struct pg_params *params, PGresult **out,
+           struct error *err)
+{
+    int sent = 0, status = pg_put(pg, name, params, &sent, err);
+    if (status != STORE_OK)
+        return status;
+    PGresult *result = pg_last(pg, sent);
     int code = PQresultStatus(result);
     if (result == NULL && pg->connection == NULL)
         return pg_no_answer(err);
     if (code != PGRES_TUPLES_OK && code != PGRES_COMMAND_OK) {
-        int status = pg_failure(pg, result, err);
+        status = pg_failure(pg, result, err);
         PQclear(result);
         return status;
     }
@@ -278,22 +283,13 @@ int pg_script(struct pg *pg, const char *sql, struct error *err)
 int pg_send(struct pg *pg, enum sql_statement name, const struct pg_params *params,
             struct error *err)
 {
-    static const struct pg_params none = {0};
-    const char *values[PG_PARAMETERS];
-    int formats[PG_PARAMETERS];
-    if (params == NULL)
-        params = &none;
-    if (pg->connection == NULL)
-        return pg_no_connection(err);
-    if (params->failed)
-        return pg_no_params(params, err);
-    pg_values(params, values, formats);
-    if (PQsendQueryParams(pg->connection, sql_text[name], params->count, params->types, values,
-                          params->lens, formats, 1) == 1) {
-        pg->unsynced = true;
-        return STORE_OK;
-    }
-    return pg_failure(pg, NULL, err);
+    int sent = 0, status = pg_put(pg, name, params, &sent, err);
+    if (status != STORE_OK)
+        return status;
+    if (sent != 1)
+        return pg_failure(pg, NULL, err);
+    pg->unsynced = true;
+    return STORE_OK;
 }
 
 int64_t pg_int(const PGresult *result, int row, int column)

@@ -34,17 +34,10 @@ static void audit_say(struct audit *audit, bool ok, const char *format, ...) PRI
 
 static void audit_say(struct audit *audit, bool ok, const char *format, ...)
 {
-    char text[1024];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    store_audit_say(audit->ear, audit->facts, ok, format, arguments);
     va_end(arguments);
-    for (char *at = text; *at != '\0'; at++)
-        if (*at < ' ' || *at > '~')
-            *at = '?';
-    if (!ok)
-        audit->facts->whole = false;
-    audit->ear->say(audit->ear->arg, ok, text);
 }
 
 static bool audit_step(struct audit *audit)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/ops.h"
 #include "store/sqlite/audit_parts.h"
 #include "store/sqlite/fit.h"
 #include "store/step.h"
@@ -21,17 +22,10 @@
 
 void audit_say(struct audit *audit, bool ok, const char *format, ...)
 {
-    char text[1024];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    store_audit_say(audit->ear, audit->facts, ok, format, arguments);
     va_end(arguments);
-    for (char *at = text; *at != '\0'; at++)
-        if (*at < ' ' || *at > '~')
-            *at = '?';
-    if (!ok)
-        audit->facts->whole = false;
-    audit->ear->say(audit->ear->arg, ok, text);
 }
 
 void audit_failed(struct audit *audit, const char *what)
