@@ -232,12 +232,12 @@ def storm(name, kills, **more):
 
 @case
 def each_event_is_stored_once_whenever_the_daemon_is_killed():
-    storm("any", scale(30, 6))
+    storm("any", scale(16, 6))
 
 
 @case
 def each_event_is_stored_once_whenever_the_daemon_is_killed_on_bad_roads():
-    storm("roads", scale(20, 5), roads=ROADS, cut=0.5, retained=True)
+    storm("roads", scale(12, 5), roads=ROADS, cut=0.5, retained=True)
 
 
 @case

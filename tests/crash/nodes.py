@@ -26,7 +26,7 @@ from visitors import ROADS, Visitor
 from world import LONG, SEED, play
 
 NODES = 3
-SOME = 3 if BRIEF else scale(30, 6)
+SOME = 3 if BRIEF else scale(16, 6)
 KILLS = int(os.environ.get("BEACOND_KILLS", "3000"))
 UNTIL = float(os.environ.get("BEACOND_TEST_UNTIL", "inf"))
 

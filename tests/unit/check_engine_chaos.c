@@ -321,7 +321,7 @@ int main(void)
 int main(void)
 {
     printf("1..0 # SKIP built without libpq\n");
-    return 77;
+    return 0;
 }
 
 #endif

@@ -500,7 +500,7 @@ int main(void)
 int main(void)
 {
     printf("1..0 # SKIP this beacond was built without PostgreSQL\n");
-    return 77;
+    return 0;
 }
 
 #endif

@@ -14,7 +14,7 @@
 int main(void)
 {
     printf("1..0 # SKIP built without libpq\n");
-    return 77;
+    return 0;
 }
 
 #endif

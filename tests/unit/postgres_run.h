@@ -191,11 +191,11 @@ static inline int postgres_run_main(Suite *suite)
     const char *brief = getenv("BEACOND_TEST_BRIEF");
     if (brief != NULL && strcmp(brief, "1") == 0) {
         printf("1..0 # SKIP brief: run where a server is worth its while\n");
-        return 77;
+        return 0;
     }
     if (!postgres_program("initdb", path)) {
         printf("1..0 # SKIP PostgreSQL is not installed\n");
-        return 77;
+        return 0;
     }
     if (!postgres_start()) {
         char command[128];
