@@ -30,7 +30,7 @@ from psql import Failed, Session, environment, program, psql, rows  # noqa: F401
 
 USER = "beacond"
 FSYNC = os.environ.get("BEACOND_TEST_FSYNC", "") != "0"
-SOCKET = ".s.PGSQL.5432"
+SOCKET = ".s.PGSQL.54321"  # or shorter
 LONGEST = 100  # of a socket's path, of which the kernel takes 107 bytes
 
 # What a machine shared with other tests can afford. jit: its compiler is a library that may not be there.
@@ -75,13 +75,16 @@ class Server:
 
     It belongs to the case that starts it, and ends behind its daemons; keep=True: it ends with the program."""
 
+    port = "5432"
+
     def __init__(self, keep=False, **settings):
         self.person = _person()
         if not self._reaches(program("postgres")):
             raise runner.Skip("root runs this, and no other user gets to " + program("postgres"))
         self.directory = self._folder()
         self.data = os.path.join(self.directory, "data")
-        self.path = os.path.join(self.directory, SOCKET)
+        self.port = settings.get("port", self.port)
+        self.path = os.path.join(self.directory, ".s.PGSQL." + self.port)
         self.process = None
         self.stopped = []  # by pause()
         self._numbers = itertools.count(1)
@@ -118,7 +121,8 @@ class Server:
             file.writelines("%s = '%s'\n" % pair for pair in chosen.items())
 
     def uri(self, name, user=USER):
-        return "postgresql:///%s?host=%s&user=%s" % (name, self.directory, user)
+        port = "" if self.port == "5432" else "&port=" + self.port
+        return "postgresql:///%s?host=%s&user=%s%s" % (name, self.directory, user, port)
 
     def admin(self, name="postgres"):
         return self.uri(name, "postgres")

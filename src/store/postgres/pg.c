@@ -32,10 +32,23 @@ void pg_close(struct pg *pg)
     pg->unsynced = false;
 }
 
-/* PostgreSQL's words, of which the first line says what is wrong. */
+/* PostgreSQL's words as one line: of a server with several addresses there is one for each. What
+ * is set in behind a tab is advice. */
 static void pg_say(const char *message, struct error *err)
 {
-    error_set(err, "%.*s", (int)strcspn(message, "\n"), message);
+    char text[sizeof err->text] = "";
+    size_t len = 0;
+    while (*message != '\0') {
+        size_t line = strcspn(message, "\n");
+        if (line > 0 && *message != '\t' && len + 2 < sizeof text) {
+            const char *between = len == 0 || text[len - 1] == ' ' ? "" : "; ";
+            int more =
+                snprintf(text + len, sizeof text - len, "%s%.*s", between, (int)line, message);
+            len = len + (size_t)more < sizeof text ? len + (size_t)more : sizeof text - 1;
+        }
+        message += line + (message[line] == '\n');
+    }
+    error_set(err, "%s", text);
 }
 
 /* Which of several servers will do. "primary" is newer than some libraries: pg_on_standby makes up
