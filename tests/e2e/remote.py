@@ -71,6 +71,18 @@ def no_command_shows_the_password_of_a_server_that_is_not_there():
 
 
 @case
+def each_address_that_was_tried_is_named():
+    built()
+    (one, first), (other, second) = nobody(), nobody()
+    with one, other:
+        code, words = said("stats", "postgresql://me@%s,%s/x" % (first, second))
+    equal(code, 1, words)
+    for place in first, second:
+        assert "port %s failed: Connection refused" % place.split(":")[1] in words, words
+    equal(words.count("\n"), 1, words)
+
+
+@case
 def check_config_shows_the_database_and_says_what_does_nothing():
     built()
     code, words = said("check-config", "postgresql://me:%s@db/x?sslmode=require" % SECRET, BEACOND_MIN_FREE_DISK="1G")
