@@ -260,6 +260,7 @@ START_TEST(a_day_that_is_held_goes_elsewhere_rather_than_wait)
     put(store, times, 1, NULL);
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events_other"), 1);
     ck_assert_int_eq(day_tables(times[0]), 0);
+    PQclear(PQexec(person, "COMMIT"));
     PQfinish(person);
     /* The other node makes it for its own, and the first one's comes along. */
     put(other, times, 1, NULL);
@@ -372,6 +373,7 @@ START_TEST(a_day_that_somebody_reads_is_dropped_later)
     ck_assert_int_eq(store_drop_days(store, today, &dropped, &err), STORE_BUSY);
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 1);
     assert_tally_is_exact();
+    PQclear(PQexec(person, "COMMIT"));
     PQfinish(person);
     ck_assert_int_eq(drop_all(store, today, &days), 1);
     ck_assert_int_eq(day_tables(times[0]), 0);
