@@ -35,14 +35,21 @@ class Tail:
         return self.out
 
     def told(self, pattern, count=1):
-        return poll(lambda: len([line for line in self.err if re.search(pattern, line)]) >= count, repr(pattern))
+        """Waits for as many lines that it matches; returns the last match."""
+        found = []
+
+        def look():
+            found[:] = filter(None, (re.search(pattern, line) for line in list(self.err)))
+            return len(found) >= count
+
+        poll(look, repr(pattern))
+        return found[-1]
 
     def stop(self):
         """SIGINT; returns the number to go on from."""
         self.process.send_signal(signal.SIGINT)
         equal(self.process.wait(PATIENCE), 130)
-        self.told(rb"--since-seq \d+ goes on from here")
-        return re.search(rb"--since-seq (\d+)", self.err[-1]).group(1).decode()
+        return self.told(rb"--since-seq (\d+) goes on from here").group(1).decode()
 
     def kill(self):
         if self.process.poll() is None:
