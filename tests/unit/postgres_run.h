@@ -2,8 +2,8 @@
  * postgres_run.h: a PostgreSQL server of a test program's own, as an unprivileged user on a
  * temporary folder and a Unix socket there. It ends with the program.
  *
- * postgres_run_main takes the place of unit_main: it skips (77) where there is no PostgreSQL, and
- * with BEACOND_TEST_BRIEF=1.
+ * postgres_run_main takes the place of unit_main: it skips where there is no PostgreSQL, and with
+ * BEACOND_TEST_BRIEF=1.
  */
 #ifndef BEACOND_TESTS_POSTGRES_RUN_H
 #define BEACOND_TESTS_POSTGRES_RUN_H
