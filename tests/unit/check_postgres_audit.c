@@ -217,7 +217,7 @@ START_TEST(another_database_is_none)
 }
 END_TEST
 
-static Suite *make_suite(void)
+int main(void)
 {
     Suite *suite = suite_create("postgres_audit");
     TCase *tests = tcase_create("audit");
@@ -231,12 +231,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, who_wants_no_more_stops_it);
     tcase_add_test(tests, another_database_is_none);
     suite_add_tcase(suite, tests);
-    return suite;
-}
-
-int main(void)
-{
-    return postgres_run_main(make_suite());
+    return postgres_run_main(suite);
 }
 
 #else

@@ -745,7 +745,7 @@ START_TEST(the_size_is_that_of_tables_and_falls_with_a_day)
 }
 END_TEST
 
-static Suite *make_suite(void)
+int main(void)
 {
     Suite *suite = suite_create("postgres_erase");
     TCase *tests = tcase_create("erase");
@@ -778,12 +778,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, what_was_erased_is_vacuumed_unless_somebody_sees_it);
     tcase_add_test(tests, the_size_is_that_of_tables_and_falls_with_a_day);
     suite_add_tcase(suite, tests);
-    return suite;
-}
-
-int main(void)
-{
-    return postgres_run_main(make_suite());
+    return postgres_run_main(suite);
 }
 
 #else

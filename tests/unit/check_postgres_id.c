@@ -83,7 +83,7 @@ START_TEST(what_is_too_long_is_known_by_its_hash)
 }
 END_TEST
 
-static Suite *make_suite(void)
+int main(void)
 {
     Suite *suite = suite_create("postgres_id");
     TCase *tests = tcase_create("id");
@@ -91,12 +91,7 @@ static Suite *make_suite(void)
                         (int)(sizeof cases / sizeof *cases));
     tcase_add_test(tests, what_is_too_long_is_known_by_its_hash);
     suite_add_tcase(suite, tests);
-    return suite;
-}
-
-int main(void)
-{
-    return unit_main(make_suite());
+    return unit_main(suite);
 }
 
 #else

@@ -835,7 +835,7 @@ START_TEST(what_is_stored_is_known_by_its_time_and_id)
 }
 END_TEST
 
-static Suite *suite(void)
+int main(void)
 {
     Suite *suite = suite_create("postgres_reader");
     TCase *model_case = tcase_create("model");
@@ -863,12 +863,7 @@ static Suite *suite(void)
     tcase_add_test(rest, rejects_are_shown_newest_first);
     tcase_add_test(rest, what_is_stored_is_known_by_its_time_and_id);
     suite_add_tcase(suite, rest);
-    return suite;
-}
-
-int main(void)
-{
-    return postgres_run_main(suite());
+    return postgres_run_main(suite);
 }
 
 #else

@@ -937,7 +937,7 @@ START_TEST(options_of_a_connection_string_stand_beside_beaconds_own)
 }
 END_TEST
 
-static Suite *make_suite(void)
+int main(void)
 {
     Suite *suite = suite_create("postgres_store");
     TCase *tests = tcase_create("store");
@@ -979,12 +979,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, a_node_begins_at_the_moment_of_its_start);
     tcase_add_test(tests, options_of_a_connection_string_stand_beside_beaconds_own);
     suite_add_tcase(suite, tests);
-    return suite;
-}
-
-int main(void)
-{
-    return postgres_run_main(make_suite());
+    return postgres_run_main(suite);
 }
 
 #else
