@@ -350,6 +350,24 @@ static int store_under(uint64_t key)
     return status;
 }
 
+/* The one receipt under that key has lost so many answers. Returns its serial; the key is free. */
+static uint64_t lost_under(uint64_t key, unsigned lost)
+{
+    struct heard heard;
+    ck_assert_int_eq(claim(store, key, &heard), STORE_OK);
+    ck_assert_uint_eq(heard.count, 1);
+    ck_assert_uint_eq(heard.lost, lost);
+    store_release(store);
+    return heard.serial;
+}
+
+/* Stores a receipt under a key, and returns its serial. */
+static uint64_t receipt_under(uint64_t key)
+{
+    ck_assert_int_eq(store_under(key), STORE_OK);
+    return lost_under(key, 0);
+}
+
 START_TEST(receipts_are_found_by_their_keys)
 {
     static const uint64_t keys[] = {UINT64_MAX, 4, 7, 4};
@@ -390,21 +408,16 @@ END_TEST
 START_TEST(losses_are_kept)
 {
     struct heard heard;
-    ck_assert_int_eq(store_under(9), STORE_OK);
-    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
-    ck_assert_uint_eq(heard.lost, 0);
-    store_release(store);
-    const uint64_t both[] = {heard.serial, heard.serial};
+    uint64_t serial = receipt_under(9);
+    const uint64_t both[] = {serial, serial};
     ck_assert_int_eq(store_lose(store, both, 1, NULL), STORE_OK);
     ck_assert_int_eq(store_lose(store, both, 2, NULL), STORE_OK);
     ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
     ck_assert_uint_eq(heard.lost, 3);
-    const struct store_loss less = {heard.serial, -1};
+    const struct store_loss less = {serial, -1};
     const struct store_receipts receipts = {.losses = &less, .loss_count = 1};
     ck_assert_int_eq(append(NULL, 0, &receipts), STORE_OK);
-    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
-    ck_assert_uint_eq(heard.lost, 2);
-    store_release(store);
+    (void)lost_under(9, 2);
 }
 END_TEST
 
@@ -627,44 +640,33 @@ static void wait_for_standby(void)
 
 START_TEST(a_commit_whose_answer_was_lost_is_remembered)
 {
-    struct heard heard;
     pthread_t thread;
     wait_for_standby();
     ck_assert_int_eq(pthread_create(&thread, NULL, end_committing, NULL), 0);
     ck_assert_int_eq(store_under(9), STORE_BUSY);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 1);
-    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
-    ck_assert_uint_eq(heard.count, 1);
-    ck_assert_uint_eq(heard.lost, 1);
-    store_release(store);
-    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
-    ck_assert_uint_eq(heard.lost, 1);
-    store_release(store);
+    (void)lost_under(9, 1);
+    (void)lost_under(9, 1);
 }
 END_TEST
 
 START_TEST(a_commit_that_was_not_made_loses_nothing)
 {
     struct heard heard;
-    ck_assert_int_eq(store_under(9), STORE_OK);
-    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
-    store_release(store);
-    ck_assert_int_eq(store_lose(store, &heard.serial, 1, NULL), STORE_OK);
+    uint64_t serial = receipt_under(9);
+    ck_assert_int_eq(store_lose(store, &serial, 1, NULL), STORE_OK);
     (void)shell("CREATE FUNCTION public.die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
                 "PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$; "
                 "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON beacond.commits DEFERRABLE "
                 "INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.die()");
-    const struct store_loss less = {heard.serial, -1};
+    const struct store_loss less = {serial, -1};
     const struct store_receipts receipts = {.losses = &less, .loss_count = 1};
     struct store_item item = {.batch = batch_of("{\"events\":[{" TS "}]}")};
     ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
     ck_assert_int_eq(append(&item, 1, &receipts), STORE_BUSY);
     (void)shell("DROP TRIGGER die ON beacond.commits");
-    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
-    ck_assert_uint_eq(heard.count, 1);
-    ck_assert_uint_eq(heard.lost, 1);
-    store_release(store);
+    (void)lost_under(9, 1);
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 1);
     batch_free(item.batch);
 }
@@ -674,45 +676,34 @@ START_TEST(a_loss_that_was_taken_in_doubt_is_given_back)
 {
     struct heard heard;
     pthread_t thread;
-    ck_assert_int_eq(store_under(9), STORE_OK);
-    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
-    store_release(store);
-    ck_assert_int_eq(store_lose(store, &heard.serial, 1, NULL), STORE_OK);
+    uint64_t serial = receipt_under(9);
+    ck_assert_int_eq(store_lose(store, &serial, 1, NULL), STORE_OK);
     wait_for_standby();
     ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
     ck_assert_uint_eq(heard.lost, 1);
-    const struct store_loss less = {heard.serial, -1};
+    const struct store_loss less = {serial, -1};
     const struct store_receipts receipts = {.losses = &less, .loss_count = 1};
     ck_assert_int_eq(pthread_create(&thread, NULL, end_committing, NULL), 0);
     ck_assert_int_eq(append(NULL, 0, &receipts), STORE_BUSY);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
-    ck_assert_uint_eq(heard.lost, 1);
-    store_release(store);
+    (void)lost_under(9, 1);
 }
 END_TEST
 
 START_TEST(losses_whose_answer_was_lost_are_counted_once)
 {
-    struct heard heard;
     pthread_t thread;
-    ck_assert_int_eq(store_under(9), STORE_OK);
-    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
-    store_release(store);
-    const uint64_t three[] = {heard.serial, heard.serial, heard.serial};
+    uint64_t serial = receipt_under(9);
+    const uint64_t three[] = {serial, serial, serial};
     wait_for_standby();
     ck_assert_int_eq(pthread_create(&thread, NULL, end_committing, NULL), 0);
     ck_assert_int_eq(store_lose(store, three, 2, NULL), STORE_BUSY);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     /* It is asked for again, with another that has come. */
     ck_assert_int_eq(store_lose(store, three, 3, NULL), STORE_OK);
-    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
-    ck_assert_uint_eq(heard.lost, 3);
-    store_release(store);
+    (void)lost_under(9, 3);
     ck_assert_int_eq(store_lose(store, three, 1, NULL), STORE_OK);
-    ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
-    ck_assert_uint_eq(heard.lost, 4);
-    store_release(store);
+    (void)lost_under(9, 4);
 }
 END_TEST
 
