@@ -7,7 +7,7 @@
 
 #ifdef HAVE_LIBPQ
 
-#include "postgres_run.h"
+#include "postgres_stores.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,59 +21,18 @@
 
 #define DAY_MS INT64_C(86400000)
 
-static char name[32], uri[256];
-static struct store_options options;
-static struct store *store, *other;
-static struct uuid_source uuids;
-static const struct store_receipts no_receipts;
 static int64_t today; /* its first millisecond */
-
-static int64_t shell(const char *sql)
-{
-    return postgres_shell(name, sql);
-}
-
-static struct store *open_node(const char *node)
-{
-    struct store *opened = NULL;
-    struct error err = {""};
-    options.node = node;
-    int status = store_open(&opened, &options, &err);
-    ck_assert_msg(status == STORE_OK, "%s", err.text);
-    return opened;
-}
 
 static void setup(void)
 {
-    char sql[64];
-    static int number;
-    snprintf(name, sizeof name, "t%d_%ld", ++number, (long)getpid());
-    snprintf(sql, sizeof sql, "CREATE DATABASE %s", name);
-    postgres_shell("postgres", sql);
-    postgres_uri(uri, sizeof uri, name);
-    options =
-        (struct store_options){.database = uri, .max_rejects = 100, .max_rejects_bytes = 10000};
-    uuid_source_init(&uuids);
     today = step_floor(STEP_DAY, clock_wall_ms());
-    store = open_node("one");
+    stores_setup(100, 10000);
     other = open_node("two");
-}
-
-static void teardown(void)
-{
-    store_close(store);
-    store_close(other);
 }
 
 static struct batch *batch_of(const char *text)
 {
-    struct batch *batch = NULL;
-    struct error err = {""};
-    const struct batch_limits limits = {1 << 20, 512};
-    int status =
-        batch_read(text, strlen(text), &limits, &uuids, NULL, clock_wall_ms(), &batch, &err);
-    ck_assert_msg(status == BATCH_OK, "%s", err.text);
-    return batch;
+    return read_body(text, NULL, clock_wall_ms());
 }
 
 /* Events at these times; more: further members, behind a comma. */
@@ -749,7 +708,7 @@ int main(void)
 {
     Suite *suite = suite_create("postgres_erase");
     TCase *tests = tcase_create("erase");
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, setup, stores_teardown);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, a_partition_stands_ready_for_today_and_a_week);
     tcase_add_test(tests, the_partition_of_an_older_day_is_made_for_its_first_event);

@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-#include "postgres_run.h"
+#include "postgres_stores.h"
 
 #include "base/bytes.h"
 #include "contract/receipt_rows.h"
@@ -18,56 +18,14 @@
 
 enum { RECEIVED = 12345 };
 
-static char name[32], uri[256];
-static struct store_options options;
-static struct store *store, *other;
-static struct uuid_source uuids;
-static const struct store_receipts no_receipts;
-
-static int64_t shell(const char *sql)
-{
-    return postgres_shell(name, sql);
-}
-
-static struct store *open_node(const char *node)
-{
-    struct store *opened = NULL;
-    struct error err = {""};
-    options.node = node;
-    int status = store_open(&opened, &options, &err);
-    ck_assert_msg(status == STORE_OK, "%s", err.text);
-    return opened;
-}
-
 static void setup(void)
 {
-    char sql[64];
-    static int number;
-    snprintf(name, sizeof name, "t%d_%ld", ++number, (long)getpid());
-    snprintf(sql, sizeof sql, "CREATE DATABASE %s", name);
-    postgres_shell("postgres", sql);
-    postgres_uri(uri, sizeof uri, name);
-    options = (struct store_options){.database = uri, .max_rejects = 10, .max_rejects_bytes = 1000};
-    uuid_source_init(&uuids);
-    store = open_node("one");
-    other = NULL;
-}
-
-static void teardown(void)
-{
-    store_close(store);
-    store_close(other);
+    stores_setup(10, 1000);
 }
 
 static struct batch *batch_of(const char *text)
 {
-    struct batch *batch = NULL;
-    struct error err = {""};
-    const struct batch_limits limits = {1 << 20, 512};
-    int status = batch_read(text, strlen(text), &limits, &uuids, store_secret(store), RECEIVED,
-                            &batch, &err);
-    ck_assert_msg(status == BATCH_OK, "%s", err.text);
-    return batch;
+    return read_body(text, store_secret(store), RECEIVED);
 }
 
 static int append(struct store_item *items, size_t count, const struct store_receipts *receipts)
@@ -710,17 +668,10 @@ END_TEST
 /* Of batches without marks, as an import has them, no receipt tells. */
 START_TEST(what_is_stored_without_marks_is_not_stored_twice)
 {
-    const struct batch_limits limits = {1 << 20, 512};
     static const char text[] = "{\"events\":[{" TS "},{" TS "}]}";
-    struct store_item item = {0}, other_item = {0};
-    struct error err = {""};
+    struct store_item item = {.batch = read_body(text, NULL, RECEIVED)};
+    struct store_item other_item = {.batch = read_body(text, NULL, RECEIVED)};
     pthread_t thread;
-    ck_assert_int_eq(
-        batch_read(text, strlen(text), &limits, &uuids, NULL, RECEIVED, &item.batch, &err),
-        BATCH_OK);
-    ck_assert_int_eq(
-        batch_read(text, strlen(text), &limits, &uuids, NULL, RECEIVED, &other_item.batch, &err),
-        BATCH_OK);
     wait_for_standby();
     ck_assert_int_eq(pthread_create(&thread, NULL, end_committing, NULL), 0);
     ck_assert_int_eq(append(&item, 1, &no_receipts), STORE_BUSY);
@@ -932,7 +883,7 @@ int main(void)
 {
     Suite *suite = suite_create("postgres_store");
     TCase *tests = tcase_create("store");
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, setup, stores_teardown);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, events_are_stored_with_numbers_that_ascend);
     tcase_add_test(tests, a_given_id_is_stored_once);

@@ -25,7 +25,7 @@ struct ear {
 static struct engine *nodes[NODES];
 static struct ear ears[NODES];
 static struct bytes pushed; /* what a follower from the very beginning has heard */
-static char base[32], uri[256];
+static char base[POSTGRES_NAME_SIZE], uri[256];
 
 static inline int64_t sql(const char *text)
 {
@@ -122,17 +122,13 @@ static inline void node_down(size_t n)
 
 static inline void nodes_setup(void)
 {
-    char text[64];
-    static int number;
     dice = dice_new();
     begin_ms = clock_wall_ms();
     most_bytes = LITTLE_BYTES * 2;
     bytes_init(&expected);
     bytes_init(&inflated);
     bytes_init(&pushed);
-    snprintf(base, sizeof base, "n%d_%ld", ++number, (long)getpid());
-    snprintf(text, sizeof text, "CREATE DATABASE %s", base);
-    (void)postgres_shell("postgres", text);
+    postgres_make(base);
     postgres_uri(uri, sizeof uri, base);
     options = (struct engine_options){
         .store = {.database = uri, .max_rejects = 1000, .max_rejects_bytes = 1000000},

@@ -41,11 +41,8 @@ static inline void engine_up(void)
 static inline const char *run_database(void)
 {
 #ifdef RUN_ON_POSTGRES
-    static int number;
-    char name[32], text[64];
-    snprintf(name, sizeof name, "e%d_%ld", ++number, (long)getpid());
-    snprintf(text, sizeof text, "CREATE DATABASE %s", name);
-    (void)postgres_shell("postgres", text);
+    char name[POSTGRES_NAME_SIZE];
+    postgres_make(name);
     postgres_uri(database, sizeof database, name);
     return database;
 #else

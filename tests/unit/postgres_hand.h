@@ -81,15 +81,9 @@ static inline PGconn *connect_by_hand(void)
 /* A database of the case's own, as a store makes it. */
 static inline void hand_setup(void)
 {
-    static int cases;
-    char name[32], sql[64];
+    char name[POSTGRES_NAME_SIZE];
     struct error err = {""};
-    postgres_uri(uri, sizeof uri, "postgres");
-    PGconn *first = connect_by_hand();
-    snprintf(name, sizeof name, "case_%d_%d", (int)getpid(), ++cases);
-    snprintf(sql, sizeof sql, "CREATE DATABASE %s", name);
-    do_sql(first, sql);
-    PQfinish(first);
+    postgres_make(name);
     postgres_uri(uri, sizeof uri, name);
     struct store_options options = {.database = uri};
     int status = store_open(&store, &options, &err);

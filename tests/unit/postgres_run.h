@@ -24,6 +24,8 @@
 
 #include "unit.h"
 
+enum { POSTGRES_NAME_SIZE = 32 };
+
 static char postgres_folder[64];
 static pid_t postgres_pid;
 
@@ -113,6 +115,16 @@ static inline int64_t postgres_shell(const char *database, const char *sql)
     PQclear(result);
     PQfinish(connection);
     return number;
+}
+
+/* Makes a database of a case's own, whose name nobody else gives. */
+static inline void postgres_make(char name[POSTGRES_NAME_SIZE])
+{
+    static int number;
+    char sql[64];
+    snprintf(name, POSTGRES_NAME_SIZE, "t%d_%ld", ++number, (long)getpid());
+    snprintf(sql, sizeof sql, "CREATE DATABASE %s", name);
+    (void)postgres_shell("postgres", sql);
 }
 
 static inline void postgres_remove(void)
