@@ -19,6 +19,7 @@ from sockets import Cut, Ended, Refused, Socket
 from world import NEVER, SEED, STORED, UNKNOWN, Coming, Emitted, World, compare, ledger
 
 HEAD = b"POST /_tracker/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+GET = b"GET /_tracker?%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 PAST_MS = 400 * 86400000  # where visitors are: in no partition of a day, and out of the way of who looks
 
 
@@ -140,50 +141,51 @@ class Looker(Coming):
         self.emitted += items
         return ms, items
 
+    def _exchange(self, request, other_than):
+        """Sends it to a node, another than that one if there is another. Returns its answer, 200 or 503 (None: none
+        came, or not all of it), and which node that was (None: nothing was sent)."""
+        n = None
+        try:
+            wire, n = self.world.connect_node(other_than)
+            wire.sock.sendall(request)
+            answer = wire.response()
+            wire.close()
+        except (Closed, OSError):
+            return None, n
+        except AssertionError as error:
+            if "cut short" not in str(error):
+                raise
+            return None, n
+        if answer.status != 200:
+            equal(answer.status, 503, repr(answer))
+        return answer, n
+
     def _post(self, items):
         """Sends them, each time to another node, until they are acknowledged. Returns by which node."""
         body, last = batch(item.text for item in items), None
         while not self.world.failure:
-            verdict = NEVER
-            try:
-                wire, last = self.world.connect_node(last)
-                verdict = UNKNOWN
-                wire.sock.sendall(HEAD % len(body) + body)
-                answer = wire.response()
-                wire.close()
+            answer, n = self._exchange(HEAD % len(body) + body, last)
+            if answer is None:
+                verdict = NEVER if n is None else UNKNOWN
+            else:
                 verdict = STORED if answer.status == 200 else NEVER
-                if answer.status == 200:
-                    equal((answer.json()["saved"], answer.json()["rejected"]), (len(items), 0))
-                else:
-                    equal(answer.status, 503, repr(answer))
-            except (Closed, OSError):
-                pass
-            except AssertionError as error:
-                if "cut short" not in str(error):
-                    raise
+            if verdict == STORED:
+                equal((answer.json()["saved"], answer.json()["rejected"]), (len(items), 0))
             for item in items:
                 item.note(verdict)
             if verdict == STORED:
                 self.world.acknowledged()
-                return last
+                return n
+            last = last if n is None else n
         return None
 
     def _read(self, query, other_than=None):
         """The answer of some node, which is there; None: it is over."""
         while not self.world.failure:
-            try:
-                wire, other_than = self.world.connect_node(other_than)
-                wire.send(b"GET /_tracker?%s HTTP/1.1\r\nHost: localhost\r\n\r\n" % query.encode())
-                answer = wire.response()
-                wire.close()
-                if answer.status == 200:
-                    return answer
-                equal(answer.status, 503, repr(answer))
-            except (Closed, OSError):
-                pass
-            except AssertionError as error:
-                if "cut short" not in str(error):
-                    raise
+            answer, n = self._exchange(GET % query.encode(), other_than)
+            if answer is not None and answer.status == 200:
+                return answer
+            other_than = other_than if n is None else n
         return None
 
 
