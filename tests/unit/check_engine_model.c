@@ -73,7 +73,6 @@ static void begin_game(size_t events, size_t bytes)
     options.readers = 1 + (unsigned)dice_roll(&dice, 3);
     begin_engine();
     begin_ms = clock_wall_ms();
-    model.last_seq = 0;
     ck_assert_int_eq(sqlite3_open(database, &shell), SQLITE_OK);
     (void)sqlite3_busy_timeout(shell, LONG_MS);
     ck_assert_int_eq(sqlite3_exec(shell, "PRAGMA synchronous = OFF", NULL, NULL, NULL), SQLITE_OK);
@@ -83,14 +82,32 @@ static void end_game(void)
 {
     sqlite3_close(shell);
     run_teardown();
-    (void)model_erase(&model, false, INT64_MIN, INT64_MAX);
-    for (size_t i = 0; i < BODIES; i++) {
-        free(bodies[i].text);
-        bodies[i].text = NULL;
-    }
-    memset(tags, 0, sizeof tags);
+    model_begin_anew();
     atomic_store(&drift_ms, 0);
 }
+
+static void between_chunks(void)
+{
+    if (dice_roll(&dice, 40) == 0)
+        play_jump();
+}
+
+static void between_pages(void)
+{
+    if (dice_roll(&dice, 12) == 0)
+        play_jump();
+    if (dice_roll(&dice, 12) == 0)
+        play_erase();
+    if (dice_roll(&dice, 12) == 0)
+        play_prune();
+    if (dice_roll(&dice, 12) == 0)
+        play_forget();
+    if (dice_roll(&dice, 30) == 0)
+        play_start();
+}
+
+static const struct meanwhile meanwhile = {
+    .commit = play_commit, .chunk = between_chunks, .page = between_pages};
 
 static void play(void)
 {
@@ -98,9 +115,9 @@ static void play(void)
     if (what < 40)
         play_commit();
     else if (what < 80)
-        play_readings();
+        play_readings(&meanwhile);
     else if (what < 85)
-        play_chain();
+        play_chain(&meanwhile);
     else if (what < 88)
         play_erase();
     else if (what < 90)
@@ -113,19 +130,6 @@ static void play(void)
         play_start();
     else
         check_ring();
-}
-
-static void game_setup(void)
-{
-    dice = dice_new();
-    bytes_init(&expected);
-    bytes_init(&inflated);
-}
-
-static void game_teardown(void)
-{
-    bytes_clear(&expected);
-    bytes_clear(&inflated);
 }
 
 START_TEST(engine_answers_what_a_sorted_list_answers)

@@ -56,78 +56,30 @@ static void play_commits(void)
     }
 }
 
-/* Readings at several nodes at once, commits between their chunks. */
-static void play_asks(void)
-{
-    struct ask asks[ASKS_MOST];
-    size_t count = 1 + dice_roll(&dice, ASKS_MOST), under_way = count;
-    size_t commits = dice_roll(&dice, 3) == 0 ? 2 : 0;
-    char query[512], cursor[RANGE_CURSOR_SIZE];
-    for (size_t i = 0; i < count; i++) {
-        (void)use_any();
-        some_query(query, sizeof query);
-        ask_begin(&asks[i], query);
-    }
-    while (under_way > 0) {
-        bool busy = false;
-        if (commits > 0 && dice_roll(&dice, 2) == 0) {
-            play_commits();
-            commits--;
-        }
-        for (size_t i = 0; i < count; i++) {
-            if (asks[i].reading == NULL)
-                continue;
-            if (dice_roll(&dice, 4) != 0)
-                ask_go_on(&asks[i]);
-            under_way -= asks[i].reading == NULL;
-            busy = busy || (asks[i].reading != NULL && asks[i].due);
-        }
-        if (!busy && under_way > 0)
-            wait_for_mail(mailbox);
-    }
-    for (size_t i = 0; i < count; i++)
-        ask_check(&asks[i], cursor);
-}
-
 /* What is too old is erased by one node. */
 static void play_prune_at_one(void)
 {
-    struct erasure done;
-    struct error err = {""};
     if (model.count == 0)
         return;
     check_ears(); /* what is gone before a node has followed it is not pushed there */
     (void)use_any();
-    size_t keep = model.count - 1 - model.count / (2 + dice_roll(&dice, 20));
-    int64_t before = model.list[keep]->place.ts;
-    ck_assert_msg(engine_prune(engine, before, NULL, &done, &err) == STORE_OK, "%s", err.text);
-    size_t erased = model_erase(&model, false, INT64_MIN, before - 1);
-    ck_assert_int_eq(done.events, (int)erased);
-    seen.pruned += erased;
-    generation += erased > 0;
+    prune_behind(some_part());
 }
 
-/* Pages by cursor to the end, each of another node. */
-static void play_chain_across(void)
+static void choose(void)
 {
-    char query[512], cursor[RANGE_CURSOR_SIZE];
-    struct ask ask;
-    int64_t limit = (int64_t)model.count / (1 + below(8)) + 1;
-    some_window(query, sizeof query);
-    add_number(query, sizeof query, "limit", limit);
-    for (;;) {
-        (void)use_any();
-        ask_all(&ask, query, cursor);
-        seen.pages++;
-        if (cursor[0] == '\0')
-            return;
-        snprintf(query, sizeof query, "cursor=%s&limit=%" PRId64, cursor, limit);
-        if (dice_roll(&dice, 3) == 0)
-            play_commits();
-        if (dice_roll(&dice, 12) == 0)
-            play_prune_at_one();
-    }
+    (void)use_any();
 }
+
+static void between_pages(void)
+{
+    if (dice_roll(&dice, 12) == 0)
+        play_prune_at_one();
+}
+
+/* Each reading, and each page of a chain, is another node's. */
+static const struct meanwhile meanwhile = {
+    .choose = choose, .commit = play_commits, .page = between_pages};
 
 static void play(void)
 {
@@ -135,9 +87,9 @@ static void play(void)
     if (what < 45)
         play_commits();
     else if (what < 85)
-        play_asks();
+        play_readings(&meanwhile);
     else if (what < 92)
-        play_chain_across();
+        play_chain(&meanwhile);
     else if (what < 95)
         play_prune_at_one();
     else if (what < 96) {

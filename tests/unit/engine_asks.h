@@ -201,25 +201,41 @@ static inline void some_query(char *query, size_t size)
         add_number(query, size, "page", 1 + below(dice_roll(&dice, 2) == 0 ? 3 : 1000));
 }
 
-/* Several readings at once, taken slowly or not, commits and jumps between their chunks. */
-static inline void play_readings(void)
+/* --- games of questions ----------------------------------------------------------------------- */
+
+/* What happens meanwhile; NULL: nothing. */
+struct meanwhile {
+    void (*choose)(void); /* before each question: who is asked */
+    void (*commit)(void);
+    void (*chunk)(void); /* between chunks, besides commits */
+    void (*page)(void);  /* between pages, besides commits */
+};
+
+static inline void happen(void (*what)(void))
+{
+    if (what != NULL)
+        what();
+}
+
+/* Several readings at once, taken slowly or not. */
+static inline void play_readings(const struct meanwhile *meanwhile)
 {
     struct ask asks[ASKS_MOST];
     size_t count = 1 + dice_roll(&dice, ASKS_MOST), under_way = count;
     size_t commits = dice_roll(&dice, 3) == 0 ? 2 : 0;
     char query[512], cursor[RANGE_CURSOR_SIZE];
     for (size_t i = 0; i < count; i++) {
+        happen(meanwhile->choose);
         some_query(query, sizeof query);
         ask_begin(&asks[i], query);
     }
     while (under_way > 0) {
         bool busy = false;
         if (commits > 0 && dice_roll(&dice, 2) == 0) {
-            play_commit();
+            happen(meanwhile->commit);
             commits--;
         }
-        if (dice_roll(&dice, 40) == 0)
-            play_jump();
+        happen(meanwhile->chunk);
         for (size_t i = 0; i < count; i++) {
             if (asks[i].reading == NULL)
                 continue;
@@ -246,7 +262,7 @@ static inline void ask_all(struct ask *ask, const char *query, char cursor[RANGE
 }
 
 /* Pages by cursor to the end, whatever happens between them. */
-static inline void play_chain(void)
+static inline void play_chain(const struct meanwhile *meanwhile)
 {
     char query[512], cursor[RANGE_CURSOR_SIZE];
     struct ask ask;
@@ -254,23 +270,15 @@ static inline void play_chain(void)
     some_window(query, sizeof query);
     add_number(query, sizeof query, "limit", limit);
     for (;;) {
+        happen(meanwhile->choose);
         ask_all(&ask, query, cursor);
         seen.pages++;
         if (cursor[0] == '\0')
             return;
         snprintf(query, sizeof query, "cursor=%s&limit=%" PRId64, cursor, limit);
         if (dice_roll(&dice, 3) == 0)
-            play_commit();
-        if (dice_roll(&dice, 12) == 0)
-            play_jump();
-        if (dice_roll(&dice, 12) == 0)
-            play_erase();
-        if (dice_roll(&dice, 12) == 0)
-            play_prune();
-        if (dice_roll(&dice, 12) == 0)
-            play_forget();
-        if (dice_roll(&dice, 30) == 0)
-            play_start();
+            happen(meanwhile->commit);
+        happen(meanwhile->page);
     }
 }
 

@@ -105,6 +105,39 @@ static inline void play_jump(void)
     seen.jumped++;
 }
 
+/* --- the begin and the end -------------------------------------------------------------------- */
+
+static inline void game_setup(void)
+{
+    dice = dice_new();
+    bytes_init(&expected);
+    bytes_init(&inflated);
+}
+
+static inline void game_teardown(void)
+{
+    bytes_clear(&expected);
+    bytes_clear(&inflated);
+}
+
+/* What is stored from here on is no retry. */
+static inline void drop_bodies(void)
+{
+    for (size_t i = 0; i < BODIES; i++) {
+        free(bodies[i].text);
+        bodies[i].text = NULL;
+    }
+}
+
+/* Nothing is stored, and nothing has been. */
+static inline void model_begin_anew(void)
+{
+    (void)model_erase(&model, false, INT64_MIN, INT64_MAX);
+    model.last_seq = 0;
+    drop_bodies();
+    memset(tags, 0, sizeof tags);
+}
+
 /* --- commits ---------------------------------------------------------------------------------- */
 
 static inline int64_t some_ts(void)
@@ -252,22 +285,31 @@ static inline void check_tally(void)
     sqlite3_finalize(statement);
 }
 
-/* The engine's own erasing: what is too old, mostly a part of all. */
-static inline void play_prune(void)
+/* Erases what is older than list[keep]. */
+static inline void prune_behind(size_t keep)
 {
     struct erasure done;
     struct error err = {""};
-    if (model.count == 0)
-        return;
-    size_t keep = dice_roll(&dice, 4) == 0
-                      ? dice_roll(&dice, model.count)
-                      : model.count - 1 - model.count / (2 + dice_roll(&dice, 20));
     int64_t before = model.list[keep]->place.ts;
     ck_assert_msg(engine_prune(engine, before, NULL, &done, &err) == STORE_OK, "%s", err.text);
     size_t erased = model_erase(&model, false, INT64_MIN, before - 1);
     ck_assert_int_eq(done.events, (int)erased);
     seen.pruned += erased;
     generation += erased > 0;
+}
+
+/* An event so old that what is older is a part of all; there must be some. */
+static inline size_t some_part(void)
+{
+    return model.count - 1 - model.count / (2 + dice_roll(&dice, 20));
+}
+
+/* The engine's own erasing: what is too old, mostly a part of all. */
+static inline void play_prune(void)
+{
+    if (model.count == 0)
+        return;
+    prune_behind(dice_roll(&dice, 4) == 0 ? dice_roll(&dice, model.count) : some_part());
     check_tally();
 }
 
@@ -285,10 +327,7 @@ static inline void play_forget(void)
     ck_assert(done.scrubbed);
     seen.forgotten += erased;
     generation += erased > 0;
-    for (size_t i = 0; i < BODIES; i++) { /* a retry of it counts as new */
-        free(bodies[i].text);
-        bodies[i].text = NULL;
-    }
+    drop_bodies(); /* a retry of it counts as new */
     check_tally();
 }
 

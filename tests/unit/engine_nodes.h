@@ -122,11 +122,9 @@ static inline void node_down(size_t n)
 
 static inline void nodes_setup(void)
 {
-    dice = dice_new();
+    game_setup();
     begin_ms = clock_wall_ms();
     most_bytes = LITTLE_BYTES * 2;
-    bytes_init(&expected);
-    bytes_init(&inflated);
     bytes_init(&pushed);
     postgres_make(base);
     postgres_uri(uri, sizeof uri, base);
@@ -150,16 +148,9 @@ static inline void nodes_teardown(void)
         bytes_clear(&ears[n].text);
     }
     mailbox_free(mailbox);
-    (void)model_erase(&model, false, INT64_MIN, INT64_MAX);
-    model.last_seq = 0;
-    bytes_clear(&expected);
-    bytes_clear(&inflated);
+    model_begin_anew();
+    game_teardown();
     bytes_clear(&pushed);
-    for (size_t i = 0; i < BODIES; i++) {
-        free(bodies[i].text);
-        bodies[i].text = NULL;
-    }
-    memset(tags, 0, sizeof tags);
 }
 
 /* A session of somebody else's that stays connected. */
