@@ -3,13 +3,16 @@
 -- path.
 
 -- @begin
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- @commit
 COMMIT;
 
 -- @rollback
 ROLLBACK;
+
+-- @isolation
+SELECT current_setting('default_transaction_isolation');
 
 -- Whether there is a schema of that name, and whether it is ours.
 -- @schema_exists
@@ -210,11 +213,11 @@ SELECT CASE WHEN $1 < txid_snapshot_xmax(txid_current_snapshot())
        END;
 
 -- Whether it is over, and whether it was committed: of one whose session may be at it still. What no
--- server knows any more is over, and was not.
+-- server knows any more is over, and was not. It is compared with a new number: a snapshot's bound lies
+-- below one that is under way while nothing newer has ended.
 -- @transaction_state
 SELECT coalesce(state <> 'in progress', true), coalesce(state = 'committed', false)
-  FROM (SELECT CASE WHEN $1 < txid_snapshot_xmax(txid_current_snapshot()) THEN txid_status($1) END)
-       AS asked(state);
+  FROM (SELECT CASE WHEN $1 < txid_current() THEN txid_status($1) END) AS asked(state);
 
 -- Events: beacond's own ids first, then those whose clients chose the id. Their numbers are the blocks'
 -- and each one's place in the whole commit. Blocks are taken here, where all rows are at hand: see
@@ -319,19 +322,24 @@ UPDATE beacond.receipts AS receipt
   FROM changed
  WHERE receipt.serial = changed.serial;
 
--- A commit whose answer was lost: so were those to its clients. Where the node has been found dead
--- since, that was said of all its receipts.
+-- A commit whose answer was lost: so were those to its clients. A number stands there once for each. Where
+-- the node has been found dead since, that was said of all its receipts.
 -- @lose_doubtful
 WITH living AS (
-    SELECT FROM beacond.nodes WHERE instance = $4 AND ended IS NULL FOR SHARE
+    SELECT FROM beacond.nodes WHERE instance = $2 AND ended IS NULL FOR SHARE
 ), changed AS (
+    -- The node first, as everywhere.
     SELECT serial FROM beacond.receipts
-     WHERE burst AND ((serial BETWEEN $1 AND $2 AND EXISTS (SELECT FROM living)) OR
-                      serial = ANY ($3))
+     WHERE (SELECT count(*) FROM living) >= 0 AND serial = ANY ($1)
      ORDER BY serial FOR UPDATE
+), answers AS (
+    SELECT serial, count(*) AS count FROM unnest($1) AS row(serial) GROUP BY 1
 )
-UPDATE beacond.receipts AS receipt SET lost = lost + 1
-  FROM changed WHERE receipt.serial = changed.serial;
+UPDATE beacond.receipts AS receipt
+   SET lost = CASE WHEN receipt.instance <> $2 OR EXISTS (SELECT FROM living) THEN lost + count
+                   ELSE greatest(lost, count) END
+  FROM changed JOIN answers USING (serial)
+ WHERE receipt.serial = changed.serial;
 
 -- What it stored under ids of beacond's own: what its node did behind what had been followed before.
 -- @doubtful_ids
@@ -753,7 +761,7 @@ RETURNING true;
 WITH bursts AS (
     SELECT serial FROM beacond.receipts WHERE instance = $1 AND burst ORDER BY serial FOR UPDATE
 )
-UPDATE beacond.receipts AS receipt SET lost = lost + 1
+UPDATE beacond.receipts AS receipt SET lost = greatest(lost, 1)
   FROM bursts WHERE receipt.serial = bursts.serial;
 
 -- Each second; need not wait for the disk.

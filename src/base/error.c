@@ -19,15 +19,31 @@ static size_t error_acts(const char *text)
     return turns ? 3 : 0;
 }
 
+/* Takes the rest of a character off whose end did not fit: a text that is no UTF-8 is refused by
+ * who stores it. */
+static void error_end(char *text, size_t len)
+{
+    size_t from = len;
+    while (from > 0 && len - from < 3 && ((unsigned char)text[from - 1] & 0xc0) == 0x80)
+        from--;
+    unsigned char first = from > 0 ? (unsigned char)text[from - 1] : 0;
+    size_t whole = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+    if (len - from + 1 < whole)
+        text[from - 1] = '\0';
+}
+
 void error_set(struct error *err, const char *format, ...)
 {
     if (err == NULL)
         return;
     va_list args;
     va_start(args, format);
-    if (vsnprintf(err->text, sizeof err->text, format, args) < 0)
-        err->text[0] = '\0';
+    int len = vsnprintf(err->text, sizeof err->text, format, args);
     va_end(args);
+    if (len < 0)
+        err->text[0] = '\0';
+    else if ((size_t)len >= sizeof err->text)
+        error_end(err->text, sizeof err->text - 1);
     /* Names of files, values of options, the words of a database: the sentence ends up on a
      * terminal, where none of them may move the cursor or begin another line. */
     for (char *at = err->text; *at != '\0';) {

@@ -123,7 +123,7 @@ static void serve_tell(const struct engine_options *options)
 {
     char name[STORE_NAME_SIZE];
     store_name(options->store.database, name, sizeof name);
-    if (store_is_file(options->store.database))
+    if (options->store.node == NULL || store_is_file(options->store.database))
         log_info("database %s", name);
     else
         log_info("database %s, node \"%s\"", name, options->store.node);

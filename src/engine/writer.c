@@ -344,6 +344,7 @@ static void writer_free(struct writer *writer)
     receipts_free(writer->receipts);
     bytes_clear(&writer->row);
     bytes_clear(&writer->losses);
+    bytes_clear(&writer->awaited);
     pthread_cond_destroy(&writer->wake);
     pthread_cond_destroy(&writer->ran);
     pthread_mutex_destroy(&writer->mutex);
@@ -373,6 +374,7 @@ int writer_start(struct writer **out, struct store *store, struct ring *ring, st
     store_on_work(store, writer_on_work, writer);
     bytes_init(&writer->row);
     bytes_init(&writer->losses);
+    bytes_init(&writer->awaited);
     condition_init(&writer->wake);
     pthread_cond_init(&writer->ran, NULL);
     pthread_mutex_init(&writer->mutex, NULL);

@@ -77,6 +77,7 @@ static void writer_answer(struct writer *writer, size_t from, size_t to)
 /* Takes the receipts of items [from, to) and makes their row. 0, or -1 when out of memory. */
 static int writer_take_receipts(struct writer *writer, size_t from, size_t to, int64_t now_ms)
 {
+    writer->row.len = writer->losses.len = writer->awaited.len = 0;
     for (size_t i = from; i < to; i++) {
         struct submission *submission = writer->group[i];
         struct receipts_verdict verdict;
@@ -88,8 +89,10 @@ static int writer_take_receipts(struct writer *writer, size_t from, size_t to, i
         writer->items[i] = (struct store_item){.batch = submission->batch, .known = verdict.known};
         submission->receipt = verdict.serial;
         submission->told = gone && verdict.serial != 0;
+        if (!gone && verdict.serial != 0 && writer->abreast != NULL &&
+            bytes_append(&writer->awaited, &verdict.serial, sizeof verdict.serial) != 0)
+            return -1;
     }
-    writer->row.len = writer->losses.len = 0;
     if (writer->abreast != NULL && receipts_losses(writer->receipts, &writer->losses) != 0)
         return -1;
     return receipts_row(writer->receipts, &writer->row);
@@ -161,6 +164,8 @@ static int writer_store(struct writer *writer, size_t from, size_t to, int64_t n
         .first_serial = writer->serial,
         .losses = (const struct store_loss *)(const void *)writer->losses.data,
         .loss_count = writer->losses.len / sizeof(struct store_loss),
+        .awaited = (const uint64_t *)(const void *)writer->awaited.data,
+        .awaited_count = writer->awaited.len / sizeof(uint64_t),
     };
     /* Also when it fails: it may have been committed all the same. */
     writer->serial += receipts_taken(writer->receipts);

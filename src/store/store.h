@@ -74,6 +74,10 @@ struct store_receipts {
     uint64_t first_serial; /* of the row's first receipt; the others' follow */
     const struct store_loss *losses;
     size_t loss_count;
+    /* The receipts of bursts whose clients wait for an answer, a number once for each: of a commit
+     * that nobody was told of they have been lost. */
+    const uint64_t *awaited;
+    size_t awaited_count;
 };
 
 struct store;

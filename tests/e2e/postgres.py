@@ -30,7 +30,7 @@ from psql import Failed, Session, environment, program, psql, rows  # noqa: F401
 
 USER = "beacond"
 FSYNC = os.environ.get("BEACOND_TEST_FSYNC", "") != "0"
-SOCKET = ".s.PGSQL.54321"  # or shorter
+SOCKET = ".s.PGSQL.5432"
 LONGEST = 100  # of a socket's path, of which the kernel takes 107 bytes
 
 # What a machine shared with other tests can afford. jit: its compiler is a library that may not be there.

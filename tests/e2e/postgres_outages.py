@@ -15,7 +15,7 @@ import postgres
 import psql
 from cluster import PAST_MS, Cluster, Listener, Prober, check
 from disks import tiny_disk
-from harness import NOW, Daemon, begin, case, equal, event, finish, main, poll, scale
+from harness import NOW, Daemon, batch, begin, case, equal, event, finish, main, poll, scale
 from postgres_proxy import Proxy
 from reporters import Reporter
 from sockets import Socket
@@ -235,6 +235,36 @@ def a_commit_whose_answer_is_lost_is_stored_once():
         count += 4
         stored(daemon, count)
     assert any("a commit whose answer was lost was made" in line for line in daemon.log()), "nothing in the log"
+
+
+@case
+def a_burst_like_another_is_stored_once_when_its_commits_answer_is_lost():
+    server = postgres.server()
+    proxy = Proxy(server, server.database())
+    daemon = Daemon(database=proxy.uri)
+    some = [event(NOW, 7)] * 4
+    for n, fate in enumerate([None, "before", "answer", "sent"], 1):
+        proxy.arm(fate)
+        answer = daemon.post(some).json()
+        equal((answer["saved"], answer["rejected"]), (4, 0))
+        stored(daemon, 4 * n)
+
+
+@case
+def a_burst_whose_client_and_commits_answer_are_lost_has_one_repetition():
+    server = postgres.server()
+    proxy = Proxy(server, server.database())
+    daemon = Daemon(database=proxy.uri)
+    some = [event(NOW, 7)] * 4
+    body = batch(some)
+    proxy.arm("answer")
+    with daemon.connect() as sock:
+        sock.sendall(b"POST /_tracker/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) +
+                     body)
+    daemon.wait_log("a commit whose answer was lost was made")
+    equal(daemon.post(some).json()["duplicate"], 4, "of its repetition")
+    equal(daemon.post(some).json()["duplicate"], 0, "of another one")
+    stored(daemon, 8)
 
 
 @case

@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 
 import confinement
 import postgres
@@ -259,8 +260,7 @@ def pooler(server, mode):
     path = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")
     if not path:
         raise Skip("no pgbouncer")
-    folder = os.path.join(server.directory, mode)
-    os.mkdir(folder)
+    folder = tempfile.mkdtemp(prefix=mode, dir=server.directory)
     os.chmod(folder, 0o777)
     with open(os.path.join(folder, "ini"), "w") as file:
         file.write("[databases]\n* = host=%s user=%s\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = %s\n"
@@ -296,6 +296,21 @@ def behind_a_pooler_what_is_stored_is_no_change_by_hand():
             equal(psql.rows(uri, "select count(*) from beacond.erasures"), [(0,)], mode)
             one.stop()
             other.stop()
+
+
+@case
+def a_pooler_whose_sessions_are_of_another_isolation_is_refused():
+    built()
+    server = postgres.server()
+    uri = server.database()
+    psql.psql(uri, "alter database %s set default_transaction_isolation = 'repeatable read'"
+              % re.match(r"postgresql:///(\w+)\?", uri).group(1))
+    # Where it can be asked for it is.
+    Daemon(database=uri).stop()
+    with pooler(server, "transaction") as folder:
+        daemon = Daemon(database=uri.replace(server.directory, folder), node="one", ready=False)
+        daemon.ended(78)
+    assert 'its transactions are "repeatable read" by default' in "\n".join(daemon.log())
 
 
 @case

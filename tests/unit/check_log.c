@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "unit.h"
 
@@ -190,6 +191,19 @@ START_TEST(error_texts_are_cut_not_overflowed)
     struct error err;
     error_set(&err, "%1000d", 7);
     ck_assert_uint_eq(strlen(err.text), sizeof err.text - 1);
+    /* Not within a character: what is left is UTF-8. */
+    static const char *const characters[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    for (size_t i = 0; i < 3; i++)
+        for (int before = 0; before < 4; before++) {
+            struct bytes text = {NULL, 0, 0};
+            ck_assert_int_eq(bytes_append(&text, "xxxx", (size_t)before), 0);
+            for (int n = 0; n < 300; n++)
+                ck_assert_int_eq(bytes_append_text(&text, characters[i]), 0);
+            error_set(&err, "%.*s", (int)text.len, text.data);
+            size_t size = i + 2, room = sizeof err.text - 1 - (size_t)before;
+            ck_assert_uint_eq(strlen(err.text), (size_t)before + room / size * size);
+            bytes_clear(&text);
+        }
     error_set(NULL, "nobody wants to know %d", 1);
     error_set(&err, "%s", "short");
     ck_assert_str_eq(err.text, "short");

@@ -7,12 +7,13 @@
 #ifdef HAVE_LIBPQ
 
 #include <pthread.h>
+#include <sys/socket.h>
 
 #include "postgres_stores.h"
 
 #include "base/bytes.h"
 #include "contract/receipt_rows.h"
-#include "store/postgres/pg.h"
+#include "store/postgres/postgres_store_parts.h"
 #include "store/shared.h"
 #include "store/store.h"
 
@@ -250,17 +251,25 @@ END_TEST
 
 /* --- receipts --------------------------------------------------------------------------------- */
 
-/* A row of receipts with one mark each; odd keys are bursts. */
+/* A row of receipts with one mark each; odd keys are bursts, for whose answers somebody waits. */
 static struct store_receipts receipts_of(struct bytes *row, const uint64_t *keys, size_t count)
 {
-    static uint64_t serial;
+    static uint64_t serial, awaited[8];
+    size_t bursts = 0;
     if (serial == 0)
         serial = store_first_serial(store);
     row->len = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         ck_assert_int_eq(receipt_row_put(row, &keys[i], 1, keys[i] % 2 != 0), 0);
-    struct store_receipts receipts = {
-        .at_ms = 77, .data = row->data, .len = row->len, .first_serial = serial};
+        if (keys[i] % 2 != 0 && bursts < 8)
+            awaited[bursts++] = serial + i;
+    }
+    struct store_receipts receipts = {.at_ms = 77,
+                                      .data = row->data,
+                                      .len = row->len,
+                                      .first_serial = serial,
+                                      .awaited = awaited,
+                                      .awaited_count = bursts};
     serial += count;
     return receipts;
 }
@@ -528,6 +537,21 @@ START_TEST(what_a_trigger_ignores_becomes_a_reject)
 }
 END_TEST
 
+/* They are cut where there is no room, but not within a character. */
+START_TEST(what_the_database_says_may_be_long)
+{
+    struct error err = {""};
+    refuse_bad_ones("RAISE EXCEPTION '%', repeat(chr(8364), 400);");
+    struct store_item item = {.batch = batch_of("{\"events\":[{" TS ",\"x\":\"bad\"},{" TS "}]}")};
+    ck_assert_int_eq(append(&item, 1, &no_receipts), STORE_REFUSED);
+    int status = store_append_apart(store, &item, &no_receipts, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+    ck_assert_int_eq(
+        shell("SELECT count(*) FROM beacond.rejects WHERE reason LIKE '%' || chr(8364)"), 1);
+    batch_free(item.batch);
+}
+END_TEST
+
 /* Ends the first node's session, and waits until it is gone. */
 #define SESSION "application_name = 'beacond' AND datname = current_database()"
 
@@ -630,21 +654,55 @@ START_TEST(a_commit_that_was_not_made_loses_nothing)
 }
 END_TEST
 
-START_TEST(a_loss_that_was_taken_in_doubt_is_given_back)
+/* Commits an event with these, of key 9, and its answer is lost. */
+static void append_in_doubt(const struct store_receipts *receipts)
 {
     struct heard heard;
     pthread_t thread;
-    uint64_t serial = receipt_under(9);
-    ck_assert_int_eq(store_lose(store, &serial, 1, NULL), STORE_OK);
+    struct store_item item = {.batch = batch_of("{\"events\":[{" TS "}]}")};
     wait_for_standby();
     ck_assert_int_eq(claim(store, 9, &heard), STORE_OK);
-    ck_assert_uint_eq(heard.lost, 1);
-    const struct store_loss less = {serial, -1};
-    const struct store_receipts receipts = {.losses = &less, .loss_count = 1};
     ck_assert_int_eq(pthread_create(&thread, NULL, end_committing, NULL), 0);
-    ck_assert_int_eq(append(NULL, 0, &receipts), STORE_BUSY);
+    ck_assert_int_eq(append(&item, 1, receipts), STORE_BUSY);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    batch_free(item.batch);
+}
+
+START_TEST(a_loss_that_was_taken_in_doubt_is_given_back)
+{
+    uint64_t serial = receipt_under(9);
+    ck_assert_int_eq(store_lose(store, &serial, 1, NULL), STORE_OK);
     (void)lost_under(9, 1);
+    const struct store_loss less = {serial, -1};
+    append_in_doubt(&(struct store_receipts){
+        .losses = &less, .loss_count = 1, .awaited = &serial, .awaited_count = 1});
+    (void)lost_under(9, 1);
+}
+END_TEST
+
+/* Bursts that are equal to one that was stored before have no receipts of their own. */
+START_TEST(each_burst_of_a_commit_in_doubt_has_lost_an_answer)
+{
+    const uint64_t serial = receipt_under(9), both[] = {serial, serial};
+    append_in_doubt(&(struct store_receipts){.awaited = both, .awaited_count = 2});
+    (void)lost_under(9, 2);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 2);
+}
+END_TEST
+
+/* Its client was gone before: that was counted with the commit. */
+START_TEST(a_burst_that_nobody_waits_for_loses_no_answer_in_doubt)
+{
+    const uint64_t serial = receipt_under(9);
+    const struct store_loss gone = {serial, 1};
+    const uint64_t key = 8;
+    struct bytes row = {NULL, 0, 0};
+    struct store_receipts receipts = receipts_of(&row, &key, 1);
+    receipts.losses = &gone;
+    receipts.loss_count = 1;
+    append_in_doubt(&receipts);
+    (void)lost_under(9, 1);
+    bytes_clear(&row);
 }
 END_TEST
 
@@ -662,6 +720,43 @@ START_TEST(losses_whose_answer_was_lost_are_counted_once)
     (void)lost_under(9, 3);
     ck_assert_int_eq(store_lose(store, three, 1, NULL), STORE_OK);
     (void)lost_under(9, 4);
+}
+END_TEST
+
+/* Cuts the store off from its server while that waits within a COMMIT for a standby. */
+static void *cut_off_committing(void *arg)
+{
+    (void)arg;
+    until("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    shutdown(PQsocket(((struct postgres_store *)store)->pg.connection), SHUT_RDWR);
+    return NULL;
+}
+
+START_TEST(losses_whose_commit_is_under_way_are_waited_for)
+{
+    pthread_t thread;
+    const uint64_t serial = receipt_under(9), both[] = {serial, serial};
+    wait_for_standby();
+    ck_assert_int_eq(pthread_create(&thread, NULL, cut_off_committing, NULL), 0);
+    ck_assert_int_eq(store_lose(store, both, 2, NULL), STORE_BUSY);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(store_lose(store, both, 2, NULL), STORE_BUSY);
+    (void)shell("ALTER SYSTEM RESET synchronous_standby_names");
+    (void)shell("SELECT pg_reload_conf()");
+    while (store_lose(store, both, 2, NULL) != STORE_OK)
+        (void)poll(NULL, 0, 5);
+    (void)lost_under(9, 2);
+}
+END_TEST
+
+START_TEST(a_node_that_ends_has_lost_one_answer_at_most)
+{
+    const uint64_t told = receipt_under(9);
+    ck_assert_int_eq(store_lose(store, &told, 1, NULL), STORE_OK);
+    (void)receipt_under(7);
+    store_close(store);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.receipts WHERE lost = 1"), 2);
+    store = open_node("two");
 }
 END_TEST
 
@@ -902,12 +997,17 @@ int main(void)
     tcase_add_test(tests, released_keys_are_free);
     tcase_add_test(tests, what_the_database_refuses_becomes_a_reject);
     tcase_add_test(tests, what_a_trigger_ignores_becomes_a_reject);
+    tcase_add_test(tests, what_the_database_says_may_be_long);
     tcase_add_test(tests, an_append_does_not_outlive_its_claim);
     tcase_add_test(tests, a_session_that_has_ended_is_made_anew);
     tcase_add_test(tests, a_commit_whose_answer_was_lost_is_remembered);
     tcase_add_test(tests, a_commit_that_was_not_made_loses_nothing);
     tcase_add_test(tests, a_loss_that_was_taken_in_doubt_is_given_back);
+    tcase_add_test(tests, each_burst_of_a_commit_in_doubt_has_lost_an_answer);
+    tcase_add_test(tests, a_burst_that_nobody_waits_for_loses_no_answer_in_doubt);
     tcase_add_test(tests, losses_whose_answer_was_lost_are_counted_once);
+    tcase_add_test(tests, losses_whose_commit_is_under_way_are_waited_for);
+    tcase_add_test(tests, a_node_that_ends_has_lost_one_answer_at_most);
     tcase_add_test(tests, what_is_stored_without_marks_is_not_stored_twice);
     tcase_add_test(tests, rows_of_the_logs_go_once_one_behind_them_is_old);
     tcase_add_test(tests, rows_of_the_logs_go_in_their_order);

@@ -36,7 +36,7 @@ void pg_close(struct pg *pg)
  * is set in behind a tab is advice. */
 static void pg_say(const char *message, struct error *err)
 {
-    char text[sizeof err->text] = "";
+    char text[2 * sizeof err->text] = ""; /* error_set cuts it as it must be */
     size_t len = 0;
     while (*message != '\0') {
         size_t line = strcspn(message, "\n");

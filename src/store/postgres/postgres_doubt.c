@@ -14,19 +14,13 @@ void postgres_doubt(struct postgres_store *store, const struct store_receipts *r
     struct postgres_doubt *doubt = &store->doubt;
     struct bytes keys = store->keys;
     doubt_forget(doubt);
-    if (store->transaction == 0 || (receipts->len == 0 && receipts->loss_count == 0 && !unmarked))
+    if (store->transaction == 0 ||
+        (receipts->len == 0 && receipts->awaited_count == 0 && !unmarked))
         return;
     doubt->serials.len = 0;
-    for (size_t i = 0; i < receipts->loss_count; i++) {
-        int64_t serial = (int64_t)receipts->losses[i].serial;
-        /* Without memory a repetition is stored a second time, the lesser evil. */
-        if (receipts->losses[i].change < 0 &&
-            bytes_append(&doubt->serials, &serial, sizeof serial) != 0)
-            break;
-    }
-    /* How many there are is no matter: this node has stored none with a higher number. */
-    doubt->first_serial = receipts->len > 0 ? (int64_t)receipts->first_serial : INT64_MAX;
-    doubt->last_serial = (int64_t)(((uint64_t)store->first_instance + 1) * POSTGRES_SERIALS - 1);
+    /* Without memory a repetition is stored a second time, the lesser evil. */
+    (void)!bytes_append(&doubt->serials, receipts->awaited,
+                        receipts->awaited_count * sizeof *receipts->awaited);
     doubt->transaction = store->transaction;
     doubt->instance = store->node.instance;
     doubt->followed = store->base.state.last_seq;
@@ -117,8 +111,6 @@ static int doubt_lose(struct postgres_store *store, struct error *err)
     if (status != STORE_OK)
         return status;
     pg_params_reset(&store->params);
-    pg_put_int(&store->params, doubt->first_serial);
-    pg_put_int(&store->params, doubt->last_serial);
     doubt_put_all(&store->params, &doubt->serials);
     pg_put_int(&store->params, doubt->instance);
     status = pg_ask(&store->pg, SQL_LOSE_DOUBTFUL, &store->params, NULL, err);

@@ -76,9 +76,33 @@ static int schema_check_server(const struct pg *pg, struct error *err)
     return STORE_UNFIT;
 }
 
+/* Each statement must see what others have committed until it begins. Sessions ask for that, which
+ * a pooler may keep from the server. */
+static int schema_check_isolation(struct pg *pg, struct error *err)
+{
+    PGresult *result;
+    size_t len;
+    int status = pg_ask(pg, SQL_ISOLATION, NULL, &result, err);
+    if (status != STORE_OK)
+        return status;
+    const char *isolation = pg_bytes(result, 0, 0, &len);
+    if (strcmp(isolation, "read committed") != 0) {
+        error_set(
+            err,
+            "its transactions are \"%s\" by default, and a pooler keeps beacond from asking for "
+            "others: ALTER ROLE ... SET default_transaction_isolation = 'read committed'",
+            isolation);
+        status = STORE_UNFIT;
+    }
+    PQclear(result);
+    return status;
+}
+
 int postgres_schema_fit(struct pg *pg, struct error *err)
 {
     int status = schema_check_server(pg, err);
+    if (status == STORE_OK)
+        status = schema_check_isolation(pg, err);
     if (status == STORE_OK)
         status = pg_run(pg, SQL_BEGIN, err);
     if (status == STORE_OK)

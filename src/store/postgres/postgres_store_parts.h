@@ -39,14 +39,13 @@ enum postgres_claim {
 /* A transaction whose COMMIT was sent and not answered. It is asked after on the next
  * connection, before anything else: if it was committed, the answers to its batches were lost. */
 struct postgres_doubt {
-    int64_t transaction; /* its number; 0: there is nothing in doubt */
-    int64_t settling;    /* of the one that noted the losses; 0: none has tried that */
-    int64_t instance;    /* the node's, then */
-    int64_t followed;    /* base.state.last_seq, then */
-    bool unmarked;       /* it stored events that no receipt tells of */
-    int64_t first_serial, last_serial; /* of the receipts that it stored */
-    struct bytes keys;                 /* int64_t each: the locks that it holds while it runs */
-    struct bytes serials;              /* int64_t each: receipts that it took a loss from */
+    int64_t transaction;  /* its number; 0: there is nothing in doubt */
+    int64_t settling;     /* of the one that noted the losses; 0: none has tried that */
+    int64_t instance;     /* the node's, then */
+    int64_t followed;     /* base.state.last_seq, then */
+    bool unmarked;        /* it stored events that no receipt tells of */
+    struct bytes keys;    /* int64_t each: the locks that it holds while it runs */
+    struct bytes serials; /* int64_t each: receipts whose answers were lost with it, see awaited */
 };
 
 /* The same of losses that were counted (store_lose), which the caller will ask for again: what was
