@@ -26,6 +26,7 @@ static const struct {
     {"postgresql:///x?password=secret", "postgresql:///x"},
     {"postgresql:///x?user=me&password=secret&host=db", "postgresql:///x?user=me&host=db"},
     {"postgresql:///x?sslpassword=secret&sslmode=require", "postgresql:///x?sslmode=require"},
+    {"postgresql:///x?scram_client_key=a&user=me&oauth_client_secret=b", "postgresql:///x?user=me"},
     {"postgresql:///x?p%61ssword=secret", "postgresql:///x"},
     {"postgresql:///x?secret", "postgresql:///x"},
     {"postgresql:///x?&user=me&secret", "postgresql:///x?user=me"},

@@ -46,9 +46,18 @@ static const char *name_show_user(const char *rest, char *out, size_t size)
     return at;
 }
 
+/* Parameters that are secrets: password, sslpassword, oauth_client_secret, scram_client_key, … */
+static bool name_is_secret(const char *name, size_t len)
+{
+    static const char *const words[] = {"password", "secret", "scram"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (memmem(name, len, words[i], strlen(words[i])) != NULL)
+            return true;
+    return false;
+}
+
 void postgres_name_show(const char *database, char *out, size_t size)
 {
-    static const char secret[] = "password=";
     const char *rest = name_behind(database);
     out[0] = '\0';
     if (rest == NULL)
@@ -63,9 +72,8 @@ void postgres_name_show(const char *database, char *out, size_t size)
         size_t len = 1 + strcspn(rest + 1, "&");
         /* A name may be written with escapes, and what has none may be a part of a password. */
         size_t name_len = strcspn(rest + 1, "=&");
-        bool hidden =
-            rest[1 + name_len] != '=' || strncmp(rest + 1, secret, sizeof secret - 1) == 0 ||
-            strncmp(rest + 1, "sslpassword=", 12) == 0 || memchr(rest + 1, '%', name_len) != NULL;
+        bool hidden = rest[1 + name_len] != '=' || name_is_secret(rest + 1, name_len) ||
+                      memchr(rest + 1, '%', name_len) != NULL;
         if (!hidden) {
             name_add(out, size, mark, 1);
             name_add(out, size, rest + 1, len - 1);
