@@ -264,6 +264,26 @@ BEGIN
 END
 $$;
 
+-- Fails unless each of these ids, which clients chose, is there: behind @append, in front of its end, of which
+-- all were sent. One that was not stored is a repetition, or a trigger has ignored it. By their places,
+-- whatever the planner thinks of how many there are.
+CREATE FUNCTION insist_given(stamps bigint[], ids text[]) RETURNS void LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    there bigint;
+BEGIN
+    IF current_setting('beacond.stored')::bigint < cardinality(ids) THEN
+        EXECUTE 'SELECT count(*) FROM unnest($1, $2) AS row(ts, id)
+                  WHERE EXISTS (SELECT FROM beacond.events
+                                 WHERE given AND events.ts = row.ts AND events.id = row.id
+                                   AND events.ts BETWEEN $3 AND $4)'
+           INTO there USING stamps, ids, (SELECT min(ts) FROM unnest(stamps) AS ts),
+                            (SELECT max(ts) FROM unnest(stamps) AS ts);
+        PERFORM beacond.insist(there, cardinality(ids));
+    END IF;
+END
+$$;
+
 -- Fails unless the node lives. One that was taken for dead while it only was slow goes on as another, to
 -- which its bursts then belong: those of the dead one were all counted as not answered for. Behind the
 -- node's lock (see "nodes" in statements.sql), with which it can't be taken for dead any more.

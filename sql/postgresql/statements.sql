@@ -270,8 +270,13 @@ WITH block AS (
       FROM stored HAVING count(*) > 0
 )
 SELECT base, beacond.insist((SELECT count(*) FROM put), cardinality($2)),
-       ARRAY(SELECT seq FROM given ORDER BY seq)
+       ARRAY(SELECT seq FROM given ORDER BY seq),
+       set_config('beacond.stored', (SELECT count(*) FROM given)::text, true)
   FROM block;
+
+-- Behind it, where clients chose ids.
+-- @insist_given
+SELECT beacond.insist_given($1, $2);
 
 -- What a transaction that was not an append adds to the tally.
 -- @tally_second

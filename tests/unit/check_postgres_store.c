@@ -537,6 +537,25 @@ START_TEST(what_a_trigger_ignores_becomes_a_reject)
 }
 END_TEST
 
+/* It is no repetition, though nothing is stored. */
+START_TEST(a_given_id_that_a_trigger_ignores_becomes_a_reject)
+{
+    struct error err = {""};
+    refuse_bad_ones("RETURN NULL;");
+    struct store_item item = {.batch =
+                                  batch_of("{\"events\":[{" TS ",\"id\":\"z\",\"x\":\"bad\"},{" TS
+                                           ",\"id\":\"y\"},{" TS ",\"id\":\"y\"}]}")};
+    ck_assert_int_eq(append(&item, 1, &no_receipts), STORE_REFUSED);
+    ck_assert_int_eq(store_append_apart(store, &item, &no_receipts, &err), STORE_OK);
+    ck_assert_uint_eq(item.refused, 1);
+    ck_assert_uint_eq(item.duplicate, 1);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 1);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.rejects WHERE reason LIKE '%ignores it'"),
+                     1);
+    batch_free(item.batch);
+}
+END_TEST
+
 /* They are cut where there is no room, but not within a character. */
 START_TEST(what_the_database_says_may_be_long)
 {
@@ -997,6 +1016,7 @@ int main(void)
     tcase_add_test(tests, released_keys_are_free);
     tcase_add_test(tests, what_the_database_refuses_becomes_a_reject);
     tcase_add_test(tests, what_a_trigger_ignores_becomes_a_reject);
+    tcase_add_test(tests, a_given_id_that_a_trigger_ignores_becomes_a_reject);
     tcase_add_test(tests, what_the_database_says_may_be_long);
     tcase_add_test(tests, an_append_does_not_outlive_its_claim);
     tcase_add_test(tests, a_session_that_has_ended_is_made_anew);

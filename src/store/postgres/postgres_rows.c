@@ -121,16 +121,21 @@ static void rows_put_ids(struct pg_params *params, const struct postgres_row *ro
     bytes_clear(&spelt);
 }
 
+static void rows_put_times(struct pg_params *params, const struct postgres_row *rows, size_t count)
+{
+    pg_ints_begin(params);
+    for (size_t i = 0; i < count; i++)
+        pg_ints_add(params, rows[i].event->ts);
+    pg_array_end(params);
+}
+
 static void rows_put_rows(struct pg_params *params, const struct postgres_row *rows, size_t count)
 {
     pg_ints_begin(params);
     for (size_t i = 0; i < count; i++)
         pg_ints_add(params, (int64_t)rows[i].place);
     pg_array_end(params);
-    pg_ints_begin(params);
-    for (size_t i = 0; i < count; i++)
-        pg_ints_add(params, rows[i].event->ts);
-    pg_array_end(params);
+    rows_put_times(params, rows, count);
     pg_ints_begin(params);
     for (size_t i = 0; i < count; i++)
         pg_ints_add(params, rows[i].item->batch->received_ms);
@@ -153,7 +158,13 @@ static int rows_send_part(struct postgres_store *store, const struct postgres_pa
     pg_put_int(params, store->node.slot);
     pg_put_int(params, store->node.instance);
     pg_put_int(params, clock_wall_ms());
-    return pg_send(&store->pg, SQL_APPEND, params, err);
+    int status = pg_send(&store->pg, SQL_APPEND, params, err);
+    if (status != STORE_OK || part->count == part->plain)
+        return status;
+    pg_params_reset(params);
+    rows_put_times(params, part->rows + part->plain, part->count - part->plain);
+    rows_put_ids(params, part->rows + part->plain, part->count - part->plain);
+    return pg_send(&store->pg, SQL_INSIST_GIVEN, params, err);
 }
 
 int postgres_rows_send(struct postgres_store *store, const struct postgres_rows *rows,
@@ -210,7 +221,7 @@ static int rows_hear_part(struct postgres_store *store, const struct postgres_pa
     for (size_t i = part->plain; i < part->count; i++)
         rows_take_given(&part->rows[i], result);
     PQclear(result);
-    return STORE_OK;
+    return part->count > part->plain ? pg_line_result(&store->pg, NULL, err) : STORE_OK;
 }
 
 int postgres_rows_hear(struct postgres_store *store, const struct postgres_rows *rows,
