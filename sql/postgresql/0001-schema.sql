@@ -264,23 +264,30 @@ BEGIN
 END
 $$;
 
--- Fails unless each of these ids, which clients chose, is there: behind @append, in front of its end, of which
--- all were sent. One that was not stored is a repetition, or a trigger has ignored it. By their places,
--- whatever the planner thinks of how many there are.
+-- Fails unless each of these ids, which clients chose, is there: behind @append, in the same transaction.
+-- One that was not stored is a repetition, or a trigger has ignored it (or what it repeats has just been
+-- erased: the next try stores it). Day by day, so that no partition is waited for but those that the append
+-- has opened; by their places, whatever the planner thinks of how many there are.
 CREATE FUNCTION insist_given(stamps bigint[], ids text[]) RETURNS void LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-    there bigint;
+    there bigint := 0;
+    found bigint;
+    day   bigint;
 BEGIN
-    IF current_setting('beacond.stored')::bigint < cardinality(ids) THEN
-        EXECUTE 'SELECT count(*) FROM unnest($1, $2) AS row(ts, id)
-                  WHERE EXISTS (SELECT FROM beacond.events
-                                 WHERE given AND events.ts = row.ts AND events.id = row.id
-                                   AND events.ts BETWEEN $3 AND $4)'
-           INTO there USING stamps, ids, (SELECT min(ts) FROM unnest(stamps) AS ts),
-                            (SELECT max(ts) FROM unnest(stamps) AS ts);
-        PERFORM beacond.insist(there, cardinality(ids));
+    IF current_setting('beacond.stored')::bigint = cardinality(ids) THEN
+        RETURN;
     END IF;
+    FOR day IN SELECT DISTINCT ts - (ts % 86400000 + 86400000) % 86400000 FROM unnest(stamps) AS ts LOOP
+        EXECUTE 'SELECT count(*) FROM unnest($1, $2) AS row(ts, id)
+                  WHERE ts BETWEEN $3 AND $3 + 86399999
+                    AND EXISTS (SELECT FROM beacond.events
+                                 WHERE given AND events.ts = row.ts AND events.id = row.id
+                                   AND events.ts BETWEEN $3 AND $3 + 86399999)'
+           INTO found USING stamps, ids, day;
+        there := there + found;
+    END LOOP;
+    PERFORM beacond.insist(there, cardinality(ids));
 END
 $$;
 

@@ -184,17 +184,18 @@ SELECT pg_advisory_xact_lock((68::bigint << 56) | (key & ((1::bigint << 56) - 1)
 -- can't be refused. What takes longer than this the server ends by itself, before the node gives it up
 -- (POSTGRES_PATIENCE_MS) and it would be committed behind its back.
 -- @claim_patience
-SELECT set_config('lock_timeout', '500ms', true), set_config('statement_timeout', '18s', true);
+SELECT set_config('lock_timeout', '500ms', true), set_config('statement_timeout', '18s', true),
+       set_config('idle_in_transaction_session_timeout', '10s', true);
 
 -- The same in one that may take its time otherwise: who stores waits behind it.
 -- @lock_patience
 SELECT set_config('lock_timeout', '500ms', true);
 
 -- beacond.own: behind a pooler the settings that a session begins with may be lost, and what is stored
--- would be taken for a change by hand.
+-- would be taken for a change by hand. That the node lives is seen behind its lock.
 -- @claim_number
 SELECT txid_current(), pg_advisory_xact_lock_shared((70::bigint << 56) | $1),
-       set_config('beacond.own', 'on', true);
+       set_config('beacond.own', 'on', true), beacond.insist_living($1);
 
 -- Of each key the newest, as many as RECEIPTS_CHAIN (src/engine/receipts.h): a client that sends the same
 -- event first again and again must not make each look-up slower.
@@ -302,7 +303,7 @@ ON CONFLICT (at, slot) DO UPDATE SET events = old.events + excluded.events;
 -- @insert_receipts
 INSERT INTO beacond.receipts(serial, key, instance, at, burst, lost, receipts)
 SELECT serial, key, $1, $2, burst <> 0, 0, receipts
-  FROM beacond.insist_living($1), unnest($3, $4, $5, $6) AS row(serial, key, burst, receipts);
+  FROM unnest($3, $4, $5, $6) AS row(serial, key, burst, receipts);
 
 -- Rows are locked in the order of their numbers: nobody waits for one while holding a higher one that
 -- somebody else waits for.
@@ -675,7 +676,7 @@ SELECT day * 86400000 FROM beacond.days() AS day
 UNION
 SELECT beacond.step_floor(ts, 86400000) FROM beacond.events_other
 UNION
-SELECT beacond.step_floor(ts, 86400000) FROM beacond.events_old
+SELECT beacond.step_floor(ts, 86400000) FROM beacond.events WHERE ts < beacond.old_until()
  ORDER BY 1;
 
 -- One look at [$1, $2): how many events there are; then for each size of steps the first that are

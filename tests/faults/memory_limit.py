@@ -113,7 +113,7 @@ def threads_that_can_t_be_made_end_a_start_and_refuse_a_command():
     assert first > 4, "threads of a start: %d" % first
     print("# %d threads, %d of them dispensable" % (first - 1, started))
     # Later, each session of the control socket wants one.
-    daemon.address = daemon.log()[0].rsplit(" ", 1)[1]
+    daemon.wait_ready()
     daemon.save([event(NOW - 10**11)])
     prune = ("prune", "--before", "2026-01-01", "--database", daemon.database)
     with memory.failing(THREADS, 1, FOREVER):

@@ -82,6 +82,21 @@ START_TEST(a_database_is_found_whole)
 }
 END_TEST
 
+/* Somebody keeps it elsewhere; the tally does not know. */
+START_TEST(it_is_looked_through_without_what_is_long_past)
+{
+    struct heard heard = {.most_steps = 1000};
+    struct store_audit_facts facts;
+    struct error err = {""};
+    fill();
+    do_sql(hand, "DROP TABLE beacond.events_old");
+    int status = audit(&heard, STORE_AUDIT_WHOLE, &facts, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+    ck_assert(!facts.tally_right);
+    ck_assert_ptr_null(strstr(heard.wrong, "can't be read"));
+}
+END_TEST
+
 static const struct {
     const char *sql, *wrong;
     bool tally; /* it is wrong, and nothing else is */
@@ -226,6 +241,7 @@ int main(void)
     tcase_add_loop_test(tests, a_database_is_found_whole, 0, 2);
     tcase_add_loop_test(tests, what_is_done_to_it_is_found, 0,
                         (int)(sizeof damages / sizeof *damages));
+    tcase_add_test(tests, it_is_looked_through_without_what_is_long_past);
     tcase_add_test(tests, an_id_that_stands_twice_is_found);
     tcase_add_test(tests, many_steps_that_are_wrong_are_not_all_named);
     tcase_add_test(tests, who_wants_no_more_stops_it);

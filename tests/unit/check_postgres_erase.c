@@ -183,6 +183,31 @@ static void hear_gone_through(void *arg, const PGresult *notice)
 }
 
 /* All the others wait while a partition is made. */
+START_TEST(repetitions_wait_for_no_day_but_their_own)
+{
+    const int64_t times[] = {today - 9 * DAY_MS, today}, between[] = {today - 3 * DAY_MS};
+    char sql[160];
+    put(store, between, 1, NULL);
+    struct store_item item = {.batch = batch_at(times, 2, ",\"id\":\"a\"")};
+    struct error err = {""};
+    ck_assert_int_eq(store_append(store, &item, 1, &no_receipts, &err), STORE_OK);
+    batch_free(item.batch);
+    PGconn *person = postgres_connection(name);
+    PQclear(PQexec(person, "BEGIN"));
+    snprintf(sql, sizeof sql,
+             "DO 'BEGIN EXECUTE ''LOCK TABLE beacond.'' || beacond.day_name(%lld); END'",
+             (long long)(between[0] / DAY_MS));
+    PQclear(PQexec(person, sql));
+    item = (struct store_item){.batch = batch_at(times, 2, ",\"id\":\"a\"")};
+    int status = store_append(store, &item, 1, &no_receipts, &err);
+    ck_assert_msg(status == STORE_OK, "%s", err.text);
+    ck_assert_uint_eq(item.duplicate, 2);
+    batch_free(item.batch);
+    PQclear(PQexec(person, "COMMIT"));
+    PQfinish(person);
+}
+END_TEST
+
 START_TEST(what_is_long_past_is_not_gone_through_for_a_new_day)
 {
     const int64_t times[] = {-1, today - 501 * DAY_MS, today - 450 * DAY_MS};
@@ -714,6 +739,7 @@ int main(void)
     tcase_add_test(tests, the_partition_of_an_older_day_is_made_for_its_first_event);
     tcase_add_test(tests, what_lies_far_from_today_stays_together);
     tcase_add_test(tests, events_move_to_their_day_when_its_partition_is_made);
+    tcase_add_test(tests, repetitions_wait_for_no_day_but_their_own);
     tcase_add_test(tests, what_is_long_past_is_not_gone_through_for_a_new_day);
     tcase_add_test(tests, a_day_that_is_held_goes_elsewhere_rather_than_wait);
     tcase_add_test(tests, whole_days_are_dropped_and_no_more);

@@ -24,22 +24,23 @@ static int losing_ask(struct postgres_store *store, bool *committed, struct erro
     return STORE_BUSY;
 }
 
-/* Takes one serial out of those that were counted. False: it is not among them. */
-static bool losing_take(struct postgres_losing *losing, uint64_t serial)
+/* Whether a serial is among the first *open of those that are counted for sure; it goes behind
+ * them. */
+static bool losing_take(const struct bytes *sure, size_t *open, uint64_t serial)
 {
-    uint64_t *counted = (uint64_t *)(void *)losing->serials.data;
-    size_t count = losing->serials.len / sizeof *counted;
-    for (size_t i = 0; i < count; i++) {
+    uint64_t *counted = (uint64_t *)(void *)sure->data;
+    for (size_t i = 0; i < *open; i++) {
         if (counted[i] != serial)
             continue;
-        counted[i] = counted[count - 1];
-        losing->serials.len -= sizeof *counted;
+        counted[i] = counted[--*open];
+        counted[*open] = serial;
         return true;
     }
     return false;
 }
 
-/* Those that are to be counted: not what was, without an answer. */
+/* Those that are to be counted: not what was, without an answer. That is remembered until the
+ * caller hears that all are, for until then it asks for all again. */
 static int losing_settle(struct postgres_store *store, const uint64_t *serials, size_t count,
                          struct bytes *left, struct error *err)
 {
@@ -48,16 +49,16 @@ static int losing_settle(struct postgres_store *store, const uint64_t *serials, 
     int status = losing->transaction == 0 ? STORE_OK : losing_ask(store, &committed, err);
     if (status != STORE_OK)
         return status;
-    if (bytes_reserve(left, count * sizeof *serials) != 0)
+    if (bytes_reserve(left, count * sizeof *serials) != 0 ||
+        (committed && bytes_append(&losing->sure, losing->serials.data, losing->serials.len) != 0))
         return postgres_no_memory(err);
-    if (!committed)
-        losing->serials.len = 0;
     losing->transaction = 0;
+    losing->serials.len = 0;
+    size_t open = losing->sure.len / sizeof *serials;
     for (size_t i = 0; i < count; i++)
-        if (!losing_take(losing, serials[i]) &&
+        if (!losing_take(&losing->sure, &open, serials[i]) &&
             bytes_append(left, &serials[i], sizeof *serials) != 0)
             return postgres_no_memory(err);
-    losing->serials.len = 0;
     return STORE_OK;
 }
 
@@ -112,6 +113,8 @@ int postgres_lose(struct store *base, const uint64_t *serials, size_t count, str
             left = counted;
         }
     }
+    if (status == STORE_OK)
+        losing->sure.len = 0;
     bytes_clear(&left);
     store->until_ms = 0;
     return status == STORE_OK ? STORE_OK : STORE_BUSY;

@@ -86,7 +86,7 @@ static int schema_check_isolation(struct pg *pg, struct error *err)
     if (status != STORE_OK)
         return status;
     const char *isolation = pg_bytes(result, 0, 0, &len);
-    if (strcmp(isolation, "read committed") != 0) {
+    if (strncmp(isolation, "read ", 5) != 0) { /* "uncommitted" is the same to PostgreSQL */
         error_set(
             err,
             "its transactions are \"%s\" by default, and a pooler keeps beacond from asking for "

@@ -25,6 +25,7 @@ static void postgres_store_close(struct store *base)
     bytes_clear(&store->doubt.keys);
     bytes_clear(&store->doubt.serials);
     bytes_clear(&store->losing.serials);
+    bytes_clear(&store->losing.sure);
     hash_set_clear(&store->repeats);
     tally_clear(&store->tally);
     postgres_days_clear(&store->days);

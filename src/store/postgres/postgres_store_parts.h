@@ -53,6 +53,7 @@ struct postgres_doubt {
 struct postgres_losing {
     int64_t transaction;  /* its number; 0: there is nothing in doubt */
     struct bytes serials; /* uint64_t each: what it counted */
+    struct bytes sure;    /* the same of those before it that were committed */
 };
 
 /*
