@@ -368,11 +368,11 @@ $$;
 -- committed behind the place, up to the newest moment, and it has a last_seq where the place was found,
 -- which must be told exactly; else there is nothing behind it: the place has been dropped from the log, or
 -- was of commits that were lost with a server. Kind 1, commits: low and high bound their timestamps. Kind
--- 2, erasures: last_seq is what they belong behind.
+-- 2, erasures: last_seq is what they belong behind. Along indexes, as in @claim_patience.
 CREATE FUNCTION news(after_seq bigint, after_instance bigint, after_at bigint, after_n bigint, most bigint)
 RETURNS TABLE (kind bigint, last_seq bigint, first_seq bigint, instance bigint, at bigint, events bigint,
                low bigint, high bigint, n bigint, ts bigint[], seq bigint[])
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
 DECLARE
     mark  bigint := beacond.watermark();
@@ -408,7 +408,8 @@ $$;
 -- The lock comes before the look: who waits for make_day() to move events would have a snapshot from
 -- before that and a plan from behind it, and find them in neither table.
 CREATE FUNCTION commit_events(after_seq bigint, upto_seq bigint, low bigint, high bigint)
-RETURNS TABLE (seq bigint, ts bigint, event text) LANGUAGE plpgsql VOLATILE AS $$
+RETURNS TABLE (seq bigint, ts bigint, event text) LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
 BEGIN
     LOCK TABLE ONLY beacond.events IN ACCESS SHARE MODE;

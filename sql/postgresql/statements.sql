@@ -182,10 +182,13 @@ SELECT pg_advisory_xact_lock((68::bigint << 56) | (key & ((1::bigint << 56) - 1)
 
 -- First in a transaction that stores, which waits for nobody's locks for long: meanwhile its requests
 -- can't be refused. What takes longer than this the server ends by itself, before the node gives it up
--- (POSTGRES_PATIENCE_MS) and it would be committed behind its back.
+-- (POSTGRES_PATIENCE_MS) and it would be committed behind its back. Its statements go along indexes: their
+-- plans are kept by the session, and what is a page now is not when it fills up.
 -- @claim_patience
 SELECT set_config('lock_timeout', '500ms', true), set_config('statement_timeout', '18s', true),
-       set_config('idle_in_transaction_session_timeout', '10s', true);
+       set_config('idle_in_transaction_session_timeout', '10s', true),
+       set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+       set_config('jit', 'off', true);
 
 -- The same in one that may take its time otherwise: who stores waits behind it.
 -- @lock_patience

@@ -220,11 +220,15 @@ def big(number):
 
 # --- cut off ------------------------------------------------------------------------------------
 
-@case
-def a_commit_whose_answer_is_lost_is_stored_once():
+def behind_proxy():
     server = postgres.server()
     proxy = Proxy(server, server.database())
-    daemon = Daemon(database=proxy.uri)
+    return proxy, Daemon(database=proxy.uri)
+
+
+@case
+def a_commit_whose_answer_is_lost_is_stored_once():
+    proxy, daemon = behind_proxy()
     daemon.save([event(NOW - 1, 1)])
     count = 1
     for n, fate in enumerate(["before", "answer", "sent"] * scale(5, 2)):
@@ -240,22 +244,18 @@ def a_commit_whose_answer_is_lost_is_stored_once():
 
 @case
 def a_burst_like_another_is_stored_once_when_its_commits_answer_is_lost():
-    server = postgres.server()
-    proxy = Proxy(server, server.database())
-    daemon = Daemon(database=proxy.uri)
+    proxy, daemon = behind_proxy()
     some = [event(NOW, 7)] * 4
     for n, fate in enumerate([None, "before", "answer", "sent"], 1):
         proxy.arm(fate)
         answer = daemon.post(some).json()
-        equal((answer["saved"], answer["rejected"]), (4, 0))
+        equal((answer["saved"], answer["rejected"], proxy.met), (4, 0, n - 1))
         stored(daemon, 4 * n)
 
 
 @case
 def a_burst_whose_client_and_commits_answer_are_lost_has_one_repetition():
-    server = postgres.server()
-    proxy = Proxy(server, server.database())
-    daemon = Daemon(database=proxy.uri)
+    proxy, daemon = behind_proxy()
     some = [event(NOW, 7)] * 4
     body = batch(some)
     proxy.arm("answer")

@@ -82,6 +82,7 @@ class _Talk:
         self.proxy, self.near, self.far = proxy, near, far
         self.asked, self.told, self.begun = b"", b"", False
         self.stores = False  # the open transaction has stored events
+        self.kept = set()    # names of statements that do, which the session keeps
         self.deaf = False    # what the server says is passed on no more
 
     def run(self):
@@ -116,9 +117,16 @@ class _Talk:
         return True
 
     def _fate(self, message):
+        if message[:1] == b"B":  # a portal's name, a statement's
+            self.stores = self.stores or message[5:].split(b"\0")[1] in self.kept
         if message[:1] not in b"PQ":
             return None
-        self.stores = self.stores or STORES.search(message) is not None
+        stores = STORES.search(message) is not None
+        if message[:1] == b"P" and message[5:6] != b"\0":
+            if stores:
+                self.kept.add(message[5:].split(b"\0")[0])
+            return None
+        self.stores = self.stores or stores
         if COMMITS.search(message) is None:
             return None
         stored, self.stores = self.stores, False

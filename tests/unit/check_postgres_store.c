@@ -582,8 +582,6 @@ static void end_session(const char *which)
              " AND %s",
              which);
     (void)shell(sql);
-    snprintf(sql, sizeof sql, "SELECT count(*) = 0 FROM pg_stat_activity WHERE " SESSION " AND %s",
-             which);
 }
 
 START_TEST(an_append_does_not_outlive_its_claim)
@@ -616,6 +614,86 @@ START_TEST(a_session_that_has_ended_is_made_anew)
     ck_assert_int_eq(append(NULL, 0, &no_receipts), STORE_BUSY);
     ck_assert_int_eq(append(NULL, 0, &no_receipts), STORE_OK);
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 2);
+}
+END_TEST
+
+/* As behind a pooler that is not known for one. */
+START_TEST(a_session_that_forgets_what_it_was_to_keep_is_given_nothing_more)
+{
+    struct pg *pg = &((struct postgres_store *)store)->pg;
+    struct heard heard;
+    ck_assert_int_eq(store_under(1), STORE_OK);
+    ck_assert(pg->kept[SQL_APPEND]);
+    PQclear(PQexec(pg->connection, "DEALLOCATE ALL"));
+    ck_assert_int_eq(claim(store, 2, &heard), STORE_BUSY);
+    ck_assert_int_eq(store_under(2), STORE_OK);
+    end_session("true");
+    ck_assert_int_eq(store_under(3), STORE_OK);
+    ck_assert(!pg->kept[SQL_APPEND]);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 3);
+}
+END_TEST
+
+/* It would hold the writer up for as long, with nothing to commit. */
+START_TEST(a_new_session_waits_for_no_table_that_somebody_holds)
+{
+    struct postgres_store *node = (struct postgres_store *)store;
+    struct pg *pg = &node->pg;
+    struct error err = {""};
+    PGconn *person = postgres_connection(name);
+    PQclear(PQexec(person, "BEGIN"));
+    PQclear(PQexec(person, "LOCK TABLE beacond.events"));
+    pg_close(pg);
+    pg->settings = NULL; /* a session of its own accord would wait for ever */
+    ck_assert_int_eq(pg_connect(pg, &err), STORE_OK);
+    ck_assert_int_eq(postgres_keep(node, &err), STORE_OK);
+    ck_assert_msg(strstr(err.text, "lock timeout") != NULL, "%s", err.text);
+    ck_assert(!pg->kept[SQL_APPEND]);
+    PQclear(PQexec(person, "COMMIT"));
+    PQfinish(person);
+    ck_assert_int_eq(store_under(1), STORE_OK);
+    node->keep_ms = 0;
+    ck_assert_int_eq(store_under(2), STORE_OK);
+    ck_assert(pg->kept[SQL_APPEND]);
+}
+END_TEST
+
+/* As of a morning: a plan that was made for an empty table goes through all of it when it is full.
+ */
+START_TEST(a_plan_that_is_kept_fits_a_table_that_fills_up)
+{
+    enum { ENOUGH = 8, KEYS = 100 }; /* behind some executions there is a plan for all parameters */
+    char explain[128];
+    uint64_t keys[KEYS];
+    struct heard heard = {0};
+    struct error err = {""};
+    struct pg *pg = &((struct postgres_store *)store)->pg;
+    for (uint64_t i = 0; i < KEYS; i++)
+        keys[i] = i;
+    PGconn *person = postgres_connection(name);
+    PQclear(PQexec(person, "ANALYZE beacond.receipts"));
+    PQfinish(person);
+    for (int i = 0; i < ENOUGH; i++) {
+        ck_assert_int_eq(store_claim(store, keys, KEYS, hear, &heard, &err), STORE_OK);
+        store_release(store);
+    }
+    PGresult *kept = PQexec(pg->connection, "SELECT name FROM pg_prepared_statements"
+                                            " WHERE statement LIKE '%CROSS JOIN LATERAL%'"
+                                            "   AND statement LIKE '%beacond.receipts%'"
+                                            "   AND generic_plans > 0");
+    ck_assert_int_eq(PQntuples(kept), 1);
+    snprintf(explain, sizeof explain, "EXPLAIN EXECUTE %s('{1,2}')", PQgetvalue(kept, 0, 0));
+    PGresult *plan = PQexec(pg->connection, explain);
+    ck_assert_int_gt(PQntuples(plan), 0);
+    bool indexed = false;
+    for (int i = 0; i < PQntuples(plan); i++) {
+        const char *line = PQgetvalue(plan, i, 0);
+        ck_assert_msg(strstr(line, "Seq Scan") == NULL, "%s", line);
+        indexed = indexed || strstr(line, "Index Scan Backward using receipts_by_key") != NULL;
+    }
+    ck_assert(indexed);
+    PQclear(plan);
+    PQclear(kept);
 }
 END_TEST
 
@@ -725,15 +803,21 @@ START_TEST(a_burst_that_nobody_waits_for_loses_no_answer_in_doubt)
 }
 END_TEST
 
-START_TEST(losses_whose_answer_was_lost_are_counted_once)
+/* Counts their losses; the answer of the COMMIT is lost. */
+static void lose_in_doubt(const uint64_t *serials, size_t count)
 {
     pthread_t thread;
-    uint64_t serial = receipt_under(9);
-    const uint64_t three[] = {serial, serial, serial};
     wait_for_standby();
     ck_assert_int_eq(pthread_create(&thread, NULL, end_committing, NULL), 0);
-    ck_assert_int_eq(store_lose(store, three, 2, NULL), STORE_BUSY);
+    ck_assert_int_eq(store_lose(store, serials, count, NULL), STORE_BUSY);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+
+START_TEST(losses_whose_answer_was_lost_are_counted_once)
+{
+    uint64_t serial = receipt_under(9);
+    const uint64_t three[] = {serial, serial, serial};
+    lose_in_doubt(three, 2);
     /* It is asked for again, with another that has come. */
     ck_assert_int_eq(store_lose(store, three, 3, NULL), STORE_OK);
     (void)lost_under(9, 3);
@@ -754,12 +838,8 @@ static void *cut_off_committing(void *arg)
 /* The caller asks for all again until it hears that all were counted. */
 START_TEST(losses_that_were_counted_are_known_until_all_are)
 {
-    pthread_t thread;
     const uint64_t serials[] = {receipt_under(9), receipt_under(7)};
-    wait_for_standby();
-    ck_assert_int_eq(pthread_create(&thread, NULL, end_committing, NULL), 0);
-    ck_assert_int_eq(store_lose(store, serials, 1, NULL), STORE_BUSY);
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    lose_in_doubt(serials, 1);
     (void)shell(
         "CREATE FUNCTION public.hold() RETURNS trigger LANGUAGE plpgsql AS $$ "
         "BEGIN RAISE lock_not_available; END $$; "
@@ -767,10 +847,7 @@ START_TEST(losses_that_were_counted_are_known_until_all_are)
     ck_assert_int_eq(store_lose(store, serials, 2, NULL), STORE_BUSY);
     ck_assert_int_eq(store_lose(store, serials, 2, NULL), STORE_BUSY);
     (void)shell("DROP TRIGGER hold ON beacond.receipts");
-    wait_for_standby();
-    ck_assert_int_eq(pthread_create(&thread, NULL, end_committing, NULL), 0);
-    ck_assert_int_eq(store_lose(store, serials, 2, NULL), STORE_BUSY);
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    lose_in_doubt(serials, 2);
     ck_assert_int_eq(store_lose(store, serials, 2, NULL), STORE_OK);
     (void)lost_under(9, 1);
     (void)lost_under(7, 1);
@@ -1048,6 +1125,9 @@ int main(void)
     tcase_add_test(tests, what_the_database_says_may_be_long);
     tcase_add_test(tests, an_append_does_not_outlive_its_claim);
     tcase_add_test(tests, a_session_that_has_ended_is_made_anew);
+    tcase_add_test(tests, a_new_session_waits_for_no_table_that_somebody_holds);
+    tcase_add_test(tests, a_plan_that_is_kept_fits_a_table_that_fills_up);
+    tcase_add_test(tests, a_session_that_forgets_what_it_was_to_keep_is_given_nothing_more);
     tcase_add_test(tests, a_commit_whose_answer_was_lost_is_remembered);
     tcase_add_test(tests, a_commit_that_was_not_made_loses_nothing);
     tcase_add_test(tests, a_loss_that_was_taken_in_doubt_is_given_back);

@@ -1,6 +1,7 @@
 #include "store/postgres/pg.h"
 
 #include <endian.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/siphash.h"
 
 /* What every session begins with. A node that stops in the midst of a transaction, or whose network
  * goes, must not hold its locks for long: others wait for them. */
@@ -18,6 +20,7 @@
     " -c default_transaction_isolation=read\\ committed"
 #define PG_READ_ONLY " -c default_transaction_read_only=on"
 #define PG_OPTIONS_SIZE 4096
+#define PG_KEPT_SIZE 32
 
 void pg_init(struct pg *pg, const char *database, bool read_only)
 {
@@ -30,6 +33,7 @@ void pg_close(struct pg *pg)
     pg->connection = NULL;
     pg->syncs = 0;
     pg->unsynced = false;
+    memset(pg->kept, 0, sizeof pg->kept);
 }
 
 /* PostgreSQL's words as one line: of a server with several addresses there is one for each. What
@@ -142,6 +146,13 @@ static bool pg_is_useless(const char *code)
     return code != NULL && strcmp(code, "25006") == 0;
 }
 
+/* Whether what the session keeps is not there, as behind a pooler that says it is none, or does not
+ * fit any more. */
+static bool pg_has_forgotten(const char *code)
+{
+    return code != NULL && (strcmp(code, "26000") == 0 || strcmp(code, "0A000") == 0);
+}
+
 /* Whether that code (SQLSTATE) blames what a row holds: data, constraints, limits; a trigger's
  * RAISE. */
 static bool pg_blames_row(const char *code)
@@ -161,6 +172,10 @@ int pg_failure(struct pg *pg, const PGresult *result, struct error *err)
     pg_say(message == NULL || message[0] == '\0' ? "PostgreSQL does not say what failed" : message,
            err);
     bool refused = code != NULL && pg_blames_row(code);
+    if (pg_has_forgotten(code)) {
+        pg->forgetful = true;
+        memset(pg->kept, 0, sizeof pg->kept);
+    }
     const char *severity =
         code == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
     /* The server's last word on a session may come before its end is noticed. Where libpq itself
@@ -229,6 +244,16 @@ static int pg_no_params(const struct pg_params *params, struct error *err)
     return params->too_large ? STORE_REFUSED : STORE_BUSY;
 }
 
+/* What a statement that is kept is called: after its text, so that of two versions of beacond
+ * behind a pooler that is not known for one neither runs the other's. */
+static const char *pg_kept(enum sql_statement name, char out[PG_KEPT_SIZE])
+{
+    static const unsigned char key[SIPHASH_KEY_BYTES];
+    uint64_t digest = siphash(key, sql_text[name], strlen(sql_text[name]));
+    snprintf(out, PG_KEPT_SIZE, "beacond_%016" PRIx64, digest);
+    return out;
+}
+
 /* Hands it to libpq; *sent: whether it took it. */
 static int pg_put(struct pg *pg, enum sql_statement name, const struct pg_params *params, int *sent,
                   struct error *err)
@@ -247,9 +272,32 @@ static int pg_put(struct pg *pg, enum sql_statement name, const struct pg_params
         values[i] = params->bytes.data == NULL ? "" : params->bytes.data + params->starts[i];
         formats[i] = 1;
     }
+    if (pg->kept[name]) {
+        char kept[PG_KEPT_SIZE];
+        *sent = PQsendQueryPrepared(pg->connection, pg_kept(name, kept), params->count, values,
+                                    params->lens, formats, 1);
+        return STORE_OK;
+    }
     *sent = PQsendQueryParams(pg->connection, sql_text[name], params->count, params->types, values,
                               params->lens, formats, 1);
     return STORE_OK;
+}
+
+int pg_keep(struct pg *pg, enum sql_statement name, const struct pg_params *params,
+            struct error *err)
+{
+    char kept[PG_KEPT_SIZE];
+    if (pg->connection == NULL)
+        return pg_no_connection(err);
+    if (params->failed)
+        return pg_no_params(params, err);
+    PGresult *result = pg_last(pg, PQsendPrepare(pg->connection, pg_kept(name, kept),
+                                                 sql_text[name], params->count, params->types));
+    pg->kept[name] = PQresultStatus(result) == PGRES_COMMAND_OK;
+    if (!pg->kept[name])
+        (void)(pg->connection == NULL ? pg_no_answer(err) : pg_failure(pg, result, err));
+    PQclear(result);
+    return pg->connection != NULL && pg->kept[name] ? STORE_OK : STORE_BUSY;
 }
 
 int pg_ask(struct pg *pg, enum sql_statement name, const struct pg_params *params, PGresult **out,

@@ -3,7 +3,8 @@
  *
  * Statements come from sql/postgresql/statements.sql by name and are sent unnamed, with their
  * parameters in binary, results in binary too: nothing is left in a session between two
- * transactions, so that poolers which hand sessions around are no matter. One thread at a time.
+ * transactions, so that poolers which hand sessions around are no matter. In a session that is no
+ * pooler's some may be kept: see pg_keep. One thread at a time.
  * Statuses are those of store.h.
  *
  * A connection that breaks is closed at once; pg_connect makes a new one, and where that fails, the
@@ -35,6 +36,8 @@ struct pg {
     unsigned syncs;       /* of its pipeline, which have not come back yet */
     bool unsynced;        /* statements were sent behind the last */
     bool read_only;       /* sessions that can't write, and may be a standby's */
+    bool kept[SQL_COUNT]; /* this session has these statements, with their plans */
+    bool forgetful;       /* one has lost them: none is given any more */
     /* The next three are the owner's, set behind pg_init. */
     bool primary;         /* read_only, but no standby's: those lag behind */
     const char *settings; /* further ones for each session, as -c name=value; NULL: none */
@@ -52,6 +55,13 @@ void pg_close(struct pg *pg);
  * on (search path, deadlines). STORE_OK, or STORE_BUSY: there is no server, it takes no more, or it
  * was tried a moment ago. */
 int pg_connect(struct pg *pg, struct error *err) MUST_CHECK;
+
+/* Has the session keep a statement with its plan, for parameters of those types, as long as it
+ * lasts: made anew it would be planned each time. No pipeline is open. It waits for the statement's
+ * tables as that does. STORE_OK, or STORE_BUSY: it can't be kept now, or the connection is lost. */
+struct pg_params;
+int pg_keep(struct pg *pg, enum sql_statement name, const struct pg_params *params,
+            struct error *err) MUST_CHECK;
 
 /* --- parameters ------------------------------------------------------------------------------- */
 

@@ -146,5 +146,7 @@ int postgres_connect(struct postgres_store *store, struct error *err)
 {
     int status = pg_connect(&store->pg, err);
     store->node = postgres_signal_node(store->signal);
+    if (status == STORE_OK)
+        status = postgres_keep(store, err);
     return status == STORE_OK && store->doubt.transaction != 0 ? doubt_settle(store, err) : status;
 }

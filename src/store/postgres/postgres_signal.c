@@ -102,7 +102,9 @@ static int signal_look_at_session(struct postgres_signal *signal, struct error *
     int status = pg_ask(&signal->pg, SQL_SESSION_PID, NULL, &result, err);
     if (status != STORE_OK)
         return status;
+    pthread_mutex_lock(&signal->mutex);
     signal->pooled = pg_int(result, 0, 0) != PQbackendPID(signal->pg.connection);
+    pthread_mutex_unlock(&signal->mutex);
     PQclear(result);
     return STORE_OK;
 }
@@ -379,6 +381,14 @@ struct postgres_node postgres_signal_node(struct postgres_signal *signal)
     struct postgres_node node = signal->node;
     pthread_mutex_unlock(&signal->mutex);
     return node;
+}
+
+bool postgres_signal_pooled(struct postgres_signal *signal)
+{
+    pthread_mutex_lock(&signal->mutex);
+    bool pooled = signal->pooled;
+    pthread_mutex_unlock(&signal->mutex);
+    return pooled;
 }
 
 void postgres_signal_committed(struct postgres_signal *signal)

@@ -38,6 +38,9 @@ void postgres_signal_stop(struct postgres_signal *signal);
 /* What the node is at present. Any thread. */
 struct postgres_node postgres_signal_node(struct postgres_signal *signal);
 
+/* Whether a pooler stands in front of the server, as was last seen. Any thread. */
+bool postgres_signal_pooled(struct postgres_signal *signal);
+
 /* Something was committed: the others are told soon. Never blocks for long; any thread. */
 void postgres_signal_committed(struct postgres_signal *signal);
 

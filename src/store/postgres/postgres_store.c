@@ -151,6 +151,8 @@ static int store_take_up(struct postgres_store *store, const char *node, struct 
         status = postgres_follow_begin(store, err);
     }
     if (status == STORE_OK)
+        status = postgres_keep(store, err);
+    if (status == STORE_OK)
         postgres_days_tend(store);
     return status == STORE_REFUSED ? STORE_BUSY : status;
 }

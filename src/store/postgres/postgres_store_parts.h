@@ -70,6 +70,8 @@ struct postgres_store {
     struct postgres_node node; /* as it was when the last transaction began */
     int64_t first_instance;    /* of this start: serials of receipts go by it */
     enum postgres_claim claim;
+    uint64_t kept;       /* the session (struct pg, made) that has been given statements to keep; */
+    int64_t keep_ms;     /* not before, after that has failed */
     int64_t transaction; /* of a claimed one, its number */
     struct bytes keys;   /* int64_t each, ascending: what it holds */
     struct postgres_doubt doubt;
@@ -95,6 +97,10 @@ struct postgres_store {
 int postgres_claim(struct store *base, const uint64_t *keys, size_t count, store_claim_fn *fn,
                    void *arg, struct error *err) MUST_CHECK;
 void postgres_release(struct store *base);
+
+/* postgres_keep.c: has the session, where that is ours alone, keep the statements of each commit
+ * with their plans, unless it does. STORE_OK or STORE_BUSY. */
+int postgres_keep(struct postgres_store *store, struct error *err) MUST_CHECK;
 
 /* postgres_lose.c: see store/shared.h. */
 int postgres_lose(struct store *base, const uint64_t *serials, size_t count,
