@@ -50,7 +50,7 @@ function lock(error) {
     byId('key').focus();
 }
 
-async function unlock(event) {
+function unlock(event) {
     event.preventDefault();
     const given = byId('key').value.trim();
     if (!key.fits(given)) {
@@ -59,10 +59,7 @@ async function unlock(event) {
     }
     key.value = given;
     say(byId('gate-why'), 'Asking\u2026');
-    await refresh();
-    if (byId('data').hidden) return;
-    byId('key').value = '';
-    byId('now-title').focus();
+    refresh();
 }
 
 /* --- what is shown --------------------------------------------------------------------------- */
@@ -222,9 +219,13 @@ function answered() {
     answeredMs = Date.now();
     if (key.value !== '') key.keep();
     say(byId('trouble'), '');
+    const opened = !byId('gate').hidden;
     byId('gate').hidden = true;
     byId('data').hidden = false;
     byId('forget').hidden = key.value === '';
+    if (!opened) return;
+    byId('key').value = '';
+    byId('now-title').focus();
 }
 
 function inWords(error) {
