@@ -439,7 +439,8 @@ CREATE FUNCTION days() RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
      ORDER BY 1
 $$;
 
--- Makes a day's partition where there is none, nor can be, and moves the day's events there. Rather than
+-- Makes a day's partition, unless there is one or the day lies in events_old, and moves the day's events
+-- there. Rather than
 -- have others wait it fails when a table is not free within the fifth of a second: try again later.
 CREATE FUNCTION make_day(day bigint) RETURNS void LANGUAGE plpgsql VOLATILE
 SET lock_timeout = '200ms' AS $$

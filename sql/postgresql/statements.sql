@@ -173,17 +173,17 @@ SELECT seq, ts, event FROM beacond.commit_events($1, $2, $3, $4);
 -- @follow_left
 SELECT EXISTS (SELECT FROM beacond.events WHERE ts >= $1 AND ts < $2);
 
--- Waits for the receipts' keys, which are sorted, and holds them until the transaction ends. The number
--- of the transaction is what a commit is asked after by whose answer was lost. Of the locks' keys see
--- also "nodes" below.
+-- Waits for the receipts' keys, which are sorted, and holds them until the transaction ends. Of the locks'
+-- keys see also "nodes" below.
 -- @claim_lock
 SELECT pg_advisory_xact_lock((68::bigint << 56) | (key & ((1::bigint << 56) - 1)))
   FROM unnest($1) AS key;
 
 -- First in a transaction that stores, which waits for nobody's locks for long: meanwhile its requests
 -- can't be refused. What takes longer than this the server ends by itself, before the node gives it up
--- (POSTGRES_PATIENCE_MS) and it would be committed behind its back. Its statements go along indexes: their
--- plans are kept by the session, and what is a page now is not when it fills up.
+-- (POSTGRES_PATIENCE_MS) and it would be committed behind its back. A plan is
+-- kept with the session: one that was made while a table had a page would go on reading all of it, so the
+-- statements go along indexes. jit: behind a pooler the settings that a session begins with may be lost.
 -- @claim_patience
 SELECT set_config('lock_timeout', '500ms', true), set_config('statement_timeout', '18s', true),
        set_config('idle_in_transaction_session_timeout', '10s', true),
@@ -194,8 +194,9 @@ SELECT set_config('lock_timeout', '500ms', true), set_config('statement_timeout'
 -- @lock_patience
 SELECT set_config('lock_timeout', '500ms', true);
 
--- beacond.own: behind a pooler the settings that a session begins with may be lost, and what is stored
--- would be taken for a change by hand. That the node lives is seen behind its lock.
+-- The number of the transaction: a commit whose answer was lost is asked after by it. beacond.own: behind a
+-- pooler the settings that a session begins with may be lost, and what is stored would be taken for a change
+-- by hand. That the node lives is seen behind its lock.
 -- @claim_number
 SELECT txid_current(), pg_advisory_xact_lock_shared((70::bigint << 56) | $1),
        set_config('beacond.own', 'on', true), beacond.insist_living($1);
@@ -210,22 +211,17 @@ SELECT serial, at, receipts, lost::bigint
                             ORDER BY at DESC, serial DESC LIMIT 64) AS newest
  ORDER BY at, serial;
 
--- @transaction_committed
-SELECT CASE WHEN $1 < txid_snapshot_xmax(txid_current_snapshot())
-            THEN coalesce(txid_status($1) = 'committed', false)
-            ELSE false -- of a server that had taken its place and has not seen it
-       END;
-
--- Whether it is over, and whether it was committed: of one whose session may be at it still. What no
--- server knows any more is over, and was not. It is compared with a new number: a snapshot's bound lies
--- below one that is under way while nothing newer has ended.
+-- Whether a transaction whose COMMIT's answer was lost is over, and whether it was committed: its session
+-- may be at it still. One that the server does not know, for it has taken another's place and has not seen
+-- it, is taken for over and not committed. It is compared with a new number: a snapshot's bound lies below
+-- one that is under way while nothing newer has ended.
 -- @transaction_state
 SELECT coalesce(state <> 'in progress', true), coalesce(state = 'committed', false)
   FROM (SELECT CASE WHEN $1 < txid_current() THEN txid_status($1) END) AS asked(state);
 
 -- Events: beacond's own ids first, then those whose clients chose the id. Their numbers are the blocks'
 -- and each one's place in the whole commit. Blocks are taken here, where all rows are at hand: see
--- take_blocks().
+-- take_blocks(). beacond.stored is for @insist_given.
 -- @append
 WITH block AS (
     SELECT beacond.take_blocks($1) AS base

@@ -23,7 +23,8 @@ struct error {
 };
 
 /* Sets the sentence; a control character in it, or one that turns the direction of a text, becomes
- * question marks. err may be NULL: nobody wants to know. */
+ * question marks; what does not fit is cut, never within a UTF-8 character. err may be NULL: nobody
+ * wants to know. */
 void error_set(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Whether the sentence tells of memory that there was none of: whoever decides about an exit code

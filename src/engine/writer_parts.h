@@ -58,7 +58,7 @@ struct writer {
     /* The thread's own, of a shared store. */
     uint64_t serial;           /* of the next receipt */
     struct bytes losses;       /* struct store_loss, of the open transaction */
-    struct bytes awaited;      /* uint64_t: receipts, of the same */
+    struct bytes awaited;      /* uint64_t: serials of bursts whose clients wait, of the same */
     size_t held_from, held_to; /* items that are committed and have not been told, */
     int64_t held_seq;          /* with numbers from here on; INT64_MAX: none */
     int64_t total;             /* as it was told last */

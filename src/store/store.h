@@ -74,8 +74,8 @@ struct store_receipts {
     uint64_t first_serial; /* of the row's first receipt; the others' follow */
     const struct store_loss *losses;
     size_t loss_count;
-    /* The receipts of bursts whose clients wait for an answer, a number once for each: of a commit
-     * that nobody was told of they have been lost. */
+    /* Serials of the receipts of bursts whose clients wait for an answer; one stands there once for
+     * each burst. Of a commit that nobody was told of those answers have been lost. */
     const uint64_t *awaited;
     size_t awaited_count;
 };

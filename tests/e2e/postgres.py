@@ -288,4 +288,6 @@ def _main(command):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     _main(sys.argv[1:])

@@ -16,7 +16,7 @@ n=0
 for program in $programs; do
     n=$((n + 1)) name=${program##*/} can=0 says=0
     ! nm "$program" | grep -v ' signal_main$' | grep -qE ' t [a-z_]+_main$' || can=1
-    ! grep -qsE 'pthread_create|"postgres_run[.]h"' "${srcdir:-.}/tests/unit/$name.c" || can=1
+    ! grep -qsE 'pthread_create|"postgres_(run|stores|claims)[.]h"' "${srcdir:-.}/tests/unit/$name.c" || can=1
     ! grep -qx "$name" <<<"$listed" || says=1
     if [ $can -eq $says ]; then
         echo "ok $n - $name"

@@ -174,15 +174,7 @@ START_TEST(events_move_to_their_day_when_its_partition_is_made)
 }
 END_TEST
 
-/* Which tables are gone through for a partition that is made. */
-static void hear_gone_through(void *arg, const PGresult *notice)
-{
-    const char *text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
-    if (text != NULL && strncmp(text, "verifying table ", 16) == 0)
-        ck_assert_int_eq(bytes_append_text(arg, text + 16), 0);
-}
-
-/* All the others wait while a partition is made. */
+/* An append of repetitions opens no partition but theirs. */
 START_TEST(repetitions_wait_for_no_day_but_their_own)
 {
     const int64_t times[] = {today - 9 * DAY_MS, today}, between[] = {today - 3 * DAY_MS};
@@ -208,6 +200,15 @@ START_TEST(repetitions_wait_for_no_day_but_their_own)
 }
 END_TEST
 
+/* Which tables are gone through for a partition that is made. */
+static void hear_gone_through(void *arg, const PGresult *notice)
+{
+    const char *text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+    if (text != NULL && strncmp(text, "verifying table ", 16) == 0)
+        ck_assert_int_eq(bytes_append_text(arg, text + 16), 0);
+}
+
+/* All the others wait while a partition is made. */
 START_TEST(what_is_long_past_is_not_gone_through_for_a_new_day)
 {
     const int64_t times[] = {-1, today - 501 * DAY_MS, today - 450 * DAY_MS};

@@ -202,7 +202,7 @@ static inline int postgres_run_main(Suite *suite)
     char path[PATH_MAX];
     const char *brief = getenv("BEACOND_TEST_BRIEF");
     if (brief != NULL && strcmp(brief, "1") == 0) {
-        printf("1..0 # SKIP brief: run where a server is worth its while\n");
+        printf("1..0 # SKIP BEACOND_TEST_BRIEF=1: no server is started\n");
         return 0;
     }
     if (!postgres_program("initdb", path)) {

@@ -1,6 +1,5 @@
 #include "store/postgres/pg.h"
 
-#include <endian.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #define PG_READ_ONLY " -c default_transaction_read_only=on"
 #define PG_OPTIONS_SIZE 4096
 #define PG_KEPT_SIZE 32
+#define PG_SILENT "PostgreSQL does not say what failed"
 
 void pg_init(struct pg *pg, const char *database, bool read_only)
 {
@@ -36,8 +36,8 @@ void pg_close(struct pg *pg)
     memset(pg->kept, 0, sizeof pg->kept);
 }
 
-/* PostgreSQL's words as one line: of a server with several addresses there is one for each. What
- * is set in behind a tab is advice. */
+/* Why there is no connection, as one line: of a server with several addresses there is one for
+ * each. What is set in behind a tab is advice. */
 static void pg_say(const char *message, struct error *err)
 {
     char text[2 * sizeof err->text] = ""; /* error_set cuts it as it must be */
@@ -52,7 +52,7 @@ static void pg_say(const char *message, struct error *err)
         }
         message += line + (message[line] == '\n');
     }
-    error_set(err, "%s", text);
+    error_set(err, "%s", len == 0 ? PG_SILENT : text);
 }
 
 /* Which of several servers will do. "primary" is newer than some libraries: pg_on_standby makes up
@@ -125,7 +125,9 @@ int pg_connect(struct pg *pg, struct error *err)
     pg->connection = PQconnectdbParams(names, values, 1);
     if (PQstatus(pg->connection) != CONNECTION_OK) {
         pg->again_ms = now_ms + PG_AGAIN_MS;
-        return pg_failure(pg, NULL, err);
+        pg_say(PQerrorMessage(pg->connection), err);
+        pg_close(pg);
+        return STORE_BUSY;
     }
     if (pg->primary && pg_on_standby(pg)) {
         pg->again_ms = now_ms + PG_AGAIN_MS;
@@ -146,11 +148,18 @@ static bool pg_is_useless(const char *code)
     return code != NULL && strcmp(code, "25006") == 0;
 }
 
-/* Whether what the session keeps is not there, as behind a pooler that says it is none, or does not
- * fit any more. */
-static bool pg_has_forgotten(const char *code)
+/* Whether that code (SQLSTATE) says that a statement which the session keeps is gone, as behind a
+ * pooler that is not known for one, or that its plan does not fit what the tables have become; that
+ * code others have, too. */
+static void pg_look_at_kept(struct pg *pg, const char *code)
 {
-    return code != NULL && (strcmp(code, "26000") == 0 || strcmp(code, "0A000") == 0);
+    bool gone = strcmp(code, "26000") == 0;
+    if (gone && !pg->forgetful)
+        log_info("a session of PostgreSQL has lost its prepared statements: none is kept any more");
+    if (gone)
+        pg->forgetful = true;
+    if (gone || strcmp(code, "0A000") == 0)
+        memset(pg->kept, 0, sizeof pg->kept);
 }
 
 /* Whether that code (SQLSTATE) blames what a row holds: data, constraints, limits; a trigger's
@@ -169,13 +178,12 @@ int pg_failure(struct pg *pg, const PGresult *result, struct error *err)
     const char *code = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = code == NULL ? PQerrorMessage(pg->connection)
                                        : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    pg_say(message == NULL || message[0] == '\0' ? "PostgreSQL does not say what failed" : message,
-           err);
+    if (message == NULL || message[0] == '\0')
+        message = PG_SILENT;
+    error_set(err, "%.*s", (int)strcspn(message, "\n"), message); /* behind that stands advice */
     bool refused = code != NULL && pg_blames_row(code);
-    if (pg_has_forgotten(code)) {
-        pg->forgetful = true;
-        memset(pg->kept, 0, sizeof pg->kept);
-    }
+    if (code != NULL)
+        pg_look_at_kept(pg, code);
     const char *severity =
         code == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
     /* The server's last word on a session may come before its end is noticed. Where libpq itself
@@ -232,7 +240,7 @@ int pg_no_answer(struct error *err)
     return STORE_BUSY;
 }
 
-static int pg_no_connection(struct error *err)
+int pg_no_connection(struct error *err)
 {
     error_set(err, "there is no connection to PostgreSQL");
     return STORE_BUSY;
@@ -351,45 +359,6 @@ int pg_send(struct pg *pg, enum sql_statement name, const struct pg_params *para
         return pg_failure(pg, NULL, err);
     pg->unsynced = true;
     return STORE_OK;
-}
-
-int64_t pg_int(const PGresult *result, int row, int column)
-{
-    uint64_t big;
-    if (PQgetisnull(result, row, column))
-        return 0;
-    memcpy(&big, PQgetvalue(result, row, column), sizeof big);
-    return (int64_t)be64toh(big);
-}
-
-bool pg_bool(const PGresult *result, int row, int column)
-{
-    return !PQgetisnull(result, row, column) && *PQgetvalue(result, row, column) != 0;
-}
-
-/* In front of an array's elements: dimensions, whether there are NULLs, the elements' type, their
- * number and the lower bound. Each has its length in front. */
-enum { PG_ARRAY_HEAD = 20, PG_ARRAY_ELEMENT = 12 };
-
-size_t pg_int_count(const PGresult *result, int row, int column)
-{
-    int len = PQgetisnull(result, row, column) ? 0 : PQgetlength(result, row, column);
-    return len < PG_ARRAY_HEAD ? 0 : (size_t)(len - PG_ARRAY_HEAD) / PG_ARRAY_ELEMENT;
-}
-
-int64_t pg_int_of(const PGresult *result, int row, int column, size_t n)
-{
-    uint64_t big;
-    memcpy(&big,
-           PQgetvalue(result, row, column) + PG_ARRAY_HEAD + n * PG_ARRAY_ELEMENT + sizeof(int32_t),
-           sizeof big);
-    return (int64_t)be64toh(big);
-}
-
-const char *pg_bytes(const PGresult *result, int row, int column, size_t *len)
-{
-    *len = (size_t)PQgetlength(result, row, column);
-    return PQgetvalue(result, row, column);
 }
 
 void pg_abandon(struct pg *pg)

@@ -38,11 +38,11 @@ struct pg {
     bool read_only;       /* sessions that can't write, and may be a standby's */
     bool kept[SQL_COUNT]; /* this session has these statements, with their plans */
     bool forgetful;       /* one has lost them: none is given any more */
-    /* The next three are the owner's, set behind pg_init. */
+    /* The next four are the owner's, set behind pg_init. */
     bool primary;         /* read_only, but no standby's: those lag behind */
     const char *settings; /* further ones for each session, as -c name=value; NULL: none */
     /* Called each PG_LOOK_MS while an answer is waited for; false gives up, and the connection with
-     * it. NULL: waits. The owner sets it behind pg_init. */
+     * it. NULL: waits. */
     bool (*waits)(void *arg);
     void *waits_arg;
 };
@@ -55,13 +55,6 @@ void pg_close(struct pg *pg);
  * on (search path, deadlines). STORE_OK, or STORE_BUSY: there is no server, it takes no more, or it
  * was tried a moment ago. */
 int pg_connect(struct pg *pg, struct error *err) MUST_CHECK;
-
-/* Has the session keep a statement with its plan, for parameters of those types, as long as it
- * lasts: made anew it would be planned each time. No pipeline is open. It waits for the statement's
- * tables as that does. STORE_OK, or STORE_BUSY: it can't be kept now, or the connection is lost. */
-struct pg_params;
-int pg_keep(struct pg *pg, enum sql_statement name, const struct pg_params *params,
-            struct error *err) MUST_CHECK;
 
 /* --- parameters ------------------------------------------------------------------------------- */
 
@@ -92,7 +85,8 @@ void pg_put_bytes(struct pg_params *params, const void *data, size_t len); /* by
 /* An array: begin, its elements, end. */
 void pg_ints_begin(struct pg_params *params); /* bigint[] */
 void pg_ints_add(struct pg_params *params, int64_t value);
-void pg_texts_begin(struct pg_params *params); /* text[] */
+void pg_put_ints(struct pg_params *params, const struct bytes *ints); /* int64_t each, as a whole */
+void pg_texts_begin(struct pg_params *params);                        /* text[] */
 void pg_texts_add(struct pg_params *params, const char *text, size_t len);
 void pg_blobs_begin(struct pg_params *params); /* bytea[] */
 void pg_blobs_add(struct pg_params *params, const void *data, size_t len);
@@ -105,18 +99,26 @@ void pg_array_end(struct pg_params *params);
  * connection that is broken is closed. */
 int pg_failure(struct pg *pg, const PGresult *result, struct error *err);
 
-/* The same where pg_next gave up. */
+/* The same where pg_next gave up, and where there is no connection. STORE_BUSY. */
 int pg_no_answer(struct error *err);
+int pg_no_connection(struct error *err);
+
+/* Has the session keep a statement with its plan, for parameters of those types, as long as it
+ * lasts: else each is planned anew. No pipeline is open. Planning locks the statement's tables, for
+ * which it waits as the statement would. STORE_OK, or STORE_BUSY: it can't be kept now, or the
+ * connection is lost. */
+int pg_keep(struct pg *pg, enum sql_statement name, const struct pg_params *params,
+            struct error *err) MUST_CHECK;
 
 /* Runs a statement; params may be NULL. STORE_OK and, unless out is NULL, *out, which the caller
- * clears with PQclear. */
+ * clears with PQclear; STORE_BUSY or STORE_REFUSED as pg_failure says. */
 int pg_ask(struct pg *pg, enum sql_statement name, const struct pg_params *params, PGresult **out,
            struct error *err) MUST_CHECK;
 
 /* The same without parameters and results. */
 int pg_run(struct pg *pg, enum sql_statement name, struct error *err) MUST_CHECK;
 
-/* SQL text of several statements, without parameters. */
+/* SQL text of several statements, without parameters or results. */
 int pg_script(struct pg *pg, const char *sql, struct error *err) MUST_CHECK;
 
 /* Several statements in one round trip: begin, send each, sync, then look at their results in the

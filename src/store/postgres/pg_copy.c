@@ -91,10 +91,8 @@ static int copy_end(struct pg *pg, struct error *err)
             status = pg_failure(pg, result, err);
         PQclear(result);
     }
-    if (status == STORE_OK && pg->connection == NULL) {
-        error_set(err, "PostgreSQL does not answer");
-        status = STORE_BUSY;
-    }
+    if (status == STORE_OK && pg->connection == NULL)
+        status = pg_no_answer(err);
     return status;
 }
 
@@ -120,8 +118,7 @@ int pg_copy_send(struct pg *pg, enum sql_statement name, struct pg_copy *copy, s
         error_set(err, "out of memory");
         status = STORE_BUSY;
     } else if (pg->connection == NULL) {
-        error_set(err, "there is no connection to PostgreSQL");
-        status = STORE_BUSY;
+        status = pg_no_connection(err);
     } else if (copy->rows > 0) {
         status = copy_run(pg, name, &copy->bytes, err);
     }

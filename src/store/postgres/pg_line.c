@@ -4,19 +4,15 @@
 
 int pg_line_begin(struct pg *pg, struct error *err)
 {
-    if (pg->connection == NULL) {
-        error_set(err, "there is no connection to PostgreSQL");
-        return STORE_BUSY;
-    }
+    if (pg->connection == NULL)
+        return pg_no_connection(err);
     return PQenterPipelineMode(pg->connection) == 1 ? STORE_OK : pg_failure(pg, NULL, err);
 }
 
 int pg_line_sync(struct pg *pg, struct error *err)
 {
-    if (pg->connection == NULL) {
-        error_set(err, "there is no connection to PostgreSQL");
-        return STORE_BUSY;
-    }
+    if (pg->connection == NULL)
+        return pg_no_connection(err);
     if (PQpipelineSync(pg->connection) != 1)
         return pg_failure(pg, NULL, err);
     pg->syncs++;
@@ -46,10 +42,8 @@ static PGresult *line_next(struct pg *pg)
 
 int pg_line_result(struct pg *pg, PGresult **out, struct error *err)
 {
-    if (pg->connection == NULL) {
-        error_set(err, "there is no connection to PostgreSQL");
-        return STORE_BUSY;
-    }
+    if (pg->connection == NULL)
+        return pg_no_connection(err);
     PGresult *result = line_next(pg);
     int code = PQresultStatus(result), status = STORE_OK;
     if (result == NULL && pg->connection == NULL)

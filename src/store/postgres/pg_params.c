@@ -148,3 +148,12 @@ void pg_array_end(struct pg_params *params)
         memcpy(params->bytes.data + params->length_at, &big, sizeof big);
     params_end(params);
 }
+
+void pg_put_ints(struct pg_params *params, const struct bytes *ints)
+{
+    const int64_t *values = (const int64_t *)(const void *)ints->data;
+    pg_ints_begin(params);
+    for (size_t i = 0; i < ints->len / sizeof *values; i++)
+        pg_ints_add(params, values[i]);
+    pg_array_end(params);
+}

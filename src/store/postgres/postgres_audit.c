@@ -155,7 +155,7 @@ static int audit_receipt(void *arg, const PGresult *row)
 static void audit_all_receipts(struct audit *audit)
 {
     struct audit_receipts receipts = {.audit = audit};
-    struct postgres_rows rows = {.row = audit_receipt, .arg = &receipts};
+    struct postgres_stream rows = {.row = audit_receipt, .arg = &receipts};
     struct error err = {""};
     audit->what = "receipts";
     if (postgres_reader_stream(audit->reader, SQL_AUDIT_RECEIPTS, &rows, &err) != STORE_OK)

@@ -32,12 +32,8 @@ static int claim_note_keys(struct postgres_store *store, const uint64_t *keys, s
 
 static void claim_put_keys(struct postgres_store *store)
 {
-    const int64_t *keys = (const int64_t *)(const void *)store->keys.data;
     pg_params_reset(&store->params);
-    pg_ints_begin(&store->params);
-    for (size_t i = 0; i < store->keys.len / sizeof *keys; i++)
-        pg_ints_add(&store->params, keys[i]);
-    pg_array_end(&store->params);
+    pg_put_ints(&store->params, &store->keys);
 }
 
 /* What the transaction's number is, and that it is this node's. */

@@ -2,10 +2,9 @@
  * postgres_days.h: the partitions of events, one a day, UTC.
  *
  * Those of today and the next days are made ahead, by every node; that of another day before its
- * first event is inserted, when it lies within POSTGRES_DAYS_BACK. The rest
- * goes to the partitions events_old and events_other, and to the latter what a day's partition
- * can't be made for just now: when it is made later, the day's events move there. So nothing here
- * fails. The writer's thread.
+ * first event is inserted, when it lies within POSTGRES_DAYS_BACK. The rest goes to the partitions
+ * events_old and events_other, and to the latter what a day's partition can't be made for just now:
+ * when it is made later, the day's events move there. So nothing here fails. The writer's thread.
  */
 #ifndef BEACOND_STORE_POSTGRES_DAYS_H
 #define BEACOND_STORE_POSTGRES_DAYS_H
@@ -19,7 +18,8 @@
 
 struct postgres_store;
 
-/* Ahead of today, besides today itself, and back: less than events_old lies behind the start. */
+/* Ahead of today, besides today itself, and back: fewer than the 500 days that events_old lay
+ * behind when the tables were made (old_until() in 0001-schema.sql). */
 #define POSTGRES_DAYS_AHEAD 7
 #define POSTGRES_DAYS_BACK 400
 

@@ -22,7 +22,7 @@ enum postgres_dead_table { POSTGRES_DEAD_REJECTS, POSTGRES_DEAD_RECEIPTS, POSTGR
 
 struct postgres_dead {
     pthread_mutex_t mutex;
-    int64_t *days; /* since 1970, none twice: in their partitions, or in events_other */
+    int64_t *days; /* since 1970, none twice: in their partitions, events_old or events_other */
     size_t count, room;
     bool tables[POSTGRES_DEAD_TABLES];
     int64_t transaction; /* the newest that has erased something, its number */
@@ -31,8 +31,8 @@ struct postgres_dead {
 void postgres_dead_init(struct postgres_dead *dead);
 void postgres_dead_clear(struct postgres_dead *dead); /* frees */
 
-/* A transaction is about to erase events with timestamps ts[0 … count), or rows of a table. 0, or
- * -1 when out of memory. */
+/* A transaction is about to erase an event with that timestamp (0, or -1 when out of memory), or
+ * rows of a table. */
 int postgres_dead_note_day(struct postgres_dead *dead, int64_t transaction, int64_t ts) MUST_CHECK;
 void postgres_dead_note_table(struct postgres_dead *dead, int64_t transaction,
                               enum postgres_dead_table table);

@@ -29,43 +29,14 @@ void postgres_doubt(struct postgres_store *store, const struct store_receipts *r
     doubt->keys = keys;
 }
 
-static void doubt_put_all(struct pg_params *params, const struct bytes *ints)
-{
-    const int64_t *values = (const int64_t *)(const void *)ints->data;
-    pg_ints_begin(params);
-    for (size_t i = 0; i < ints->len / sizeof *values; i++)
-        pg_ints_add(params, values[i]);
-    pg_array_end(params);
-}
-
-/* Whether that transaction, which is over, was committed. */
-static int doubt_ask(struct postgres_store *store, int64_t transaction, bool *committed,
-                     struct error *err)
-{
-    PGresult *result;
-    *committed = false;
-    if (transaction == 0)
-        return STORE_OK;
-    pg_params_reset(&store->params);
-    pg_put_int(&store->params, transaction);
-    int status = pg_ask(&store->pg, SQL_TRANSACTION_COMMITTED, &store->params, &result, err);
-    if (status != STORE_OK)
-        return status;
-    *committed = pg_bool(result, 0, 0);
-    PQclear(result);
-    return STORE_OK;
-}
-
 /* Waits until the session that had sent the COMMIT is through with it. */
 static int doubt_wait(struct postgres_store *store, struct error *err)
 {
-    int status = pg_run(&store->pg, SQL_BEGIN, err);
-    if (status == STORE_OK)
-        status = pg_run(&store->pg, SQL_CLAIM_PATIENCE, err);
+    int status = postgres_begin_patient(store, err);
     if (status != STORE_OK)
         return status;
     pg_params_reset(&store->params);
-    doubt_put_all(&store->params, &store->doubt.keys);
+    pg_put_ints(&store->params, &store->doubt.keys);
     status = pg_ask(&store->pg, SQL_CLAIM_LOCK, &store->params, NULL, err);
     if (status != STORE_OK)
         return status;
@@ -111,7 +82,7 @@ static int doubt_lose(struct postgres_store *store, struct error *err)
     if (status != STORE_OK)
         return status;
     pg_params_reset(&store->params);
-    doubt_put_all(&store->params, &doubt->serials);
+    pg_put_ints(&store->params, &doubt->serials);
     pg_put_int(&store->params, doubt->instance);
     status = pg_ask(&store->pg, SQL_LOSE_DOUBTFUL, &store->params, NULL, err);
     doubt->settling = settling;
@@ -124,9 +95,9 @@ static int doubt_settle(struct postgres_store *store, struct error *err)
     bool committed = false, settled = false;
     int status = doubt_wait(store, err);
     if (status == STORE_OK)
-        status = doubt_ask(store, doubt->transaction, &committed, err);
+        status = postgres_was_committed(store, doubt->transaction, &committed, err);
     if (status == STORE_OK)
-        status = doubt_ask(store, doubt->settling, &settled, err);
+        status = postgres_was_committed(store, doubt->settling, &settled, err);
     if (status == STORE_OK && committed && doubt->unmarked)
         status = doubt_note_ids(store, err);
     if (status == STORE_OK && committed && !settled)

@@ -46,23 +46,3 @@ int postgres_id_spell(struct bytes *out, const char *id, size_t len)
     sha256(id, len, hash);
     return id_append_hex(out, ID_HASH, hash, sizeof hash);
 }
-
-static unsigned id_digit(char c)
-{
-    return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a') + 10;
-}
-
-int postgres_id_read(struct bytes *out, const char *text, size_t len, bool *found)
-{
-    *found = true;
-    if (len < ID_HEAD || text[0] != ID_MARK)
-        return bytes_append(out, text, len);
-    *found = text[1] == ID_HEX;
-    if (!*found)
-        return 0;
-    if (bytes_reserve(out, len / 2) != 0)
-        return -1;
-    for (size_t i = ID_HEAD; i + 1 < len; i += 2)
-        out->data[out->len++] = (char)(id_digit(text[i]) << 4 | id_digit(text[i + 1]));
-    return 0;
-}

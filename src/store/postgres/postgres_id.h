@@ -24,8 +24,4 @@ bool postgres_id_is_plain(const char *id, size_t len);
  */
 int postgres_id_spell(struct bytes *out, const char *id, size_t len) MUST_CHECK;
 
-/* Appends the id whose text is given. *found is false, and nothing appended, where only its hash
- * stands there: the event itself has it. 0, or -1 when out of memory. */
-int postgres_id_read(struct bytes *out, const char *text, size_t len, bool *found) MUST_CHECK;
-
 #endif

@@ -39,9 +39,7 @@ static int keep_all(struct postgres_store *store, struct error *err)
 {
     struct pg_params params = {0};
     /* Whoever holds one of the tables is waited for as a commit would: no longer. */
-    int status = pg_run(&store->pg, SQL_BEGIN, err);
-    if (status == STORE_OK)
-        status = pg_run(&store->pg, SQL_CLAIM_PATIENCE, err);
+    int status = postgres_begin_patient(store, err);
     for (size_t i = 0; i < sizeof kept / sizeof *kept && status == STORE_OK; i++) {
         if (store->pg.kept[kept[i].name])
             continue;

@@ -6,24 +6,6 @@
 #include "base/clock.h"
 #include "store/postgres/postgres_store_parts.h"
 
-/* Whether the transaction whose answer was lost is over, and was committed. */
-static int losing_ask(struct postgres_store *store, bool *committed, struct error *err)
-{
-    PGresult *result;
-    pg_params_reset(&store->params);
-    pg_put_int(&store->params, store->losing.transaction);
-    int status = pg_ask(&store->pg, SQL_TRANSACTION_STATE, &store->params, &result, err);
-    if (status != STORE_OK)
-        return status;
-    bool over = pg_bool(result, 0, 0);
-    *committed = pg_bool(result, 0, 1);
-    PQclear(result);
-    if (over)
-        return STORE_OK;
-    error_set(err, "a session that is gone is still at its work");
-    return STORE_BUSY;
-}
-
 /* Whether a serial is among the first *open of those that are counted for sure; it goes behind
  * them. */
 static bool losing_take(const struct bytes *sure, size_t *open, uint64_t serial)
@@ -39,14 +21,15 @@ static bool losing_take(const struct bytes *sure, size_t *open, uint64_t serial)
     return false;
 }
 
-/* Those that are to be counted: not what was, without an answer. That is remembered until the
- * caller hears that all are, for until then it asks for all again. */
+/* *left: the serials that are still to be counted, less those that a transaction whose answer was
+ * lost has counted. Those are remembered until the caller hears that all are, for until then it
+ * asks for all again. */
 static int losing_settle(struct postgres_store *store, const uint64_t *serials, size_t count,
                          struct bytes *left, struct error *err)
 {
     struct postgres_losing *losing = &store->losing;
-    bool committed = false;
-    int status = losing->transaction == 0 ? STORE_OK : losing_ask(store, &committed, err);
+    bool committed;
+    int status = postgres_was_committed(store, losing->transaction, &committed, err);
     if (status != STORE_OK)
         return status;
     if (bytes_reserve(left, count * sizeof *serials) != 0 ||
@@ -65,18 +48,12 @@ static int losing_settle(struct postgres_store *store, const uint64_t *serials, 
 /* In one transaction; its number is remembered while nobody knows what has become of it. */
 static int losing_count(struct postgres_store *store, const struct bytes *left, struct error *err)
 {
-    const uint64_t *serials = (const uint64_t *)(const void *)left->data;
     int64_t transaction = 0;
-    int status = pg_run(&store->pg, SQL_BEGIN, err);
-    if (status == STORE_OK)
-        status = pg_run(&store->pg, SQL_CLAIM_PATIENCE, err);
+    int status = postgres_begin_patient(store, err);
     if (status == STORE_OK)
         status = postgres_take_number(store, &transaction, err);
     pg_params_reset(&store->params);
-    pg_ints_begin(&store->params);
-    for (size_t i = 0; i < left->len / sizeof *serials; i++)
-        pg_ints_add(&store->params, (int64_t)serials[i]);
-    pg_array_end(&store->params);
+    pg_put_ints(&store->params, left);
     if (status == STORE_OK)
         status = pg_ask(&store->pg, SQL_LOSE, &store->params, NULL, err);
     if (status != STORE_OK) {
@@ -105,12 +82,11 @@ int postgres_lose(struct store *base, const uint64_t *serials, size_t count, str
     if (status == STORE_OK)
         status = losing_settle(store, serials, count, &left, err);
     if (status == STORE_OK && left.len > 0) {
-        /* Before the COMMIT: behind it nothing may fail. */
-        struct bytes counted = losing->serials;
+        struct bytes spare = losing->serials;
         status = losing_count(store, &left, err);
         if (losing->transaction != 0) {
             losing->serials = left;
-            left = counted;
+            left = spare;
         }
     }
     if (status == STORE_OK)

@@ -57,7 +57,7 @@ int postgres_reader_ask(struct postgres_reader *reader, enum sql_statement name,
     return status == STORE_OK ? STORE_OK : STORE_BUSY;
 }
 
-static void reader_hand_out(struct postgres_rows *rows, const PGresult *row)
+static void reader_hand_out(struct postgres_stream *rows, const PGresult *row)
 {
     for (int i = 0; i < PQnfields(row); i++)
         rows->bytes += (size_t)PQgetlength(row, 0, i);
@@ -66,7 +66,7 @@ static void reader_hand_out(struct postgres_rows *rows, const PGresult *row)
 }
 
 /* The results of a statement that was sent, all of them: a row each, then how it ended. */
-static int reader_rows(struct pg *pg, struct postgres_rows *rows, struct error *err)
+static int reader_rows(struct pg *pg, struct postgres_stream *rows, struct error *err)
 {
     int status = STORE_OK;
     PGresult *result;
@@ -78,15 +78,13 @@ static int reader_rows(struct pg *pg, struct postgres_rows *rows, struct error *
             status = pg_failure(pg, result, err);
         PQclear(result);
     }
-    if (status == STORE_OK && pg->connection == NULL) {
-        error_set(err, "PostgreSQL does not answer");
-        status = STORE_BUSY;
-    }
+    if (status == STORE_OK && pg->connection == NULL)
+        status = pg_no_answer(err);
     return status;
 }
 
 static int reader_stream(struct postgres_reader *reader, enum sql_statement name,
-                         struct postgres_rows *rows, struct error *err)
+                         struct postgres_stream *rows, struct error *err)
 {
     struct pg *pg = &reader->pg;
     int status = postgres_reader_begin(reader, err);
@@ -100,7 +98,7 @@ static int reader_stream(struct postgres_reader *reader, enum sql_statement name
 }
 
 int postgres_reader_stream(struct postgres_reader *reader, enum sql_statement name,
-                           struct postgres_rows *rows, struct error *err)
+                           struct postgres_stream *rows, struct error *err)
 {
     uint64_t made = reader->pg.made;
     rows->count = rows->bytes = 0;

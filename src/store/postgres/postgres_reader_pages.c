@@ -39,7 +39,7 @@ void postgres_reader_row(const PGresult *result, struct store_row *out)
     out->text = pg_bytes(result, 0, PAGE_EVENT, &out->len);
 }
 
-size_t postgres_reader_limit(const struct postgres_rows *rows)
+size_t postgres_reader_limit(const struct postgres_stream *rows)
 {
     if (rows->count == 0)
         return PAGE_FIRST;
@@ -73,7 +73,7 @@ static int page_find_edge(struct page *page, struct error *err)
     return STORE_OK;
 }
 
-static int page_portion(struct page *page, struct postgres_rows *rows, struct error *err)
+static int page_portion(struct page *page, struct postgres_stream *rows, struct error *err)
 {
     struct pg_params *params = &page->reader->params;
     pg_put_int(params, page->edge);
@@ -115,7 +115,7 @@ static size_t page_least(size_t a, size_t b)
 
 static int page_walk(struct page *page, bool *more, struct error *err)
 {
-    struct postgres_rows rows = {.row = page_row, .arg = page};
+    struct postgres_stream rows = {.row = page_row, .arg = page};
     bool within = page_begin(page);
     int status = STORE_OK;
     size_t taken = 0;

@@ -40,7 +40,7 @@ int postgres_reader_ask(struct postgres_reader *reader, enum sql_statement name,
 /* One row of a statement: row 0 of it. Non-zero ends it. */
 typedef int postgres_row_fn(void *arg, const PGresult *row);
 
-struct postgres_rows {
+struct postgres_stream {
     postgres_row_fn *row;
     void *arg;
     size_t count; /* rows that were handed out */
@@ -51,7 +51,7 @@ struct postgres_rows {
 /* The same for a statement of many rows: each is handed out as it comes. STORE_BUSY: maybe behind
  * some of them. */
 int postgres_reader_stream(struct postgres_reader *reader, enum sql_statement name,
-                           struct postgres_rows *rows, struct error *err) MUST_CHECK;
+                           struct postgres_stream *rows, struct error *err) MUST_CHECK;
 
 /* Several statements of one moment, within a transaction that only looks: fn asks them by
  * postgres_reader_look_at, and may be called a second time unless it sets *told. STORE_OK or
@@ -77,7 +77,7 @@ int postgres_reader_settle(struct postgres_reader *reader, int64_t *max_seq,
 void postgres_reader_row(const PGresult *result, struct store_row *out);
 
 /* How many rows a statement is asked for behind those; none: it is the first. */
-size_t postgres_reader_limit(const struct postgres_rows *rows);
+size_t postgres_reader_limit(const struct postgres_stream *rows);
 
 /* postgres_reader_pages.c, see store.h. */
 int postgres_reader_newest(struct store_reader *base, struct store_newest *out,

@@ -56,7 +56,7 @@ static int rows_find_range(struct rows_page *page, bool *any, struct error *err)
     return STORE_OK;
 }
 
-static int rows_portion(struct rows_page *page, struct postgres_rows *rows, struct error *err)
+static int rows_portion(struct rows_page *page, struct postgres_stream *rows, struct error *err)
 {
     struct pg_params *params = &page->reader->params;
     pg_put_int(params, page->after);
@@ -75,7 +75,7 @@ int postgres_reader_page_seq(struct store_reader *base, int64_t after_seq, int64
                              .max_seq = max_seq,
                              .row = row,
                              .arg = arg};
-    struct postgres_rows rows = {.row = rows_row, .arg = &page};
+    struct postgres_stream rows = {.row = rows_row, .arg = &page};
     bool any = true, within = false;
     page.limit = postgres_reader_limit(&rows);
     int status = postgres_reader_settle(page.reader, &page.max_seq, err);
@@ -180,7 +180,7 @@ static int rows_table(struct store_reader *base, struct rows_table *table, bool 
                       struct error *err)
 {
     struct postgres_reader *reader = postgres_reader_of(base);
-    struct postgres_rows rows = {.row = rows_table_row, .arg = table};
+    struct postgres_stream rows = {.row = rows_table_row, .arg = table};
     int status = STORE_OK;
     size_t limit;
     bytes_init(&table->reason);

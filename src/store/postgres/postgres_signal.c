@@ -30,10 +30,11 @@ struct postgres_signal {
     atomic_bool stopping;
     _Atomic int64_t give_up_ms; /* once stopping: no statement is waited for any longer */
 
-    pthread_mutex_t mutex; /* guards down to node */
+    pthread_mutex_t mutex; /* guards down to pooled */
     void (*fn)(void *arg); /* called with it */
     void *arg;
     struct postgres_node node;
+    bool pooled; /* the session is none of our own; written by the thread, which reads it without */
 
     /* The thread's own; before it runs, and when it has ended, the owner's. */
     struct pg pg;
@@ -42,7 +43,6 @@ struct postgres_signal {
     int64_t since_ms;    /* when it was */
     int64_t until_ms;    /* so long its answers are waited for */
     bool holds;          /* it has the node's lock */
-    bool pooled;         /* it is none of our own */
     bool deaf;           /* no words come */
     bool told;           /* of being deaf, in the log */
     int64_t listened_ms; /* when a word was sent that has not come back; 0: none is awaited */

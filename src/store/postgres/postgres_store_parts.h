@@ -70,7 +70,7 @@ struct postgres_store {
     struct postgres_node node; /* as it was when the last transaction began */
     int64_t first_instance;    /* of this start: serials of receipts go by it */
     enum postgres_claim claim;
-    uint64_t kept;       /* the session (struct pg, made) that has been given statements to keep; */
+    uint64_t kept;       /* the session (pg.made) that has what it is to keep; */
     int64_t keep_ms;     /* not before, after that has failed */
     int64_t transaction; /* of a claimed one, its number */
     struct bytes keys;   /* int64_t each, ascending: what it holds */
@@ -99,7 +99,9 @@ int postgres_claim(struct store *base, const uint64_t *keys, size_t count, store
 void postgres_release(struct store *base);
 
 /* postgres_keep.c: has the session, where that is ours alone, keep the statements of each commit
- * with their plans, unless it does. STORE_OK or STORE_BUSY. */
+ * with their plans, unless it does. It waits for their tables, half a second each. STORE_OK, also
+ * where that can't be done now (err says why; it is tried again some seconds later), or STORE_BUSY:
+ * the connection is lost. */
 int postgres_keep(struct postgres_store *store, struct error *err) MUST_CHECK;
 
 /* postgres_lose.c: see store/shared.h. */
@@ -162,6 +164,12 @@ void postgres_note_rejects(struct postgres_store *store);
 /* postgres_transaction.c: where a transaction begins that store_claim may have begun, and what is
  * done behind its end. */
 int postgres_append_begin(struct postgres_store *store, struct error *err) MUST_CHECK;
+/* BEGIN, in which nobody's locks are waited for long. */
+int postgres_begin_patient(struct postgres_store *store, struct error *err) MUST_CHECK;
+/* Whether that transaction, whose COMMIT's answer was lost, was made; 0 was not. In a transaction
+ * or outside. STORE_BUSY: its session is at it still, or as pg_ask. */
+int postgres_was_committed(struct postgres_store *store, int64_t transaction, bool *committed,
+                           struct error *err) MUST_CHECK;
 /* Begins one without keys whose number is to be known before it ends. */
 int postgres_append_number(struct postgres_store *store, struct error *err) MUST_CHECK;
 int postgres_append_end(struct postgres_store *store, int status) MUST_CHECK;

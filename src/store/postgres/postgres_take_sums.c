@@ -96,7 +96,7 @@ int postgres_take_hear_sums(struct store_taker *base, store_take_sum_fn *fn, voi
     PGresult *result = pg_next(&taker->pg), *rest;
     int status = STORE_BUSY;
     if (taker->pg.connection == NULL)
-        error_set(err, "PostgreSQL does not answer");
+        (void)pg_no_answer(err);
     else if (PQresultStatus(result) == PGRES_TUPLES_OK)
         status = taker_hand_sums(result, fn, arg, err);
     else

@@ -41,11 +41,36 @@ int postgres_append_begin(struct postgres_store *store, struct error *err)
     return STORE_BUSY;
 }
 
-int postgres_append_number(struct postgres_store *store, struct error *err)
+int postgres_begin_patient(struct postgres_store *store, struct error *err)
 {
     int status = pg_run(&store->pg, SQL_BEGIN, err);
-    if (status == STORE_OK)
-        status = pg_run(&store->pg, SQL_CLAIM_PATIENCE, err);
+    return status == STORE_OK ? pg_run(&store->pg, SQL_CLAIM_PATIENCE, err) : status;
+}
+
+int postgres_was_committed(struct postgres_store *store, int64_t transaction, bool *committed,
+                           struct error *err)
+{
+    PGresult *result;
+    *committed = false;
+    if (transaction == 0)
+        return STORE_OK;
+    pg_params_reset(&store->params);
+    pg_put_int(&store->params, transaction);
+    int status = pg_ask(&store->pg, SQL_TRANSACTION_STATE, &store->params, &result, err);
+    if (status != STORE_OK)
+        return status;
+    bool over = pg_bool(result, 0, 0);
+    *committed = pg_bool(result, 0, 1);
+    PQclear(result);
+    if (over)
+        return STORE_OK;
+    error_set(err, "a session that is gone is still at its work");
+    return STORE_BUSY;
+}
+
+int postgres_append_number(struct postgres_store *store, struct error *err)
+{
+    int status = postgres_begin_patient(store, err);
     if (status == STORE_OK)
         status = postgres_take_number(store, &store->transaction, err);
     if (status == STORE_OK)
