@@ -266,25 +266,39 @@ $$;
 
 -- Fails unless each of these ids, which clients chose, is there: behind @append, in the same transaction.
 -- One that was not stored is a repetition, or a trigger has ignored it (or what it repeats has just been
--- erased: the next try stores it). Day by day, so that no partition is waited for but those that the append
--- has opened; by their places, whatever the planner thinks of how many there are.
+-- erased: the next try stores it). Partition by partition, so that none is waited for but those that the
+-- append has opened, and days without one, which a client may name thousands of, are one look; by their
+-- places, whatever the planner thinks of how many there are.
 CREATE FUNCTION insist_given(stamps bigint[], ids text[]) RETURNS void LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     there bigint := 0;
     found bigint;
-    day   bigint;
+    part  record;
 BEGIN
     IF current_setting('beacond.stored')::bigint = cardinality(ids) THEN
         RETURN;
     END IF;
-    FOR day IN SELECT DISTINCT ts - (ts % 86400000 + 86400000) % 86400000 FROM unnest(stamps) AS ts LOOP
-        EXECUTE 'SELECT count(*) FROM unnest($1, $2) AS row(ts, id)
-                  WHERE ts BETWEEN $3 AND $3 + 86399999
-                    AND EXISTS (SELECT FROM beacond.events
-                                 WHERE given AND events.ts = row.ts AND events.id = row.id
-                                   AND events.ts BETWEEN $3 AND $3 + 86399999)'
-           INTO found USING stamps, ids, day;
+    FOR part IN
+        SELECT day IS NULL AND NOT old AS other, min(ts) AS low, max(ts) AS high,
+               array_agg(ts) AS stamps, array_agg(id) AS ids
+          FROM (SELECT ts, id, ts < (SELECT beacond.old_until()) AS old,
+                       (ts - (ts % 86400000 + 86400000) % 86400000) / 86400000 AS on_day
+                  FROM unnest(stamps, ids) AS row(ts, id)) AS asked
+               LEFT JOIN beacond.days() AS day ON day = on_day
+         GROUP BY day, old
+    LOOP
+        IF part.other THEN
+            SELECT count(*) INTO found FROM unnest(part.stamps, part.ids) AS row(ts, id)
+             WHERE EXISTS (SELECT FROM beacond.events_other AS event
+                            WHERE given AND event.ts = row.ts AND event.id = row.id OFFSET 0);
+        ELSE
+            EXECUTE 'SELECT count(*) FROM unnest($1, $2) AS row(ts, id)
+                      WHERE EXISTS (SELECT FROM beacond.events AS event
+                                     WHERE given AND event.ts = row.ts AND event.id = row.id
+                                       AND event.ts BETWEEN $3 AND $4 OFFSET 0)'
+               INTO found USING part.stamps, part.ids, part.low, part.high;
+        END IF;
         there := there + found;
     END LOOP;
     PERFORM beacond.insist(there, cardinality(ids));

@@ -328,7 +328,8 @@ UPDATE beacond.receipts AS receipt
  WHERE receipt.serial = changed.serial;
 
 -- A commit whose answer was lost: so were those to its clients. A number stands there once for each. Where
--- the node has been found dead since, that was said of all its receipts.
+-- the node has been found dead since, one of each of its own receipts was counted with that, and a client
+-- that has come again may have had it.
 -- @lose_doubtful
 WITH living AS (
     SELECT FROM beacond.nodes WHERE instance = $2 AND ended IS NULL FOR SHARE
@@ -342,7 +343,7 @@ WITH living AS (
 )
 UPDATE beacond.receipts AS receipt
    SET lost = CASE WHEN receipt.instance <> $2 OR EXISTS (SELECT FROM living) THEN lost + count
-                   ELSE greatest(lost, count) END
+                   ELSE lost + greatest(count - 1, 0) END
   FROM changed JOIN answers USING (serial)
  WHERE receipt.serial = changed.serial;
 
@@ -751,6 +752,11 @@ SELECT pg_advisory_xact_lock((70::bigint << 56) | $1);
 SELECT pg_try_advisory_xact_lock((69::bigint << 56) | $1) AND
        pg_try_advisory_xact_lock((70::bigint << 56) | $1);
 
+-- Whether it was not heard of for so long still, once nothing is left of it: behind a pooler a beat may have
+-- come since. It can't beat from here on.
+-- @node_silent
+SELECT seen < beacond.now_ms() - $2 FROM beacond.nodes WHERE instance = $1 AND ended IS NULL FOR UPDATE;
+
 -- @node_hold
 SELECT pg_try_advisory_lock((69::bigint << 56) | $1);
 
@@ -802,7 +808,7 @@ SELECT pg_notify('beacond_news', ''), set_config('synchronous_commit', 'off', tr
 -- the transaction comes first.
 -- @erase_begin
 SELECT txid_current(), set_config('lock_timeout', '500ms', true), set_config('beacond.own', 'on', true),
-       pg_advisory_xact_lock_shared((70::bigint << 56) | $1);
+       pg_advisory_xact_lock_shared((70::bigint << 56) | $1), beacond.insist_living($1);
 
 -- The same for one who erases events: one at a time. Behind it rows are looked up by their places one by
 -- one, whatever the planner thinks of how many there are.

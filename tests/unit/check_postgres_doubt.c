@@ -129,6 +129,29 @@ START_TEST(each_burst_of_a_commit_in_doubt_has_lost_an_answer)
 }
 END_TEST
 
+/* Another node buries this one while it is cut off, and a client that comes again has had the
+ * answer that was counted with that. */
+START_TEST(an_answer_that_burying_has_counted_is_not_counted_again)
+{
+    struct postgres_store *node = (struct postgres_store *)store;
+    struct heard heard;
+    pthread_t thread;
+    wait_for_standby();
+    ck_assert_int_eq(pthread_create(&thread, NULL, end_committing, NULL), 0);
+    node->pg.again_ms = INT64_MAX; /* it does not reach its server again */
+    ck_assert_int_eq(store_under(9), STORE_BUSY);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.receipts WHERE lost = 0"), 1);
+    (void)shell("UPDATE beacond.nodes SET ended = 1");
+    node->pg.again_ms = 0;
+    while (claim(store, 9, &heard) != STORE_OK) /* until it has entered itself anew */
+        (void)poll(NULL, 0, 5);
+    store_release(store);
+    ck_assert_int_eq(node->doubt.transaction, 0);
+    (void)lost_under(9, 0);
+}
+END_TEST
+
 /* Its client was gone before: that was counted with the commit. */
 START_TEST(a_burst_that_nobody_waits_for_loses_no_answer_in_doubt)
 {
@@ -262,6 +285,7 @@ int main(void)
     tcase_add_test(tests, a_commit_that_was_not_made_loses_nothing);
     tcase_add_test(tests, a_loss_that_was_taken_in_doubt_is_given_back);
     tcase_add_test(tests, each_burst_of_a_commit_in_doubt_has_lost_an_answer);
+    tcase_add_test(tests, an_answer_that_burying_has_counted_is_not_counted_again);
     tcase_add_test(tests, a_burst_that_nobody_waits_for_loses_no_answer_in_doubt);
     tcase_add_test(tests, losses_whose_answer_was_lost_are_counted_once);
     tcase_add_test(tests, losses_that_were_counted_are_known_until_all_are);

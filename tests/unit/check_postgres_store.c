@@ -83,7 +83,7 @@ START_TEST(a_given_id_is_stored_once)
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 4);
     ck_assert_int_eq(shell("SELECT sum(events) FROM beacond.tally_second"), 4);
     ck_assert_int_eq(shell("SELECT sum(events) FROM beacond.commits"), 4);
-    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.commits"), 2);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.commits"), 5);
 }
 END_TEST
 
@@ -300,6 +300,30 @@ START_TEST(a_given_id_that_a_trigger_ignores_becomes_a_reject)
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.rejects WHERE reason LIKE '%ignores it'"),
                      1);
     batch_free(item.batch);
+}
+END_TEST
+
+/* Of days that have no partition a client can name thousands. */
+START_TEST(a_repetition_among_thousands_of_days_is_found)
+{
+    enum { DAYS = 20000, REPEATED = 7 };
+    struct bytes text = {NULL, 0, 0};
+    char event[128], day[32];
+    for (int i = 0; i <= DAYS; i++) {
+        time_t at = (time_t)(i < DAYS ? i : REPEATED) * 86400 - (time_t)900 * 31557600;
+        struct tm tm;
+        (void)strftime(day, sizeof day, "%Y-%m-%dT00:00:00Z", gmtime_r(&at, &tm));
+        snprintf(event, sizeof event, "%s{\"id\":\"a\",\"timestamp\":\"%s\"}",
+                 i == 0 ? "{\"events\":[" : ",", day);
+        ck_assert_int_eq(bytes_append_text(&text, event), 0);
+    }
+    ck_assert_int_eq(bytes_append(&text, "]}", 3), 0);
+    struct store_item item;
+    ck_assert_int_eq(append_one(&item, text.data), STORE_OK);
+    ck_assert_uint_eq(item.saved, DAYS + 1);
+    ck_assert_uint_eq(item.duplicate, 1);
+    batch_free(item.batch);
+    bytes_clear(&text);
 }
 END_TEST
 
@@ -525,6 +549,7 @@ int main(void)
     tcase_add_test(tests, what_the_database_refuses_becomes_a_reject);
     tcase_add_test(tests, what_a_trigger_ignores_becomes_a_reject);
     tcase_add_test(tests, a_given_id_that_a_trigger_ignores_becomes_a_reject);
+    tcase_add_test(tests, a_repetition_among_thousands_of_days_is_found);
     tcase_add_test(tests, what_the_database_says_may_be_long);
     tcase_add_test(tests, rows_of_the_logs_go_once_one_behind_them_is_old);
     tcase_add_test(tests, rows_of_the_logs_go_in_their_order);

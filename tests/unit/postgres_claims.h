@@ -129,16 +129,15 @@ static inline void until(const char *sql)
 /* Ends beacond's sessions of which that is true, of all nodes, and waits until they are gone. */
 static inline void end_session(const char *which)
 {
-    char sql[512];
+    char sql[768];
     snprintf(sql, sizeof sql,
-             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE " SESSION
-             " AND %s",
+             "DO $$ DECLARE one int; BEGIN "
+             "FOR one IN SELECT pid FROM pg_stat_activity WHERE " SESSION " AND %s LOOP "
+             "PERFORM pg_terminate_backend(one); "
+             "WHILE EXISTS (SELECT FROM pg_stat_activity WHERE pid = one) LOOP "
+             "PERFORM pg_sleep(0.005), pg_stat_clear_snapshot(); END LOOP; END LOOP; END $$",
              which);
     (void)shell(sql);
-    snprintf(sql, sizeof sql,
-             "SELECT (count(*) = 0)::integer FROM pg_stat_activity WHERE " SESSION " AND %s",
-             which);
-    until(sql);
 }
 
 #endif

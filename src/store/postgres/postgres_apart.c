@@ -70,6 +70,7 @@ int postgres_append_apart(struct store *base, struct store_item *item,
 {
     struct postgres_store *store = (struct postgres_store *)base;
     item->saved = item->duplicate = item->refused = 0;
+    store->at_ms = receipts->at_ms;
     int status = postgres_append_begin(store, err);
     if (status == STORE_OK) {
         postgres_days_ensure(store, item, 1);

@@ -124,6 +124,7 @@ int postgres_append(struct store *base, struct store_item *items, size_t count,
 {
     struct postgres_store *store = (struct postgres_store *)base;
     struct postgres_rows rows;
+    store->at_ms = receipts->at_ms;
     int status = postgres_append_begin(store, err);
     if (postgres_rows_gather(store, &rows, items, count) != 0)
         status = postgres_no_memory(err);

@@ -16,6 +16,8 @@ static int node_ask(struct pg *pg, enum sql_statement name, int64_t instance, PG
 {
     struct pg_params params = {0};
     pg_put_int(&params, instance);
+    if (name == SQL_NODE_SILENT)
+        pg_put_int(&params, POSTGRES_NODE_SILENT_MS);
     int status = pg_ask(pg, name, &params, out, err);
     pg_params_clear(&params);
     return status == STORE_REFUSED ? STORE_BUSY : status;
@@ -85,6 +87,8 @@ static int node_bury(struct pg *pg, const PGresult *result, int row, struct erro
     int status = pg_run(pg, SQL_BEGIN, err);
     if (status == STORE_OK)
         status = node_whether(pg, SQL_NODE_DEAD, instance, &dead, err);
+    if (status == STORE_OK && dead)
+        status = node_whether(pg, SQL_NODE_SILENT, instance, &dead, err);
     if (status == STORE_OK && dead)
         status = node_close(pg, instance, err);
     status = node_finish(pg, status, err);

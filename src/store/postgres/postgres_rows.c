@@ -8,10 +8,10 @@
 #include "store/postgres/postgres_rows.h"
 #include "store/postgres/postgres_store_parts.h"
 
-/* Of texts and ids in one statement, unless a single event has more: the server holds several
- * copies.
- */
-#define ROWS_PART_BYTES ((size_t)32 << 20)
+/* Of texts and ids in one statement, unless a single event has more, and of events: the server
+ * holds several copies, and ends a statement that takes long (@claim_patience). */
+#define ROWS_PART_BYTES ((size_t)8 << 20)
+#define ROWS_PART_EVENTS 50000
 
 void postgres_rows_clear(struct postgres_rows *rows)
 {
@@ -47,7 +47,8 @@ static struct postgres_part rows_part_from(const struct postgres_rows *rows, siz
 {
     struct postgres_part part = {.rows = &rows->rows[from]};
     size_t bytes = 0;
-    while (from + part.count < rows->count && bytes < ROWS_PART_BYTES) {
+    while (from + part.count < rows->count && bytes < ROWS_PART_BYTES &&
+           part.count < ROWS_PART_EVENTS) {
         struct postgres_row *row = &part.rows[part.count];
         bytes += row->event->text_len + row->event->id_len;
         part.plain += !row->event->given;
@@ -157,7 +158,7 @@ static int rows_send_part(struct postgres_store *store, const struct postgres_pa
     rows_put_rows(params, part->rows + part->plain, part->count - part->plain);
     pg_put_int(params, store->node.slot);
     pg_put_int(params, store->node.instance);
-    pg_put_int(params, clock_wall_ms());
+    pg_put_int(params, store->at_ms > 0 ? store->at_ms : clock_wall_ms());
     int status = pg_send(&store->pg, SQL_APPEND, params, err);
     if (status != STORE_OK || part->count == part->plain)
         return status;
@@ -171,6 +172,9 @@ int postgres_rows_send(struct postgres_store *store, const struct postgres_rows 
                        struct error *err)
 {
     int status = STORE_OK;
+    /* A large batch must not be one that is never stored, which all others would wait behind. */
+    if (store->until_ms != 0)
+        store->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS * (int64_t)(rows->part_count + 1);
     for (size_t i = 0; i < rows->part_count && status == STORE_OK; i++)
         status = rows_send_part(store, &rows->parts[i], err);
     return status;

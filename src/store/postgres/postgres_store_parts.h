@@ -68,7 +68,8 @@ struct postgres_store {
     int64_t until_ms; /* patience ends then, by the monotonic clock; 0: there is no end */
     struct postgres_signal *signal;
     struct postgres_node node; /* as it was when the last transaction began */
-    int64_t first_instance;    /* of this start: serials of receipts go by it */
+    int64_t at_ms;          /* what time the caller takes it for (receipts); 0: it has not said */
+    int64_t first_instance; /* of this start: serials of receipts go by it */
     enum postgres_claim claim;
     uint64_t kept;       /* the session (pg.made) that has what it is to keep; */
     int64_t keep_ms;     /* not before, after that has failed */
