@@ -607,6 +607,102 @@ BEGIN
 END
 $$;
 
+-- The oldest day of a table that has an event before such a time; NULL where there is none. Along its
+-- index: what lay in front may have been erased.
+CREATE FUNCTION far_day(part text, before bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE
+SET lock_timeout = '200ms' SET enable_seqscan = off AS $$
+DECLARE
+    oldest bigint;
+BEGIN
+    IF to_regclass('beacond.' || part) IS NOT NULL THEN
+        EXECUTE format('SELECT ts FROM beacond.%I WHERE ts < $1 ORDER BY ts LIMIT 1', part)
+           INTO oldest USING before;
+    END IF;
+    RETURN (oldest - (oldest % 86400000 + 86400000) % 86400000) / 86400000;
+END
+$$;
+
+-- What can be erased of the days before one: those that have partitions, and the oldest that stands in
+-- events_old and in events_other.
+CREATE FUNCTION days_before(before bigint) RETURNS TABLE (day bigint, far boolean)
+LANGUAGE sql VOLATILE AS $$
+    SELECT day, false FROM beacond.days() AS day WHERE day < before
+    UNION ALL
+    SELECT day, true
+      FROM unnest('{events_old,events_other}'::text[]) AS part,
+           beacond.far_day(part, before * 86400000) AS day
+     WHERE day IS NOT NULL
+$$;
+
+-- Behind what was erased row by row: removes rows of the tally that lie before all events, some thousands at
+-- a time, then gives the room of events_old back, when nothing is left in it. Returns whether there was
+-- anything to do. Fails, like make_day(), when the tables are not free.
+CREATE FUNCTION clear_far() RETURNS boolean LANGUAGE plpgsql VOLATILE SET lock_timeout = '200ms' AS $$
+DECLARE
+    most CONSTANT bigint := 9223372036854775807;
+    low  bigint; -- no event is older, and no partition but events_old and events_other
+    old  bigint; -- the oldest day in events_old
+    name text;
+    high bigint;
+BEGIN
+    -- A look that holds nobody up, and one that is sure.
+    FOR n IN 1 .. 2 LOOP
+        old := beacond.far_day('events_old', most);
+        low := least(old, beacond.far_day('events_other', most),
+                     (SELECT min(day) FROM beacond.days() AS day)) * 86400000;
+        IF NOT EXISTS (SELECT FROM beacond.tally_day WHERE at < low) AND
+           (old IS NOT NULL OR
+            coalesce(pg_relation_size(to_regclass('beacond.events_old')), 0) = 0) THEN
+            RETURN false;
+        END IF;
+        EXIT WHEN n = 2;
+        PERFORM set_config('beacond.own', 'on', true);
+        PERFORM set_config('lock_timeout', '1s', true);
+        PERFORM beacond.lock_erasing();
+        PERFORM set_config('lock_timeout', '200ms', true);
+        -- Nothing comes that would be older, nor a partition for it.
+        LOCK TABLE beacond.events_old, beacond.events_other IN SHARE ROW EXCLUSIVE MODE;
+    END LOOP;
+    -- All rows of a step go at once: nodes' rows of one may be opposite. Days last: they say that there is more.
+    FOREACH name IN ARRAY '{tally_second,tally_minute,tally_hour,tally_day}'::text[] LOOP
+        EXECUTE format('SELECT at FROM beacond.%I WHERE at < $1 ORDER BY at OFFSET 5000 LIMIT 1', name)
+           INTO high USING low;
+        EXECUTE format('DELETE FROM beacond.%I WHERE at < $1', name) USING coalesce(high, low);
+        IF high IS NOT NULL THEN
+            RETURN true;
+        END IF;
+    END LOOP;
+    IF old IS NULL THEN
+        LOCK TABLE beacond.events_old IN ACCESS EXCLUSIVE MODE;
+        TRUNCATE beacond.events_old;
+    END IF;
+    RETURN true;
+END
+$$;
+
+-- How many bytes of events_other are room that what was erased there has left. It is used anew for what
+-- comes, and given back by VACUUM FULL alone: who judges by size must not count it, or would erase what is
+-- newer for it. Estimated from a thousand pages, where there are more, and rather too low: of an event its
+-- texts count, with what long ones take more where they stand apart, its row and its places in indexes.
+CREATE FUNCTION other_spare() RETURNS bigint LANGUAGE plpgsql STABLE SET lock_timeout = '200ms' AS $$
+DECLARE
+    other CONSTANT regclass := to_regclass('beacond.events_other');
+    bytes CONSTANT bigint   := pg_total_relation_size(other);
+    pages CONSTANT bigint   := pg_relation_size(other) / current_setting('block_size')::bigint;
+    share CONSTANT float    := least(1, 1000.0 / nullif(pages, 0));
+    used  float;
+BEGIN
+    IF coalesce(pages, 0) = 0 THEN
+        RETURN 0;
+    END IF;
+    EXECUTE 'SELECT coalesce(sum(size * CASE WHEN size > 2000 THEN 1.25 ELSE 1 END + rest), 0)
+               FROM (SELECT pg_column_size(event) AS size, 2 * pg_column_size(id) + 200 AS rest
+                       FROM beacond.events_other TABLESAMPLE SYSTEM ($1) REPEATABLE (0)) AS rows'
+       INTO used USING share * 100;
+    RETURN greatest(0, bytes - used / share)::bigint;
+END
+$$;
+
 -- Makes the tally anew from the events, in this node's rows, and ends the doubt: where there is one, or
 -- in any case. Returns whether it has. Nothing is stored meanwhile. Fails, like make_day(), when the
 -- events are not free.

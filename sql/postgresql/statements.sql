@@ -138,9 +138,9 @@ SELECT EXISTS (SELECT FROM beacond.moved WHERE finished IS NULL);
 -- @days
 SELECT beacond.days();
 
--- Those that end at the beginning of a day, or before.
+-- Those that end at the beginning of a day, or before; behind each whether it has no partition.
 -- @days_before
-SELECT day FROM beacond.days() AS day WHERE day < $1;
+SELECT day, far FROM beacond.days_before($1) ORDER BY day;
 
 -- @make_day
 SELECT beacond.make_day($1);
@@ -150,6 +150,9 @@ SELECT beacond.clear_day($1, $2);
 
 -- @drop_day
 SELECT beacond.drop_day($1, $2);
+
+-- @clear_far
+SELECT beacond.clear_far();
 
 -- Where a node begins to follow the log of commits and erasures.
 -- @follow_moment
@@ -912,13 +915,14 @@ SELECT pid::bigint, coalesce(nullif(application_name, ''), usename, '')
 -- @recount
 SELECT beacond.recount($1, $2, $3);
 
--- Of tables with their indexes. Each is locked for that: where somebody holds one for long (VACUUM FULL)
--- commits must not wait.
+-- Of tables with their indexes; and what of that is room for what comes. Each is locked for that: where
+-- somebody holds one for long (VACUUM FULL) commits must not wait.
 -- @size
 WITH hurry AS MATERIALIZED (
     SELECT set_config('lock_timeout', '200ms', true)
 )
-SELECT current_setting('block_size')::bigint, coalesce(sum(pg_total_relation_size(oid)), 0)::bigint
+SELECT current_setting('block_size')::bigint, coalesce(sum(pg_total_relation_size(oid)), 0)::bigint,
+       beacond.other_spare()
   FROM hurry, pg_class WHERE relnamespace = 'beacond'::regnamespace AND relkind = 'r';
 
 -- An event that nobody sees, for which it is tried whether any can be committed.

@@ -13,7 +13,7 @@
 struct pruning {
     int64_t before_ms;
     int64_t used_bytes; /* free pages do not count; 0: only the age does */
-    bool days_only;     /* no part of a day: where only whole ones give room back */
+    bool days_only;     /* as store_drop_days does: where only whole ones give room back */
     int slack_permille;
     int64_t expected; /* events, for progress; 0 when it is not known */
 };

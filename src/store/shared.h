@@ -126,12 +126,13 @@ int store_vacuum(struct store *store, bool *more, struct error *err) MUST_CHECK;
 struct store_dropped {
     int64_t events;
     struct range_place low, high; /* they were in [low, high) */
-    bool more;                    /* there may be another day to drop */
+    bool more;                    /* there may be more to drop */
 };
 
 /* Drops the oldest day of events that lies before before_ms as a whole, in a stroke, where the
- * store keeps days apart; shared or not. STORE_OK, with no events and no more where there is none
- * to drop, or STORE_BUSY. */
+ * store keeps days apart; shared or not. Where older events stand together, some of those, or, when
+ * none is left, their room, with no events and more. STORE_OK, with no events and no more where
+ * there is none to drop, or STORE_BUSY. */
 int store_drop_days(struct store *store, int64_t before_ms, struct store_dropped *out,
                     struct error *err) MUST_CHECK;
 

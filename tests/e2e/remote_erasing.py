@@ -120,6 +120,42 @@ def the_size_is_kept_by_whole_days_and_never_todays():
     check_tally(database)
 
 
+def kept_by_size(old):
+    """Much at a time that is far, and a little on each recent day: what is far goes for the size, on all nodes."""
+    built()
+    small = {"max_rejects_size": "1K", "receipts_size": "64K"}
+    database = postgres.database()
+    daemon = Daemon(database=database, **small)
+    noise = "".join("%08x" % (n * 2654435761 % (1 << 32)) for n in range(80))
+    for part in range(8):
+        daemon.save([event(old + part * 1000 + n, n, payload='"%d%s"' % (n, noise)) for n in range(1000)])
+    for day in range(4):
+        daemon.save([event(today() - day * DAY + n, n) for n in range(100)])
+    daemon.stop()
+    daemon = Daemon(database=database, retain_size="4M", **small)
+    other = Daemon(database=database, **small)
+    daemon.wait_log(r"retention: erased \d+ events")
+    equal(daemon.sql("select count(*) from events where ts >= %d" % (today() - 3 * DAY))[0][0], 400)
+    poll(lambda: daemon.total() == other.total(), "both nodes to know")
+    check_tally(database)
+    return daemon
+
+
+@case
+def what_is_older_than_the_tables_goes_for_the_size_before_newer_days():
+    daemon = kept_by_size(today() - 2400 * DAY)
+    equal(daemon.total(), 400)
+    equal(daemon.sql("select pg_total_relation_size('events_old') < 100000")[0][0], True)
+
+
+@case
+def what_stands_among_other_days_goes_for_the_size_before_newer_days():
+    daemon = kept_by_size(today() - 450 * DAY)
+    left = daemon.total() - 400
+    assert 1000 < left < 7000, left  # no more than for the size
+    equal(daemon.sql("select min(ts) from events")[0][0], today() - 450 * DAY + 8000 - left)
+
+
 @case
 def what_is_changed_by_hand_is_seen_on_all_nodes():
     first, second = nodes()

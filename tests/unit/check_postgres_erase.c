@@ -284,16 +284,76 @@ START_TEST(whole_days_are_dropped_and_no_more)
     put(store, times, 7, NULL);
     put(other, times, 7, NULL);
     (void)follow(other);
-    ck_assert_int_eq(drop_all(store, today - 1, &days), 6);
-    ck_assert_int_eq(days, 2);
+    ck_assert_int_eq(drop_all(store, today - 1, &days), 8);
+    ck_assert_int_eq(days, 3);
     ck_assert_int_eq(day_tables(times[1]) + day_tables(times[3]), 0);
     ck_assert_int_eq(day_tables(times[4]), 1);
-    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 8);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 6);
     assert_tally_is_exact();
     struct told told = follow(other);
     ck_assert_int_eq(told.ranges, 4); /* a day's events go, and then its partition */
-    ck_assert_int_eq(told.state.total, 8);
-    ck_assert_int_eq(told.state.erasures, 4);
+    ck_assert_uint_eq(told.places, 2);
+    ck_assert_int_eq(told.state.total, 6);
+    ck_assert_int_eq(told.state.erasures, 5);
+}
+END_TEST
+
+/* In the order of their times: what is far goes with neither more nor less than that. */
+START_TEST(what_is_far_goes_before_newer_days)
+{
+    const int64_t times[] = {-2 * DAY_MS,          -1,
+                             today - 450 * DAY_MS, today - 430 * DAY_MS,
+                             today - 9 * DAY_MS,   today + 9 * DAY_MS};
+    struct store_dropped dropped;
+    struct error err = {""};
+    int days;
+    put(store, times, 6, NULL);
+    put(other, times, 6, NULL);
+    (void)follow(other);
+    /* One portion: all that stands before the next day that is another's. */
+    do
+        ck_assert_int_eq(store_drop_days(store, today, &dropped, &err), STORE_OK);
+    while (dropped.events == 0);
+    ck_assert_int_eq(dropped.events, 4);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events_old"), 0);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 8);
+    ck_assert_int_eq(drop_all(store, today, &days), 6);
+    ck_assert_int_eq(days, 2);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events_other"), 2);
+    ck_assert_int_eq(follow(other).state.total, 2);
+    /* Nothing is left of it but what comes again. */
+    ck_assert_int_eq(shell("SELECT pg_relation_size('beacond.events_old')"), 0);
+    ck_assert_int_eq(shell("SELECT count(DISTINCT at) FROM beacond.tally_second"), 1);
+    assert_tally_is_exact();
+    put(other, times, 6, NULL);
+    assert_tally_is_exact();
+    ck_assert_int_eq(follow(store).state.total, 8);
+}
+END_TEST
+
+START_TEST(what_is_far_and_does_not_go_takes_nothing_newer_along)
+{
+    const int64_t times[] = {-1, today - 9 * DAY_MS};
+    struct store_dropped dropped;
+    struct error err = {""};
+    int days;
+    put(store, times, 2, NULL);
+    PGconn *person = postgres_connection(name);
+    PQclear(PQexec(person, "BEGIN"));
+    PQclear(PQexec(person, "LOCK TABLE beacond.events_old IN SHARE MODE"));
+    ck_assert_int_eq(store_drop_days(store, today, &dropped, &err), STORE_BUSY);
+    PQclear(PQexec(person, "COMMIT"));
+    /* Somebody reads what is to give its room back. */
+    ck_assert_int_eq(store_drop_days(store, today, &dropped, &err), STORE_OK);
+    ck_assert_int_eq(dropped.events, 1);
+    PQclear(PQexec(person, "BEGIN"));
+    PQclear(PQexec(person, "SELECT count(*) FROM beacond.events_old"));
+    ck_assert_int_eq(store_drop_days(store, today, &dropped, &err), STORE_BUSY);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 1);
+    PQclear(PQexec(person, "COMMIT"));
+    PQfinish(person);
+    ck_assert_int_eq(drop_all(store, today, &days), 1);
+    assert_tally_is_exact();
 }
 END_TEST
 
@@ -744,6 +804,8 @@ int main(void)
     tcase_add_test(tests, what_is_long_past_is_not_gone_through_for_a_new_day);
     tcase_add_test(tests, a_day_that_is_held_goes_elsewhere_rather_than_wait);
     tcase_add_test(tests, whole_days_are_dropped_and_no_more);
+    tcase_add_test(tests, what_is_far_goes_before_newer_days);
+    tcase_add_test(tests, what_is_far_and_does_not_go_takes_nothing_newer_along);
     tcase_add_test(tests, todays_partition_is_emptied_and_stays);
     tcase_add_test(tests, a_dropped_day_comes_again_with_its_next_event);
     tcase_add_test(tests, a_day_that_is_dropped_before_its_first_event_comes_again);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/postgres/postgres_erase.h"
 #include "store/postgres/postgres_store_parts.h"
 #include "store/step.h"
 
@@ -13,6 +14,8 @@
 #define DAYS_AGAIN_MS (INT64_C(10) * 1000)
 /* Also where make_day() has not come to its own. */
 #define DAYS_SETTINGS "-c lock_timeout=200ms"
+/* That are erased one by one in a transaction: commits wait for that. */
+#define DAYS_FAR_EVENTS 250
 
 static int64_t days_of(int64_t ms)
 {
@@ -226,23 +229,79 @@ out:
     return STORE_OK;
 }
 
+/* What events that were erased one by one have left; *cleared: there was some. */
+static int days_clear_far(struct postgres_store *store, bool *cleared, struct error *err)
+{
+    PGresult *result;
+    int status = pg_ask(&store->pg, SQL_CLEAR_FAR, NULL, &result, err);
+    if (status != STORE_OK)
+        return STORE_BUSY;
+    *cleared = pg_bool(result, 0, 0);
+    PQclear(result);
+    return STORE_OK;
+}
+
+/* Erases some events that are older than any day with a partition: row by row, as the tables they
+ * stand in hold others. */
+static int days_erase_far(struct postgres_store *store, int64_t before_ms,
+                          struct store_dropped *out, struct error *err)
+{
+    struct range_place places[DAYS_FAR_EVENTS];
+    size_t erased;
+    int status =
+        postgres_erase_oldest(&store->base, before_ms, DAYS_FAR_EVENTS, places, &erased, err);
+    if (status != STORE_OK)
+        return STORE_BUSY;
+    if (erased == 0)
+        return STORE_OK;
+    out->events = (int64_t)erased;
+    out->low = (struct range_place){INT64_MIN, INT64_MIN};
+    out->high = (struct range_place){places[erased - 1].ts, places[erased - 1].seq + 1};
+    out->more = true;
+    return STORE_OK;
+}
+
+static int days_erase_one(struct postgres_store *store, int64_t day, struct store_dropped *out,
+                          struct error *err)
+{
+    int64_t low = day * step_ms[STEP_DAY];
+    out->low = (struct range_place){low, INT64_MIN};
+    out->high = (struct range_place){low + step_ms[STEP_DAY], INT64_MIN};
+    return days_erase(store, day, &out->events, err);
+}
+
+/* Erases what is oldest among these days. What is far goes up to the next of them; where it does
+ * not go (another node was quicker, a trigger refuses it) nothing newer goes for it. */
+static int days_erase_oldest(struct postgres_store *store, const PGresult *days, int64_t before,
+                             struct store_dropped *out, struct error *err)
+{
+    int count = PQntuples(days);
+    int status = STORE_OK;
+    for (int i = 0; i < count && status == STORE_OK && out->events == 0; i++) {
+        int64_t next = i + 1 < count ? pg_int(days, i + 1, 0) : before;
+        if (pg_bool(days, i, 1))
+            return days_erase_far(store, next * step_ms[STEP_DAY], out, err);
+        status = days_erase_one(store, pg_int(days, i, 0), out, err);
+        out->more = status == STORE_OK && out->events > 0 && i + 1 < count;
+    }
+    return status;
+}
+
 int postgres_store_drop_days(struct store *base, int64_t before_ms, struct store_dropped *out,
                              struct error *err)
 {
     struct postgres_store *store = (struct postgres_store *)base;
     PGresult *result = NULL;
+    int64_t before = days_of(step_clamp(before_ms));
     *out = (struct store_dropped){0};
     int status = pg_connect(&store->pg, err);
     if (status == STORE_OK)
-        status = days_run(store, SQL_DAYS_BEFORE, days_of(step_clamp(before_ms)), &result, err);
-    int count = status == STORE_OK ? PQntuples(result) : 0;
-    for (int i = 0; i < count && status == STORE_OK && out->events == 0; i++) {
-        int64_t day = pg_int(result, i, 0), low = day * step_ms[STEP_DAY];
-        status = days_erase(store, day, &out->events, err);
-        out->low = (struct range_place){low, INT64_MIN};
-        out->high = (struct range_place){low + step_ms[STEP_DAY], INT64_MIN};
-        out->more = status == STORE_OK && out->events > 0 && i + 1 < count;
-    }
+        status = days_clear_far(store, &out->more, err);
+    if (status != STORE_OK || out->more)
+        return status;
+    status = days_run(store, SQL_DAYS_BEFORE, before, &result, err);
+    if (status == STORE_OK)
+        status = days_erase_oldest(store, result, before, out, err);
     PQclear(result);
     return status;
 }

@@ -56,6 +56,7 @@ int postgres_size(struct store *base, struct store_size *out, struct error *err)
         return STORE_BUSY;
     out->page_bytes = pg_int(result, 0, 0);
     out->pages = pg_int(result, 0, 1) / out->page_bytes;
+    out->free_pages = pg_int(result, 0, 2) / out->page_bytes;
     PQclear(result);
     return STORE_OK;
 }
