@@ -316,25 +316,37 @@ def a_node_goes_on_where_the_old_daemon_was_and_then_nothing_is_moved_any_more()
 
 
 @case
-def interrupted_it_says_so_and_goes_on_the_next_time():
+def interrupted_it_says_so_and_goes_on_behind_what_it_had_committed():
     to, daemon = target(), old_daemon()
-    fill(daemon, scale(40, 20))
-    daemon.stop()
+    daemon.save([event()])
     equal(migrate(daemon.database, to)[0], 0)  # the tables
-    shell(to, "drop schema beacond cascade")
-    process = begin("migrate", "--database", daemon.database, "--to", to)
+    fill(daemon, 20)  # more than a portion
+    daemon.save([event(NOW + n, id="stop" if n == 5 else "") for n in range(10)])
+    daemon.stop()
+    shell(to, """create function beacond.stop() returns trigger language plpgsql as
+                 $$ begin perform pg_advisory_xact_lock(7); return new; end $$;
+                 create trigger stop before insert on beacond.events for each row
+                 when (new.id = 'stop') execute function beacond.stop();""")
 
-    def copied():
-        made = sql(to, "select to_regclass('beacond.moved') is not null")[0][0]
-        return made and (sql(to, "select coalesce(max(seq), 0) from beacond.moved")[0][0] or process.poll() is not None)
+    def stopped():
+        waits = sql(to, "select count(*) from pg_locks where locktype = 'advisory' and not granted")[0][0]
+        return waits or process.poll() is not None
 
-    poll(copied, "the first portion")
-    process.send_signal(signal.SIGINT)
+    with postgres.Session(to) as session:
+        session.run("select pg_advisory_lock(7);")
+        process = begin("migrate", "--database", daemon.database, "--to", to)
+        poll(stopped, "it to come to the event")
+        before = sql(to, "select seq from moved")[0][0]  # events may be locked
+        process.send_signal(signal.SIGINT)
     code, _, said = finish(process)
-    if code != 0:  # else it was through already
-        equal(code, 130, said)
-        assert "run it again, it goes on there" in said, said
-    finished(daemon.database, to)
+    assert before > 1, "nothing is committed before the last portion"
+    equal(code, 130, said)
+    seq, there = sql(to, "select seq, (select count(*) from events) from moved")[0]
+    equal(sql(daemon.database, "select count(*) from events where seq <= ?", seq), [(there,)])
+    assert "stopped after %d new events; run it again, it goes on there" % (there - 1) in said, said
+    left = sql(daemon.database, "select count(*) from events where seq > ?", seq)[0][0]
+    said = finished(daemon.database, to)
+    assert said.startswith("copied   %d new events" % left), said
     equals(daemon.database, to)
 
 
