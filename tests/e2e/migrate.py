@@ -2,13 +2,14 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
 
 import postgres
-from harness import (NOW, Daemon, Skip, begin, case, directory, equal, event, finish, main, poll, run, scale,
-                     shell, sql, stamp)
+from harness import (NOW, Daemon, Skip, begin, case, directory, equal, event, finish, main, on_terminal, poll,
+                     run, scale, shell, sql, stamp)
 
 DAY = 86400000
 COLUMNS = {"events": "seq, ts, received, given, id, event", "rejects": "n, received, reason, event"}
@@ -348,6 +349,21 @@ def interrupted_it_says_so_and_goes_on_behind_what_it_had_committed():
     said = finished(daemon.database, to)
     assert said.startswith("copied   %d new events" % left), said
     equals(daemon.database, to)
+
+
+@case
+def a_terminal_sees_how_far_it_is():
+    to, daemon = target(), old_daemon()
+    daemon.save([event(NOW + n) for n in range(50)])
+    daemon.stop()
+    code, out, shown = on_terminal("migrate", "--database", daemon.database, "--to", to)
+    equal(code, 0, shown)
+    assert re.search(rb"\rcopying events \[#+\] 100 % 50 events, \d+/s\x1b\[K", shown), shown
+    assert re.search(rb"\rcomparing[a-z ]* ", shown), shown
+    assert shown.endswith(b"\r\x1b[K"), shown  # and it is taken away
+    assert out.startswith(b"copied   50 new events"), out
+    code, _, said = finish(begin("migrate", "--database", daemon.database, "--to", target()))
+    equal((code, said), (0, ""), "no terminal")
 
 
 main()
