@@ -21,7 +21,7 @@ SITE = "site_4fb1c9"  # the key of beacond.conf(5) that may send
 ELSEWHERE = "postgresql://beacond@db.example.org/beacond"
 
 # What the first line of commands begins with.
-COMMANDS = r"(curl|beacond|sqlite3|umask|rm|sudo|echo|cat|cp|mkdir|install|source|for) |url="
+COMMANDS = r"(curl|beacond|sqlite3|psql|umask|rm|sudo|echo|cat|cp|mkdir|install|source|for) |url="
 
 # Run with SCRATCH, BINARY and CURL in the environment.
 SHIMS = {
@@ -61,6 +61,8 @@ case $1 in
 *) exec "$CURL" -s "$@" ;;
 esac
 """,
+    # An error in a file is its end, and told.
+    "psql": 'exec "$PSQL" -X -v ON_ERROR_STOP=1 "$@"\n',
     "sudo": 'shift 2; exec "$@"\n',  # -u _beacond
     "chown": 'test "$1" = root:_beacond && test -e "$2"\n',
     # It is not here: at least it is given a copy that nobody has open.
@@ -121,6 +123,7 @@ class Place:
             if not shutil.which(tool):
                 raise Skip(tool + " is not installed")
         self.scratch, self.page = directory(), page
+        self.elsewhere = postgres.database  # what gives the database ELSEWHERE
         self.blocks = blocks(page)
         for folder in "etc/beacond", "run", "backups", "shims", "logs/shop":
             os.makedirs(os.path.join(self.scratch, folder))
@@ -169,7 +172,8 @@ class Place:
                    CURL=shutil.which("curl"), HOME=self.scratch)
         text = self.here(command)
         if ELSEWHERE in text:
-            text = text.replace(ELSEWHERE, "'%s'" % postgres.database())
+            text = text.replace(ELSEWHERE, "'%s'" % self.elsewhere())
+            env.update(postgres.environment(postgres.client()), PATH=env["PATH"], PSQL=postgres.client())
         done = subprocess.run(["bash", "-c", "set -e -o pipefail\n" + text], cwd=self.scratch, env=env,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
         print("# " + (command + done.stdout[:2000] + done.stderr[:2000]).rstrip().replace("\n", "\n# ").encode(
@@ -320,8 +324,18 @@ def the_queries_of_the_schemas_page_work():
     daemon = place.start()
     answer = daemon.post(events_of_a_site(), headers={"X-Tracker-Key": SITE}).json()
     equal((answer["saved"], answer["rejected"]), (6, 1))
+    server = b"PostgreSQL: no" not in run("--version").stdout and has_server()
+    if server:
+        node = Daemon(database=postgres.database())
+        node.save(events_of_a_site()[:-1])
+        place.elsewhere = lambda: node.database
     for what, block in place.those("shell", "sql"):
-        if what == "sql":
+        if ELSEWHERE in block and server:
+            said += place.run(block)
+            assert re.search(r"\n +1 \| .* no such item +\|", said), "no row: " + said
+        elif ELSEWHERE in block:
+            continue
+        elif what == "sql":
             place.write("query.sql", block)
             out = place.run("sqlite3 -readonly -box beacond.db < query.sql")
             assert out.count("\n") >= 5, "no row: " + block

@@ -26,7 +26,7 @@ import tempfile
 import threading
 
 import runner
-from psql import Failed, Session, environment, program, psql, rows  # noqa: F401, for the tests
+from psql import Failed, Session, client, environment, program, psql, rows  # noqa: F401, for the tests
 
 USER = "beacond"
 FSYNC = os.environ.get("BEACOND_TEST_FSYNC", "") != "0"
