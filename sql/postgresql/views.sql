@@ -106,6 +106,23 @@ SELECT seq,
   FROM beacond.events
        -- Once for each event, and not for each column.
        CROSS JOIN LATERAL (SELECT beacond.as_json(event) AS json OFFSET 0) AS parsed;
+COMMENT ON VIEW beacond.activity IS 'every event with its members';
+COMMENT ON COLUMN beacond.activity.seq IS 'in the order of commits, with gaps';
+COMMENT ON COLUMN beacond.activity.ts IS 'the event''s own timestamp, ms since 1970';
+COMMENT ON COLUMN beacond.activity.received IS 'when beacond received it, likewise';
+COMMENT ON COLUMN beacond.activity.id IS 'as in events';
+COMMENT ON COLUMN beacond.activity.time IS 'ts in UTC';
+COMMENT ON COLUMN beacond.activity.level IS 'the member';
+COMMENT ON COLUMN beacond.activity.type IS 'the member';
+COMMENT ON COLUMN beacond.activity.appId IS 'the member';
+COMMENT ON COLUMN beacond.activity.sessionId IS 'the member';
+COMMENT ON COLUMN beacond.activity.userId IS 'the member';
+COMMENT ON COLUMN beacond.activity.groupId IS 'the member';
+COMMENT ON COLUMN beacond.activity.route IS 'where the visitor was';
+COMMENT ON COLUMN beacond.activity.page IS 'route without what stands behind the question mark';
+COMMENT ON COLUMN beacond.activity.what IS 'the line that tells it from others of its type';
+COMMENT ON COLUMN beacond.activity.bytes IS 'how long its text is';
+COMMENT ON COLUMN beacond.activity.json IS 'all of it; NULL when PostgreSQL can''t read it';
 
 -- Clicks: on which element, and where.
 CREATE OR REPLACE VIEW beacond.clicks AS
@@ -119,6 +136,7 @@ SELECT seq, ts, time, id, level, appId, sessionId, userId, groupId, route, page,
        json #> '{payload,coordinates,y}' AS y
   FROM beacond.activity
  WHERE type = 'click';
+COMMENT ON VIEW beacond.clicks IS 'clicks: on which element, and where';
 
 -- Requests that a page has made. path is the url without what stands behind a question mark. A request
 -- has failed when its status is 400 or more, 0, or not there.
@@ -138,6 +156,10 @@ SELECT *,
                beacond.as_number(json #> '{payload,responseSize}') AS responseSize
           FROM beacond.activity
          WHERE type = 'http') AS calls;
+COMMENT ON VIEW beacond.requests IS 'requests that a page has made';
+COMMENT ON COLUMN beacond.requests.duration IS 'milliseconds';
+COMMENT ON COLUMN beacond.requests.path IS 'url without what stands behind the question mark';
+COMMENT ON COLUMN beacond.requests.failed IS 'whether status is 400 or more, 0, or not there';
 
 -- Errors. alike is the message with # for each run of digits, so that "no item 17" and "no item 4" are
 -- one error; place is where it was thrown: file, line and column, or the first line of the stack that
@@ -163,6 +185,9 @@ SELECT seq, ts, time, id, level, appId, sessionId, userId, groupId, route, page,
                json #>> '{payload,errorType}' AS errorType
           FROM beacond.activity
          WHERE type = 'error') AS thrown;
+COMMENT ON VIEW beacond.errors IS 'errors of pages';
+COMMENT ON COLUMN beacond.errors.alike IS 'message with # for each run of digits';
+COMMENT ON COLUMN beacond.errors.place IS 'where it was thrown: file, line and column, or from the stack';
 
 -- From one page to the next. trigger is 'load' for the first of a visit; duration is how long, in
 -- milliseconds, the visitor had been on the page that was left.
@@ -178,6 +203,11 @@ SELECT seq, ts, time, id, level, appId, sessionId, userId, groupId, route,
                beacond.as_number(json #> '{payload,duration}') AS duration
           FROM beacond.activity
          WHERE type = 'navigation') AS moves;
+COMMENT ON VIEW beacond.navigations IS 'from one page to the next';
+COMMENT ON COLUMN beacond.navigations.trigger IS 'load for the first of a visit';
+COMMENT ON COLUMN beacond.navigations.duration IS 'milliseconds on the page that was left';
+COMMENT ON COLUMN beacond.navigations.leaving IS '"from" without what stands behind the question mark';
+COMMENT ON COLUMN beacond.navigations.page IS '"to" without what stands behind the question mark';
 
 -- What pages have written to the browser's console.
 CREATE OR REPLACE VIEW beacond.console AS
@@ -188,6 +218,7 @@ SELECT seq, ts, time, id, level, appId, sessionId, userId, groupId, route, page,
        json #> '{payload,groupDepth}' AS groupDepth
   FROM beacond.activity
  WHERE type = 'console';
+COMMENT ON VIEW beacond.console IS 'what pages have written to the browser''s console';
 
 -- Events that an application names itself; duration is there for those that measure something.
 CREATE OR REPLACE VIEW beacond.customs AS
@@ -197,6 +228,8 @@ SELECT seq, ts, time, id, level, appId, sessionId, userId, groupId, route, page,
        beacond.as_number(json #> '{payload,duration}') AS duration -- milliseconds
   FROM beacond.activity
  WHERE type = 'custom';
+COMMENT ON VIEW beacond.customs IS 'events that an application names itself';
+COMMENT ON COLUMN beacond.customs.duration IS 'milliseconds, of those that measure something';
 
 -- Where sessions start and end, also when a visitor becomes a known user (trigger 'userId-change').
 CREATE OR REPLACE VIEW beacond.sessions AS
@@ -207,6 +240,9 @@ SELECT seq, ts, time, id, level, appId, sessionId, userId, groupId, route, page,
        json #>> '{payload,newUserId}' AS newUserId
   FROM beacond.activity
  WHERE type = 'session';
+COMMENT ON VIEW beacond.sessions IS 'where sessions start and end';
+COMMENT ON COLUMN beacond.sessions.action IS 'start or end';
+COMMENT ON COLUMN beacond.sessions.trigger IS 'userId-change when a visitor becomes a known user';
 
 -- With what each event was sent. browser, version and system are read from the user agent; what is
 -- unknown is NULL.
@@ -241,3 +277,7 @@ SELECT seq, ts, time, id, level, type, appId, sessionId, userId, groupId, route,
                        json #>> '{meta,viewport}' AS viewport,
                        json #>> '{meta,language}' AS language
                   FROM beacond.activity) AS sent) AS marked;
+COMMENT ON VIEW beacond.clients IS 'with what each event was sent';
+COMMENT ON COLUMN beacond.clients.browser IS 'read from userAgent; NULL: unknown';
+COMMENT ON COLUMN beacond.clients.version IS 'likewise, the first number';
+COMMENT ON COLUMN beacond.clients.system IS 'likewise';

@@ -13,7 +13,9 @@ import re
 import signal
 import socket
 
-from harness import DATA, Daemon, Rows, begin, case, directory, equal, event, finish, main, poll, run, sql
+import postgres
+from harness import (DATA, Daemon, Rows, Skip, begin, case, directory, equal, event, finish, main, poll, run,
+                     sql)
 from mdoc import PAGES, TOP, Page, literal, routes, source
 from sockets import Socket
 
@@ -91,6 +93,24 @@ def the_schema_page_has_every_value_of_meta_and_the_pragmas_as_they_are():
 def the_receipts_are_of_the_version_that_is_told():
     (version,), = rows_of(made(), "select distinct hex(substr(receipts, 1, 1)) from receipts")
     assert "version of what follows, %d " % int(version, 16) in SCHEMA.section("receipts").text
+
+
+@case
+def psql_explains_every_table_column_and_view_of_postgresql():
+    """Views of activity explain what they add to it."""
+    if b"PostgreSQL: no" in run("--version").stdout:
+        raise Skip("built without PostgreSQL")
+    daemon = Daemon(database=postgres.database())
+    mute = rows_of(daemon.database, """
+        select relname || '.' || attname from pg_class join pg_attribute on attrelid = pg_class.oid
+         where relnamespace = 'beacond'::regnamespace and attnum > 0 and not attisdropped and not relispartition
+           and (relkind in ('r', 'p') or relname in ('event_fields', 'activity'))
+           and col_description(pg_class.oid, attnum) is null
+        union all select relname from pg_class
+         where relnamespace = 'beacond'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition
+           and obj_description(oid, 'pg_class') is null""")
+    equal(mute, [])
+    equal(daemon.sql("select count(*) from pg_description where objoid = 'beacond.requests'::regclass"), [(4,)])
 
 
 # --- routes -------------------------------------------------------------------------------------
