@@ -41,8 +41,8 @@ int postgres_rows_gather(const struct postgres_store *store, struct postgres_row
 void postgres_rows_clear(struct postgres_rows *rows);
 
 /* Sends for each part its statement, and behind it @insist_given where it has given ids, and gives
- * the transaction time for each; hear takes the results in that order, which set the events' numbers
- * and count on in the items. A status of store.h. */
+ * the transaction time for each; hear takes the results in that order, which set the events'
+ * numbers and count on in the items. A status of store.h. */
 int postgres_rows_send(struct postgres_store *store, const struct postgres_rows *rows,
                        struct error *err) MUST_CHECK;
 int postgres_rows_hear(struct postgres_store *store, const struct postgres_rows *rows,
