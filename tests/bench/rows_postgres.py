@@ -2,13 +2,17 @@
 
 import os
 import sys
+import time
 
+import harness
 import postgres
 import runner
 from measure import (CACHED, COLD, PROGRAMS, ROUNDS, SECONDS, WHOLE, Daemon, Figure, Row, directory, finish, load,
                      plain, port, program, read, start, wait_hot)
+from sockets import Socket
 
 CONNECTIONS = 32  # of all nodes together
+PUSHES = 100
 READ = min(CACHED, 100000)
 # What a server of that size would have; the rest as it comes.
 SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB", "huge_pages": "try"}
@@ -83,6 +87,27 @@ def several(nodes):
     return measure
 
 
+def pushed():
+    """Events one after the other, each sent to one node once another has pushed the one before."""
+    if not there():
+        return None
+    database = fresh()
+    near, far = [Daemon(database=database, node=name) for name in ("near", "far")]
+    watcher = Socket(far).follow()
+    delays = []
+    for n in range(PUSHES):
+        near.save([harness.event(int(time.time() * 1000))])
+        began = time.monotonic()
+        watcher.wait_pushes(n + 1)
+        delays.append(time.monotonic() - began)
+    for daemon in (near, far):
+        daemon.stop()
+    done(database)
+    delays.sort()
+    return Figure(PUSHES / sum(delays), 1, "behind the answer: half of them within %.1f ms, all within %.1f ms" % (
+        delays[PUSHES // 2] * 1e3, delays[-1] * 1e3))
+
+
 def whole(**options):
     """Plain bytes a second of a window, to zlib at level 1."""
     def measure():
@@ -118,6 +143,7 @@ ROWS = [
     Row("PostgreSQL: ingest over HTTP, 32 connections : bare COPY", ingest, "events/s", 0, ("at least", 0.5)),
     Row("PostgreSQL: ingest by 2 nodes : by 1", several(2), "events/s", 0),
     Row("PostgreSQL: ingest by 3 nodes : by 1", several(3), "events/s", 0),
+    Row("PostgreSQL: pushes by another node in turn : one a second", pushed, "events/s", 0, ("at least", 4)),
     Row("PostgreSQL: hot read, gzip : zlib level 1", whole(), "MB/s", 0, ("at least", 20)),
     Row("PostgreSQL: cold read, gzip : zlib level 1", whole(cache_events=0), "MB/s", 0),
 ]
