@@ -298,6 +298,24 @@ START_TEST(whole_days_are_dropped_and_no_more)
 }
 END_TEST
 
+/* Who judges by size looks at it again before anything newer goes. */
+START_TEST(nothing_goes_for_a_day_that_another_node_has_emptied)
+{
+    const int64_t times[] = {today - 3 * DAY_MS, today - 2 * DAY_MS, today - DAY_MS};
+    struct store_dropped dropped;
+    struct error err = {""};
+    char sql[64];
+    put(store, times, 3, NULL);
+    snprintf(sql, sizeof sql, "SELECT beacond.clear_day(%lld, 1)", (long long)(times[0] / DAY_MS));
+    ck_assert_int_eq(shell(sql), 1);
+    ck_assert_int_eq(store_drop_days(store, today, &dropped, &err), STORE_OK);
+    ck_assert_int_eq(dropped.events, 0);
+    ck_assert(dropped.more);
+    ck_assert_int_eq(day_tables(times[0]), 0);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.events"), 2);
+}
+END_TEST
+
 /* In the order of their times: what is far goes with neither more nor less than that. */
 START_TEST(what_is_far_goes_before_newer_days)
 {
@@ -804,6 +822,7 @@ int main(void)
     tcase_add_test(tests, what_is_long_past_is_not_gone_through_for_a_new_day);
     tcase_add_test(tests, a_day_that_is_held_goes_elsewhere_rather_than_wait);
     tcase_add_test(tests, whole_days_are_dropped_and_no_more);
+    tcase_add_test(tests, nothing_goes_for_a_day_that_another_node_has_emptied);
     tcase_add_test(tests, what_is_far_goes_before_newer_days);
     tcase_add_test(tests, what_is_far_and_does_not_go_takes_nothing_newer_along);
     tcase_add_test(tests, todays_partition_is_emptied_and_stays);

@@ -208,12 +208,15 @@ static int days_run(struct postgres_store *store, enum sql_statement name, int64
     return status == STORE_OK ? STORE_OK : STORE_BUSY;
 }
 
-/* Erases a day's events. The partitions of today and the days ahead stay, empty. */
-static int days_erase(struct postgres_store *store, int64_t day, int64_t *events, struct error *err)
+/* Erases a day's events. The partitions of today and the days ahead stay, empty; *gone: this one
+ * has not. */
+static int days_erase(struct postgres_store *store, int64_t day, int64_t *events, bool *gone,
+                      struct error *err)
 {
     PGresult *result;
     struct error why;
     int status = days_run(store, SQL_CLEAR_DAY, day, &result, err);
+    *gone = false;
     if (status != STORE_OK)
         return status;
     *events = pg_int(result, 0, 0);
@@ -221,7 +224,8 @@ static int days_erase(struct postgres_store *store, int64_t day, int64_t *events
     if (day >= days_of(clock_wall_ms()))
         goto out;
     /* Nothing of it is left: where the table is not free it is dropped the next time. */
-    if (days_run(store, SQL_DROP_DAY, day, NULL, &why) != STORE_OK)
+    *gone = days_run(store, SQL_DROP_DAY, day, NULL, &why) == STORE_OK;
+    if (!*gone)
         log_debug("an empty partition can't be dropped now: %s", why.text);
     postgres_days_forget(&store->days);
 out:
@@ -262,27 +266,30 @@ static int days_erase_far(struct postgres_store *store, int64_t before_ms,
 }
 
 static int days_erase_one(struct postgres_store *store, int64_t day, struct store_dropped *out,
-                          struct error *err)
+                          bool *gone, struct error *err)
 {
     int64_t low = day * step_ms[STEP_DAY];
     out->low = (struct range_place){low, INT64_MIN};
     out->high = (struct range_place){low + step_ms[STEP_DAY], INT64_MIN};
-    return days_erase(store, day, &out->events, err);
+    return days_erase(store, day, &out->events, gone, err);
 }
 
 /* Erases what is oldest among these days. What is far goes up to the next of them; where it does
- * not go (another node was quicker, a trigger refuses it) nothing newer goes for it. */
+ * not go (another node was quicker, a trigger refuses it) nothing newer goes for it. Nor does it
+ * for a day that was empty and has gone: another node may have emptied it, and that may be enough.
+ */
 static int days_erase_oldest(struct postgres_store *store, const PGresult *days, int64_t before,
                              struct store_dropped *out, struct error *err)
 {
     int count = PQntuples(days);
     int status = STORE_OK;
-    for (int i = 0; i < count && status == STORE_OK && out->events == 0; i++) {
+    bool gone = false;
+    for (int i = 0; i < count && status == STORE_OK && out->events == 0 && !gone; i++) {
         int64_t next = i + 1 < count ? pg_int(days, i + 1, 0) : before;
         if (pg_bool(days, i, 1))
             return days_erase_far(store, next * step_ms[STEP_DAY], out, err);
-        status = days_erase_one(store, pg_int(days, i, 0), out, err);
-        out->more = status == STORE_OK && out->events > 0 && i + 1 < count;
+        status = days_erase_one(store, pg_int(days, i, 0), out, &gone, err);
+        out->more = status == STORE_OK && (out->events > 0 || gone) && i + 1 < count;
     }
     return status;
 }
