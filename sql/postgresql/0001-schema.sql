@@ -547,9 +547,10 @@ CREATE TRIGGER tally_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON ta
 CREATE TRIGGER tally_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tally_day
     WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();
 
--- Erases all events of a day that has a partition, which stays, empty; returns how many there were.
+-- Erases all events of a day that has a partition, which stays, empty; returns how many there were. Unless
+-- most is 0 only where the database uses more bytes than that, looked at when no other node erases: else -1.
 -- Fails, like make_day(), when the partition is not free.
-CREATE FUNCTION clear_day(day bigint, instance bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE
+CREATE FUNCTION clear_day(day bigint, instance bigint, most bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE
 SET lock_timeout = '200ms' AS $$
 DECLARE
     begins CONSTANT bigint := day * 86400000;
@@ -566,6 +567,11 @@ BEGIN
     PERFORM set_config('lock_timeout', '1s', true);
     PERFORM beacond.lock_erasing();
     PERFORM set_config('lock_timeout', '200ms', true);
+    IF most > 0 AND
+       (SELECT sum(pg_total_relation_size(oid)) FROM pg_class
+         WHERE relnamespace = 'beacond'::regnamespace AND relkind = 'r') - beacond.other_spare() <= most THEN
+        RETURN -1;
+    END IF;
     -- Not the table events: who waits for a day holds that.
     EXECUTE format('LOCK TABLE beacond.%I IN ACCESS EXCLUSIVE MODE', part);
     SELECT coalesce(sum(events), 0) INTO gone FROM beacond.tally_day WHERE at = begins;
@@ -661,7 +667,10 @@ BEGIN
         PERFORM beacond.lock_erasing();
         PERFORM set_config('lock_timeout', '200ms', true);
         -- Nothing comes that would be older, nor a partition for it.
-        LOCK TABLE beacond.events_old, beacond.events_other IN SHARE ROW EXCLUSIVE MODE;
+        LOCK TABLE beacond.events_other IN SHARE ROW EXCLUSIVE MODE;
+        IF to_regclass('beacond.events_old') IS NOT NULL THEN
+            LOCK TABLE beacond.events_old IN SHARE ROW EXCLUSIVE MODE;
+        END IF;
     END LOOP;
     -- All rows of a step go at once: nodes' rows of one may be opposite. Days last: they say that there is more.
     FOREACH name IN ARRAY '{tally_second,tally_minute,tally_hour,tally_day}'::text[] LOOP
@@ -672,7 +681,7 @@ BEGIN
             RETURN true;
         END IF;
     END LOOP;
-    IF old IS NULL THEN
+    IF old IS NULL AND pg_relation_size(to_regclass('beacond.events_old')) > 0 THEN
         LOCK TABLE beacond.events_old IN ACCESS EXCLUSIVE MODE;
         TRUNCATE beacond.events_old;
     END IF;
@@ -692,8 +701,8 @@ DECLARE
     share CONSTANT float    := least(1, 1000.0 / nullif(pages, 0));
     used  float;
 BEGIN
-    IF coalesce(pages, 0) = 0 THEN
-        RETURN 0;
+    IF coalesce(pages, 0) = 0 THEN -- its indexes may have some still
+        RETURN coalesce(bytes, 0);
     END IF;
     EXECUTE 'SELECT coalesce(sum(size * CASE WHEN size > 2000 THEN 1.25 ELSE 1 END + rest), 0)
                FROM (SELECT pg_column_size(event) AS size, 2 * pg_column_size(id) + 200 AS rest

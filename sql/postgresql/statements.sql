@@ -146,7 +146,7 @@ SELECT day, far FROM beacond.days_before($1) ORDER BY day;
 SELECT beacond.make_day($1);
 
 -- @clear_day
-SELECT beacond.clear_day($1, $2);
+SELECT beacond.clear_day($1, $2, $3);
 
 -- @drop_day
 SELECT beacond.drop_day($1, $2);

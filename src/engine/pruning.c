@@ -25,7 +25,7 @@ static int pruning_erase_day(struct writer *writer, const struct pruning *prunin
                              bool *more, struct error *err)
 {
     struct store_dropped dropped;
-    int status = slices_drop_day(writer, pruning->before_ms, &dropped, err);
+    int status = slices_drop_day(writer, pruning->before_ms, pruning->used_bytes, &dropped, err);
     *erased = dropped.events;
     *more = dropped.more;
     return status;

@@ -21,7 +21,7 @@ struct slice {
     struct errand errand; /* first */
     struct writer *writer;
     int (*work)(struct slice *slice);
-    int64_t before_ms;
+    int64_t before_ms, used_bytes;
     const struct range_place *places;
     const int64_t *numbers;
     struct store_retry *retries;
@@ -119,7 +119,8 @@ static int slices_do_oldest(struct slice *slice)
 static int slices_do_day(struct slice *slice)
 {
     struct store_dropped *dropped = slice->dropped;
-    int status = store_drop_days(slice->writer->store, slice->before_ms, dropped, slice->err);
+    int status = store_drop_days(slice->writer->store, slice->before_ms, slice->used_bytes, dropped,
+                                 slice->err);
     slice->erased = status == STORE_OK ? (size_t)dropped->events : 0;
     return slices_erased(slice, status, dropped->low, dropped->high);
 }
@@ -253,12 +254,13 @@ int slices_erase_oldest(struct writer *writer, int64_t before_ms, size_t *erased
     return status;
 }
 
-int slices_drop_day(struct writer *writer, int64_t before_ms, struct store_dropped *dropped,
-                    struct error *err)
+int slices_drop_day(struct writer *writer, int64_t before_ms, int64_t used_bytes,
+                    struct store_dropped *dropped, struct error *err)
 {
     struct slice slice = {.writer = writer,
                           .work = slices_do_day,
                           .before_ms = before_ms,
+                          .used_bytes = used_bytes,
                           .dropped = dropped,
                           .err = err};
     *dropped = (struct store_dropped){0};

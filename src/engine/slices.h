@@ -27,8 +27,8 @@ bool slices_quiet(struct writer *writer);
 int slices_erase_oldest(struct writer *writer, int64_t before_ms, size_t *erased,
                         struct error *err) MUST_CHECK;
 /* As store_drop_days. */
-int slices_drop_day(struct writer *writer, int64_t before_ms, struct store_dropped *dropped,
-                    struct error *err) MUST_CHECK;
+int slices_drop_day(struct writer *writer, int64_t before_ms, int64_t used_bytes,
+                    struct store_dropped *dropped, struct error *err) MUST_CHECK;
 int slices_erase(struct writer *writer, const struct range_place *places, size_t count,
                  size_t *erased, struct error *err) MUST_CHECK;
 

@@ -97,8 +97,8 @@ struct store_ops {
     uint64_t (*first_serial)(const struct store *store);
     int (*moment)(struct store_reader *reader, struct store_moment *out, struct error *err);
     int (*vacuum)(struct store *store, bool *more, struct error *err);
-    int (*drop_days)(struct store *store, int64_t before_ms, struct store_dropped *out,
-                     struct error *err);
+    int (*drop_days)(struct store *store, int64_t before_ms, int64_t used_bytes,
+                     struct store_dropped *out, struct error *err);
 };
 
 /* What stores events under names of one kind. */

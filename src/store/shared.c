@@ -45,8 +45,8 @@ int store_vacuum(struct store *store, bool *more, struct error *err)
     return store->ops->vacuum(store, more, err);
 }
 
-int store_drop_days(struct store *store, int64_t before_ms, struct store_dropped *out,
-                    struct error *err)
+int store_drop_days(struct store *store, int64_t before_ms, int64_t used_bytes,
+                    struct store_dropped *out, struct error *err)
 {
-    return store->ops->drop_days(store, before_ms, out, err);
+    return store->ops->drop_days(store, before_ms, used_bytes, out, err);
 }

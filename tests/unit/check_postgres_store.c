@@ -396,6 +396,16 @@ START_TEST(old_receipts_go)
 }
 END_TEST
 
+/* Its clock says otherwise, but who stores does not believe that yet. */
+START_TEST(a_receipt_is_as_old_as_who_stored_it_holds_it_to_be)
+{
+    ck_assert_int_eq(store_under(9), STORE_OK);
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.receipts WHERE at = 77"), 1);
+    ck_assert(!store_tend(store, true));
+    ck_assert_int_eq(shell("SELECT count(*) FROM beacond.receipts"), 1);
+}
+END_TEST
+
 START_TEST(receipts_beyond_their_bound_go)
 {
     (void)shell(
@@ -554,6 +564,7 @@ int main(void)
     tcase_add_test(tests, rows_of_the_logs_go_once_one_behind_them_is_old);
     tcase_add_test(tests, rows_of_the_logs_go_in_their_order);
     tcase_add_test(tests, old_receipts_go);
+    tcase_add_test(tests, a_receipt_is_as_old_as_who_stored_it_holds_it_to_be);
     tcase_add_test(tests, receipts_beyond_their_bound_go);
     tcase_add_test(tests, rejects_of_other_nodes_are_seen);
     tcase_add_test(tests, a_probe_tells_whether_commits_work);

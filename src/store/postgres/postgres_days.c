@@ -195,37 +195,37 @@ void postgres_days_tend(struct postgres_store *store)
 /* --- dropping them ------------------------------------------------------------------------------
  */
 
-/* Runs a statement about one day; *out, unless NULL, is the caller's. */
-static int days_run(struct postgres_store *store, enum sql_statement name, int64_t day,
-                    PGresult **out, struct error *err)
+/* Runs a statement about a day. */
+static int days_run(struct postgres_store *store, enum sql_statement name, const int64_t *values,
+                    size_t count, PGresult **out, struct error *err)
 {
     struct pg_params params = {0};
-    pg_put_int(&params, day);
-    if (name != SQL_DAYS_BEFORE)
-        pg_put_int(&params, store->node.instance);
+    for (size_t i = 0; i < count; i++)
+        pg_put_int(&params, values[i]);
     int status = pg_ask(&store->pg, name, &params, out, err);
     pg_params_clear(&params);
     return status == STORE_OK ? STORE_OK : STORE_BUSY;
 }
 
-/* Erases a day's events. The partitions of today and the days ahead stay, empty; *gone: this one
- * has not. */
-static int days_erase(struct postgres_store *store, int64_t day, int64_t *events, bool *gone,
-                      struct error *err)
+/* Erases a day's events, *events: how many, or -1: what the database uses is little enough. The
+ * partitions of today and the days ahead stay, empty. */
+static int days_erase(struct postgres_store *store, int64_t day, int64_t used_bytes,
+                      int64_t *events, struct error *err)
 {
+    const int64_t values[] = {day, store->node.instance, used_bytes};
     PGresult *result;
     struct error why;
-    int status = days_run(store, SQL_CLEAR_DAY, day, &result, err);
-    *gone = false;
+    int status = days_run(store, SQL_CLEAR_DAY, values, 3, &result, err);
     if (status != STORE_OK)
         return status;
     *events = pg_int(result, 0, 0);
     PQclear(result);
+    if (*events < 0)
+        return STORE_OK;
     if (day >= days_of(clock_wall_ms()))
         goto out;
     /* Nothing of it is left: where the table is not free it is dropped the next time. */
-    *gone = days_run(store, SQL_DROP_DAY, day, NULL, &why) == STORE_OK;
-    if (!*gone)
+    if (days_run(store, SQL_DROP_DAY, values, 2, NULL, &why) != STORE_OK)
         log_debug("an empty partition can't be dropped now: %s", why.text);
     postgres_days_forget(&store->days);
 out:
@@ -265,37 +265,40 @@ static int days_erase_far(struct postgres_store *store, int64_t before_ms,
     return STORE_OK;
 }
 
-static int days_erase_one(struct postgres_store *store, int64_t day, struct store_dropped *out,
-                          bool *gone, struct error *err)
+static int days_erase_one(struct postgres_store *store, int64_t day, int64_t used_bytes,
+                          struct store_dropped *out, struct error *err)
 {
     int64_t low = day * step_ms[STEP_DAY];
     out->low = (struct range_place){low, INT64_MIN};
     out->high = (struct range_place){low + step_ms[STEP_DAY], INT64_MIN};
-    return days_erase(store, day, &out->events, gone, err);
+    return days_erase(store, day, used_bytes, &out->events, err);
 }
 
 /* Erases what is oldest among these days. What is far goes up to the next of them; where it does
- * not go (another node was quicker, a trigger refuses it) nothing newer goes for it. Nor does it
- * for a day that was empty and has gone: another node may have emptied it, and that may be enough.
- */
+ * not go (another node was quicker, a trigger refuses it) nothing newer goes to save room. */
 static int days_erase_oldest(struct postgres_store *store, const PGresult *days, int64_t before,
-                             struct store_dropped *out, struct error *err)
+                             int64_t used_bytes, struct store_dropped *out, struct error *err)
 {
     int count = PQntuples(days);
     int status = STORE_OK;
-    bool gone = false;
-    for (int i = 0; i < count && status == STORE_OK && out->events == 0 && !gone; i++) {
+    for (int i = 0; i < count && status == STORE_OK && out->events == 0; i++) {
         int64_t next = i + 1 < count ? pg_int(days, i + 1, 0) : before;
-        if (pg_bool(days, i, 1))
-            return days_erase_far(store, next * step_ms[STEP_DAY], out, err);
-        status = days_erase_one(store, pg_int(days, i, 0), out, &gone, err);
-        out->more = status == STORE_OK && (out->events > 0 || gone) && i + 1 < count;
+        if (pg_bool(days, i, 1)) {
+            status = days_erase_far(store, next * step_ms[STEP_DAY], out, err);
+            if (used_bytes > 0 || out->events > 0)
+                return status;
+        } else {
+            status = days_erase_one(store, pg_int(days, i, 0), used_bytes, out, err);
+            out->more = status == STORE_OK && out->events > 0 && i + 1 < count;
+        }
     }
+    if (out->events < 0)
+        out->events = 0;
     return status;
 }
 
-int postgres_store_drop_days(struct store *base, int64_t before_ms, struct store_dropped *out,
-                             struct error *err)
+int postgres_store_drop_days(struct store *base, int64_t before_ms, int64_t used_bytes,
+                             struct store_dropped *out, struct error *err)
 {
     struct postgres_store *store = (struct postgres_store *)base;
     PGresult *result = NULL;
@@ -304,11 +307,14 @@ int postgres_store_drop_days(struct store *base, int64_t before_ms, struct store
     int status = pg_connect(&store->pg, err);
     if (status == STORE_OK)
         status = days_clear_far(store, &out->more, err);
+    /* Whoever reads those tables alone does not keep days from growing too old. */
+    if (status != STORE_OK && used_bytes == 0)
+        status = pg_connect(&store->pg, err);
     if (status != STORE_OK || out->more)
         return status;
-    status = days_run(store, SQL_DAYS_BEFORE, before, &result, err);
+    status = days_run(store, SQL_DAYS_BEFORE, &before, 1, &result, err);
     if (status == STORE_OK)
-        status = days_erase_oldest(store, result, before, out, err);
+        status = days_erase_oldest(store, result, before, used_bytes, out, err);
     PQclear(result);
     return status;
 }

@@ -48,7 +48,7 @@ void postgres_days_ensure(struct postgres_store *store, const struct store_item 
 void postgres_days_tend(struct postgres_store *store);
 
 /* See store_drop_days. No transaction is open. */
-int postgres_store_drop_days(struct store *base, int64_t before_ms, struct store_dropped *out,
-                             struct error *err) MUST_CHECK;
+int postgres_store_drop_days(struct store *base, int64_t before_ms, int64_t used_bytes,
+                             struct store_dropped *out, struct error *err) MUST_CHECK;
 
 #endif

@@ -239,11 +239,12 @@ static void sqlite_store_limit_rejects(struct store *base, int64_t max_rejects,
 }
 
 /* Days are not kept apart. */
-static int sqlite_store_drop_days(struct store *base, int64_t before_ms, struct store_dropped *out,
-                                  struct error *err)
+static int sqlite_store_drop_days(struct store *base, int64_t before_ms, int64_t used_bytes,
+                                  struct store_dropped *out, struct error *err)
 {
     (void)base;
     (void)before_ms;
+    (void)used_bytes;
     (void)err;
     *out = (struct store_dropped){0};
     return STORE_OK;
