@@ -173,7 +173,9 @@ class Place:
         text = self.here(command)
         if ELSEWHERE in text:
             text = text.replace(ELSEWHERE, "'%s'" % self.elsewhere())
-            env.update(postgres.environment(postgres.client()), PATH=env["PATH"], PSQL=postgres.client())
+            with_server = postgres.environment(postgres.client())
+            env = {**env, **{k: v for k, v in with_server.items() if not k.startswith("BEACOND")},
+                   "PATH": env["PATH"], "PSQL": postgres.client()}
         done = subprocess.run(["bash", "-c", "set -e -o pipefail\n" + text], cwd=self.scratch, env=env,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
         print("# " + (command + done.stdout[:2000] + done.stderr[:2000]).rstrip().replace("\n", "\n# ").encode(
