@@ -229,6 +229,8 @@ async function large(world) {
         assert.ok(body.length > 20e6);
         const slow = await connect(world, false, BOTH);
         slow.ask('slow', query);
+        /* Once the answer begins it has its snapshot: what is committed from then on is pushed. */
+        await patiently('the answer to begin', once(slow.socket._socket, 'data'));
         slow.socket.pause();
         const other = await connect(world, true, BOTH);
         const texts = [];
