@@ -126,18 +126,27 @@ static inline void until(const char *sql)
 
 #define SESSION "application_name = 'beacond' AND datname = current_database()"
 
-/* Ends beacond's sessions of which that is true, of all nodes, and waits until they are gone. */
+/* Ends beacond's sessions of which that is true, of all nodes, and waits until they are gone; not
+ * those that are made in their place. */
 static inline void end_session(const char *which)
 {
-    char sql[768];
-    snprintf(sql, sizeof sql,
-             "DO $$ DECLARE one int; BEGIN "
-             "FOR one IN SELECT pid FROM pg_stat_activity WHERE " SESSION " AND %s LOOP "
-             "PERFORM pg_terminate_backend(one); "
-             "WHILE EXISTS (SELECT FROM pg_stat_activity WHERE pid = one) LOOP "
-             "PERFORM pg_sleep(0.005), pg_stat_clear_snapshot(); END LOOP; END LOOP; END $$",
-             which);
-    (void)shell(sql);
+    char sql[512];
+    int64_t pid, now_us = shell("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+    for (;;) {
+        snprintf(sql, sizeof sql,
+                 "SELECT coalesce(min(pid), 0)::bigint FROM pg_stat_activity WHERE " SESSION
+                 " AND extract(epoch FROM backend_start) * 1000000 < %lld AND %s",
+                 (long long)now_us, which);
+        pid = shell(sql);
+        if (pid == 0)
+            return;
+        snprintf(sql, sizeof sql, "SELECT pg_terminate_backend(%lld)::integer", (long long)pid);
+        (void)shell(sql);
+        snprintf(sql, sizeof sql,
+                 "SELECT (count(*) = 0)::integer FROM pg_stat_activity WHERE pid = %lld",
+                 (long long)pid);
+        until(sql);
+    }
 }
 
 #endif

@@ -16,8 +16,6 @@ static int node_ask(struct pg *pg, enum sql_statement name, int64_t instance, PG
 {
     struct pg_params params = {0};
     pg_put_int(&params, instance);
-    if (name == SQL_NODE_SILENT)
-        pg_put_int(&params, POSTGRES_NODE_SILENT_MS);
     int status = pg_ask(pg, name, &params, out, err);
     pg_params_clear(&params);
     return status == STORE_REFUSED ? STORE_BUSY : status;
@@ -78,6 +76,22 @@ static void node_tell_end(const PGresult *result, int row)
              (int)len, name);
 }
 
+/* Whether it has still not been seen for long; it can't be until the transaction ends. */
+static int node_is_silent(struct pg *pg, int64_t instance, bool *out, struct error *err)
+{
+    PGresult *result;
+    struct pg_params params = {0};
+    pg_put_int(&params, instance);
+    pg_put_int(&params, POSTGRES_NODE_SILENT_MS);
+    int status = pg_ask(pg, SQL_NODE_SILENT, &params, &result, err);
+    pg_params_clear(&params);
+    if (status != STORE_OK)
+        return STORE_BUSY;
+    *out = PQntuples(result) == 1 && pg_bool(result, 0, 0);
+    PQclear(result);
+    return STORE_OK;
+}
+
 /* One that has not been seen for long. That it lives nevertheless, or has something under way, is
  * no failure. */
 static int node_bury(struct pg *pg, const PGresult *result, int row, struct error *err)
@@ -88,7 +102,7 @@ static int node_bury(struct pg *pg, const PGresult *result, int row, struct erro
     if (status == STORE_OK)
         status = node_whether(pg, SQL_NODE_DEAD, instance, &dead, err);
     if (status == STORE_OK && dead)
-        status = node_whether(pg, SQL_NODE_SILENT, instance, &dead, err);
+        status = node_is_silent(pg, instance, &dead, err);
     if (status == STORE_OK && dead)
         status = node_close(pg, instance, err);
     status = node_finish(pg, status, err);
