@@ -454,8 +454,8 @@ CREATE FUNCTION days() RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
 $$;
 
 -- Makes a day's partition, unless there is one or the day lies in events_old, and moves the day's events
--- there. Rather than
--- have others wait it fails when a table is not free within the fifth of a second: try again later.
+-- there. Rather than have others wait it fails when a table is not free within the fifth of a second: try
+-- again later.
 CREATE FUNCTION make_day(day bigint) RETURNS void LANGUAGE plpgsql VOLATILE
 SET lock_timeout = '200ms' AS $$
 DECLARE
@@ -547,6 +547,12 @@ CREATE TRIGGER tally_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON ta
 CREATE TRIGGER tally_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tally_day
     WHEN (current_setting('beacond.own', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION changed();
 
+-- Of all tables with their indexes. Each is locked for that.
+CREATE FUNCTION table_bytes() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+    SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint
+      FROM pg_class WHERE relnamespace = 'beacond'::regnamespace AND relkind = 'r'
+$$;
+
 -- Erases all events of a day that has a partition, which stays, empty; returns how many there were. Unless
 -- most is 0 only where the database uses more bytes than that, looked at when no other node erases: else -1.
 -- Fails, like make_day(), when the partition is not free.
@@ -567,9 +573,7 @@ BEGIN
     PERFORM set_config('lock_timeout', '1s', true);
     PERFORM beacond.lock_erasing();
     PERFORM set_config('lock_timeout', '200ms', true);
-    IF most > 0 AND
-       (SELECT sum(pg_total_relation_size(oid)) FROM pg_class
-         WHERE relnamespace = 'beacond'::regnamespace AND relkind = 'r') - beacond.other_spare() <= most THEN
+    IF most > 0 AND beacond.table_bytes() - beacond.other_spare() <= most THEN
         RETURN -1;
     END IF;
     -- Not the table events: who waits for a day holds that.
@@ -586,7 +590,7 @@ BEGIN
     INSERT INTO beacond.erasures(n, at, instance, events, low, high)
     SELECT coalesce(max(n), 0) + 1, beacond.now_ms(), clear_day.instance, gone, begins, ends
       FROM beacond.erasures;
-    RETURN gone;
+    RETURN greatest(gone, 0); -- the tally may be wrong
 END
 $$;
 

@@ -184,9 +184,9 @@ SELECT pg_advisory_xact_lock((68::bigint << 56) | (key & ((1::bigint << 56) - 1)
 
 -- First in a transaction that stores, which waits for nobody's locks for long: meanwhile its requests
 -- can't be refused. What takes longer than this the server ends by itself, before the node gives it up
--- (POSTGRES_PATIENCE_MS) and it would be committed behind its back. A plan is
--- kept with the session: one that was made while a table had a page would go on reading all of it, so the
--- statements go along indexes. jit: behind a pooler the settings that a session begins with may be lost.
+-- (POSTGRES_PATIENCE_MS) and it would be committed behind its back. A plan is kept with the session: one that
+-- was made while a table had a page would go on reading all of it, so the statements go along indexes. jit:
+-- behind a pooler the settings that a session begins with may be lost.
 -- @claim_patience
 SELECT set_config('lock_timeout', '500ms', true), set_config('statement_timeout', '18s', true),
        set_config('idle_in_transaction_session_timeout', '10s', true),
@@ -915,15 +915,13 @@ SELECT pid::bigint, coalesce(nullif(application_name, ''), usename, '')
 -- @recount
 SELECT beacond.recount($1, $2, $3);
 
--- Of tables with their indexes; and what of that is room for what comes. Each is locked for that: where
--- somebody holds one for long (VACUUM FULL) commits must not wait.
+-- Of tables with their indexes; and what of that is room for what comes. Where somebody holds one of them for
+-- long (VACUUM FULL) commits must not wait.
 -- @size
 WITH hurry AS MATERIALIZED (
     SELECT set_config('lock_timeout', '200ms', true)
 )
-SELECT current_setting('block_size')::bigint, coalesce(sum(pg_total_relation_size(oid)), 0)::bigint,
-       beacond.other_spare()
-  FROM hurry, pg_class WHERE relnamespace = 'beacond'::regnamespace AND relkind = 'r';
+SELECT current_setting('block_size')::bigint, beacond.table_bytes(), beacond.other_spare() FROM hurry;
 
 -- An event that nobody sees, for which it is tried whether any can be committed.
 -- @probe_put

@@ -180,7 +180,7 @@ static int slices_do_shrink(struct slice *slice)
 
 static int slices_do_tidy(struct slice *slice)
 {
-    slice->writer->untidy = store_tend(slice->writer->store, true);
+    writer_tend(slice->writer);
     return slice->writer->untidy ? STORE_BUSY : STORE_OK;
 }
 

@@ -185,7 +185,7 @@ static void writer_look(struct writer *writer)
     if (sick)
         writer_probe(writer);
     if (writer->untidy)
-        writer->untidy = store_tend(writer->store, true);
+        writer_tend(writer);
     writer_show(writer);
     pthread_mutex_lock(&writer->mutex);
     writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
@@ -229,9 +229,19 @@ static int writer_note_lost(struct writer *writer, struct error *err)
     return STORE_OK;
 }
 
+int64_t writer_now_ms(struct writer *writer)
+{
+    return wary_now(&writer->clock, clock_wall_ms(), clock_mono_ms(), WARY_SLACK_MS);
+}
+
+void writer_tend(struct writer *writer)
+{
+    writer->untidy = store_tend(writer->store, true, writer_now_ms(writer));
+}
+
 void writer_tidy_soon(struct writer *writer)
 {
-    writer->untidy = store_tend(writer->store, false) || writer->untidy;
+    writer->untidy = store_tend(writer->store, false, writer_now_ms(writer)) || writer->untidy;
 }
 
 static void writer_turn(struct writer *writer)
@@ -251,7 +261,7 @@ static void writer_turn(struct writer *writer)
     bool stuck = done < count && clock_mono_ms() >= writer->look_ms;
     writer_show(writer);
     if (stuck) /* where the disk is full, the room that the WAL takes may help */
-        writer->untidy = store_tend(writer->store, true);
+        writer_tend(writer);
     if (stuck || done > 0)
         writer->look_ms = clock_mono_ms() + WRITER_IDLE_MS;
     pthread_mutex_lock(&writer->mutex);

@@ -177,7 +177,7 @@ static int writer_transact(struct writer *writer, size_t from, size_t to, writer
                            struct error *err)
 {
     int64_t began_us = clock_mono_us();
-    int64_t now_ms = wary_now(&writer->clock, clock_wall_ms(), began_us / 1000, WARY_SLACK_MS);
+    int64_t now_ms = writer_now_ms(writer);
     int status = writer->abreast == NULL ? STORE_OK : writer_claim(writer, from, to, err);
     if (status == STORE_OK)
         status = writer_store(writer, from, to, now_ms, append, err);

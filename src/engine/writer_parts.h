@@ -83,6 +83,12 @@ bool writer_notice(struct writer *writer);
  * of a moment, so that whoever asks, on whichever node, finds them. */
 void writer_tell(struct writer *writer, size_t from, size_t to);
 
+/* What time it is held to be. The writer's thread, as those below. */
+int64_t writer_now_ms(struct writer *writer);
+
+/* Has the store tidy up, as nothing waits. */
+void writer_tend(struct writer *writer);
+
 /* An errand has written: has the WAL put back as after a commit. */
 void writer_tidy_soon(struct writer *writer);
 

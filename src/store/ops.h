@@ -42,7 +42,7 @@ struct store_ops {
     int (*clean_traces)(struct store *store, const int64_t *pages, size_t count, struct error *err);
     int (*rebuild_index)(struct store *store, struct error *err);
     int (*rewrite)(struct store *store, struct error *err);
-    bool (*tend)(struct store *store, bool idle);
+    bool (*tend)(struct store *store, bool idle, int64_t now_ms);
     int (*probe)(struct store *store, struct error *err);
     bool (*changed)(struct store *store);
     void (*doubt)(struct store *store);

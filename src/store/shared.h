@@ -131,9 +131,9 @@ struct store_dropped {
 
 /* Drops the oldest day of events that lies before before_ms as a whole, in a stroke, where the
  * store keeps days apart; shared or not. Where older events stand together, some of those, or, when
- * none is left, their room, with no events and more. used_bytes: only while the database uses more
- * than that, free pages not counted, when no other node erases any more; 0: whatever it uses.
- * STORE_OK, with no events and no more where there is none to drop, or STORE_BUSY. */
+ * none is left, their room, with no events and more. used_bytes: a day goes only while the database
+ * uses more than that, free pages not counted, when no other node erases any more; 0: whatever it
+ * uses. STORE_OK, with no events and no more where there is none to drop, or STORE_BUSY. */
 int store_drop_days(struct store *store, int64_t before_ms, int64_t used_bytes,
                     struct store_dropped *out, struct error *err) MUST_CHECK;
 

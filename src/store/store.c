@@ -133,9 +133,9 @@ int store_rewrite(struct store *store, struct error *err)
     return store->ops->rewrite(store, err);
 }
 
-bool store_tend(struct store *store, bool idle)
+bool store_tend(struct store *store, bool idle, int64_t now_ms)
 {
-    return store->ops->tend(store, idle);
+    return store->ops->tend(store, idle, now_ms);
 }
 
 void store_look(const struct store *store, struct store_state *out)

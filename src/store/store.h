@@ -215,9 +215,10 @@ int store_rebuild_index(struct store *store, struct error *err) MUST_CHECK;
  * Takes its time, and as much room again on the disk. STORE_OK or STORE_BUSY. */
 int store_rewrite(struct store *store, struct error *err) MUST_CHECK;
 
-/* Housekeeping between appends: checkpoints when due; idle says that nothing waits. Returns whether
- * there is more to do once idle. */
-bool store_tend(struct store *store, bool idle);
+/* Housekeeping between appends: checkpoints when due; idle says that nothing waits. now_ms: what
+ * time it is held to be, as with receipts, for what is too old to be kept. Returns whether there is
+ * more to do once idle. */
+bool store_tend(struct store *store, bool idle, int64_t now_ms);
 
 /* What is committed, after store_open and after each call that writes; of a shared store, what has
  * been followed (store/shared.h). */

@@ -52,7 +52,7 @@ static void fill_commit(struct fill_run *run)
     if (run->count == 0)
         return;
     fill_must(store_append(run->store, run->items, run->count, &none, &err), &err);
-    (void)store_tend(run->store, false);
+    (void)store_tend(run->store, false, clock_wall_ms());
     for (size_t i = 0; i < run->count; i++)
         batch_free(run->items[i].batch);
     run->count = 0;

@@ -120,7 +120,7 @@ AROUND_VOID("commit", follow_publish, (struct follow * f, const struct store_ite
             i, n)
 AROUND_VOID("commit", mailbox_post, (struct mailbox * b, struct mail *m), b, m)
 AROUND("commit", size_t, mailbox_open_all, (struct mailbox * b), b)
-AROUND("commit", bool, store_tend, (struct store * s, bool i), s, i)
+AROUND("commit", bool, store_tend, (struct store * s, bool i, int64_t n), s, i, n)
 AROUND("commit", int, message_ack, (struct bytes * b, size_t n), b, n)
 AROUND_VOID("commit", outbox_answer, (struct outbox * o, const void *t, size_t n, uint64_t r), o, t,
             n, r)

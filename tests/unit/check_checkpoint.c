@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "contract/batch.h"
 #include "folder.h"
 #include "store/store.h"
@@ -114,7 +115,7 @@ static void append_only(void)
 static void append(void)
 {
     append_only();
-    (void)store_tend(store, false);
+    (void)store_tend(store, false, clock_wall_ms());
 }
 
 /* How often all of the WAL has been put back. */
@@ -197,7 +198,7 @@ static void store_up_on_old(enum store_synchronous synchronous)
     copy("old.db", "t.db");
     store_up(database, synchronous);
     verify();
-    ck_assert(!store_tend(store, true));
+    ck_assert(!store_tend(store, true, clock_wall_ms()));
     ck_assert_int_eq(size_of(wal), 0);
     verify();
 }
@@ -218,7 +219,7 @@ START_TEST(checkpoint_puts_the_wal_back_in_parts)
     ck_assert_int_ge(parts, 12);
     for (unsigned i = 0; i < 3; i++)
         ck_assert_int_le(append_until_anew(WHOLE + SLACK), WHOLE + SLACK);
-    ck_assert(!store_tend(store, true));
+    ck_assert(!store_tend(store, true, clock_wall_ms()));
     ck_assert_int_eq(size_of(wal), 0);
     ck_assert_int_eq(count_of(store), appended);
 }
@@ -229,7 +230,7 @@ END_TEST
 START_TEST(checkpoint_of_a_part_need_not_have_reached_the_disk)
 {
     (void)append_until_anew(WHOLE + SLACK);
-    ck_assert(!store_tend(store, true));
+    ck_assert(!store_tend(store, true, clock_wall_ms()));
     copy("t.db", "old.db");
     int64_t size = size_of(database);
     while (size_of(wal) < WHOLE / 2)
@@ -253,7 +254,7 @@ START_TEST(checkpoint_goes_round_a_reader_and_makes_up_for_it)
     ck_assert_int_eq(sqlite3_exec(reader, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
     ck_assert_int_le(append_until_anew(4 * WHOLE), 3 * WHOLE + 2 * SLACK);
     sqlite3_close(reader);
-    ck_assert(!store_tend(store, true));
+    ck_assert(!store_tend(store, true, clock_wall_ms()));
     ck_assert_int_eq(size_of(wal), 0);
     ck_assert_int_eq(count_of(store), appended);
 }
@@ -281,13 +282,13 @@ START_TEST(checkpoint_of_all_that_readers_keep_from_beginning_anew_is_not_due_at
         shell_run(shells[i % 2], "BEGIN; SELECT count(*) FROM events");
         if (i > 0)
             shell_run(shells[(i + 1) % 2], "COMMIT");
-        (void)store_tend(store, false);
+        (void)store_tend(store, false, clock_wall_ms());
     }
     ck_assert_int_ge(times_put_back(), 1);
     ck_assert_int_le(times_put_back(), 3);
     sqlite3_close(shells[0]);
     sqlite3_close(shells[1]);
-    ck_assert(!store_tend(store, true));
+    ck_assert(!store_tend(store, true, clock_wall_ms()));
     ck_assert_int_eq(size_of(wal), 0);
 }
 END_TEST
@@ -297,7 +298,7 @@ START_TEST(checkpoint_of_all_without_a_commit_behind_it_is_emptied_once_idle)
     while (times_put_back() == 0)
         append();
     ck_assert_int_ge(size_of(wal), WHOLE - SLACK);
-    ck_assert(!store_tend(store, true));
+    ck_assert(!store_tend(store, true, clock_wall_ms()));
     ck_assert_int_eq(size_of(wal), 0);
 }
 END_TEST
@@ -371,7 +372,7 @@ START_TEST(checkpoint_begins_the_wal_anew_whatever_our_own_readers_do)
     ck_assert_uint_ge(atomic_load(&walks), READERS);
     /* Twice the length, or once more should the machine have had no time for one of them. */
     ck_assert_int_le(longest, 3 * WHOLE + SLACK);
-    ck_assert(!store_tend(store, true));
+    ck_assert(!store_tend(store, true, clock_wall_ms()));
     ck_assert_int_eq(size_of(wal), 0);
     verify();
 }
@@ -405,7 +406,7 @@ END_TEST
 static void drop_what_was_put_back(void)
 {
     append();
-    ck_assert(!store_tend(store, true));
+    ck_assert(!store_tend(store, true, clock_wall_ms()));
     copy("t.db", "old.db");
     flush_fails = true;
     ck_assert_int_gt(append_until_anew(3 * WHOLE / 2), 3 * WHOLE / 2);
@@ -431,12 +432,12 @@ START_TEST(checkpoint_whose_flush_fails_is_made_anew_by_itself)
     store_down();
     store_up(database, STORE_SYNC_FULL);
     drop_what_was_put_back();
-    while (store_tend(store, true)) /* a second or so */
+    while (store_tend(store, true, clock_wall_ms())) /* a second or so */
         verify();
     ck_assert_int_eq(size_of(wal), 0);
     verify();
     (void)append_until_anew(WHOLE + SLACK); /* as ever */
-    ck_assert(!store_tend(store, true));
+    ck_assert(!store_tend(store, true, clock_wall_ms()));
     verify();
 }
 END_TEST
@@ -448,7 +449,7 @@ START_TEST(checkpoint_at_the_start_trusts_nobody)
     store_down();
     store_up(database, STORE_SYNC_FULL);
     append();
-    ck_assert(!store_tend(store, true));
+    ck_assert(!store_tend(store, true, clock_wall_ms()));
     copy("t.db", "old.db");
     while (size_of(wal) < WHOLE / 2)
         append();

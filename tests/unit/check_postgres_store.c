@@ -8,6 +8,7 @@
 
 #include "postgres_claims.h"
 
+#include "base/clock.h"
 #include "store/postgres/postgres_store_parts.h"
 
 static void setup(void)
@@ -352,14 +353,14 @@ START_TEST(rows_of_the_logs_go_once_one_behind_them_is_old)
     (void)shell("SET beacond.own = 'on'; INSERT INTO beacond.commits SELECT n, n, 1, " NOW
                 " - 3700000, 1, 1, 1 FROM generate_series(1, 1500) AS n; INSERT INTO "
                 "beacond.erasures(n, at, events) SELECT n, 1, 0 FROM generate_series(1, 3) AS n");
-    ck_assert(store_tend(store, true));
+    ck_assert(store_tend(store, true, clock_wall_ms()));
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.commits"), 501);
     ck_assert_int_eq(shell("SELECT min(last_seq) FROM beacond.commits"), 1001);
     ck_assert_int_eq(shell("SELECT sum(n) FROM beacond.erasures"), 3);
     /* Whose next one is new stays: a node may not have followed any further yet. */
     while (shell("SELECT count(*) FROM beacond.commits") > 2)
-        (void)store_tend(store, true);
-    ck_assert(!store_tend(store, true));
+        (void)store_tend(store, true, clock_wall_ms());
+    ck_assert(!store_tend(store, true, clock_wall_ms()));
 }
 END_TEST
 
@@ -369,7 +370,7 @@ static void tend_anew(int64_t max_receipts_bytes)
     store_close(store);
     options.max_receipts_bytes = max_receipts_bytes;
     store = open_node("one");
-    ck_assert(!store_tend(store, true));
+    ck_assert(!store_tend(store, true, clock_wall_ms()));
 }
 
 /* The second was stored by a node whose clock is ahead. */
@@ -378,7 +379,7 @@ START_TEST(rows_of_the_logs_go_in_their_order)
     (void)shell(
         "INSERT INTO beacond.commits SELECT n, n, 1, " NOW
         " - CASE n WHEN 2 THEN 0 ELSE 3700000 END, 1, 1, 1 FROM generate_series(1, 4) AS n");
-    (void)store_tend(store, true);
+    (void)store_tend(store, true, clock_wall_ms());
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.commits"), 4);
     (void)shell("UPDATE beacond.commits SET at = at + 864000000 WHERE last_seq = 2");
     tend_anew(0);
@@ -401,7 +402,7 @@ START_TEST(a_receipt_is_as_old_as_who_stored_it_holds_it_to_be)
 {
     ck_assert_int_eq(store_under(9), STORE_OK);
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.receipts WHERE at = 77"), 1);
-    ck_assert(!store_tend(store, true));
+    ck_assert(!store_tend(store, true, 78));
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.receipts"), 1);
 }
 END_TEST
@@ -424,7 +425,7 @@ START_TEST(rejects_of_other_nodes_are_seen)
     struct store_item item;
     (void)shell("INSERT INTO beacond.rejects(received, reason, event) SELECT 1, 'x', 'y' FROM "
                 "generate_series(1, 30)");
-    ck_assert(!store_tend(store, true));
+    ck_assert(!store_tend(store, true, clock_wall_ms()));
     ck_assert_int_eq(append_one(&item, "{\"events\":[1]}"), STORE_OK);
     batch_free(item.batch);
     ck_assert_int_eq(shell("SELECT count(*) FROM beacond.rejects"), 10);

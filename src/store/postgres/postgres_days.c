@@ -222,13 +222,12 @@ static int days_erase(struct postgres_store *store, int64_t day, int64_t used_by
     PQclear(result);
     if (*events < 0)
         return STORE_OK;
-    if (day >= days_of(clock_wall_ms()))
-        goto out;
     /* Nothing of it is left: where the table is not free it is dropped the next time. */
-    if (days_run(store, SQL_DROP_DAY, values, 2, NULL, &why) != STORE_OK)
-        log_debug("an empty partition can't be dropped now: %s", why.text);
-    postgres_days_forget(&store->days);
-out:
+    if (day < days_of(clock_wall_ms())) {
+        if (days_run(store, SQL_DROP_DAY, values, 2, NULL, &why) != STORE_OK)
+            log_debug("an empty partition can't be dropped now: %s", why.text);
+        postgres_days_forget(&store->days);
+    }
     postgres_signal_committed(store->signal);
     return STORE_OK;
 }

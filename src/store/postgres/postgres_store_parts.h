@@ -68,8 +68,8 @@ struct postgres_store {
     int64_t until_ms; /* patience ends then, by the monotonic clock; 0: there is no end */
     struct postgres_signal *signal;
     struct postgres_node node; /* as it was when the last transaction began */
-    int64_t at_ms;          /* what time the caller takes it for (receipts); 0: it has not said */
-    int64_t first_instance; /* of this start: serials of receipts go by it */
+    int64_t at_ms;             /* what time the caller held it to be last; 0: it has not said */
+    int64_t first_instance;    /* of this start: serials of receipts go by it */
     enum postgres_claim claim;
     uint64_t kept;       /* the session (pg.made) that has what it is to keep; */
     int64_t keep_ms;     /* not before, after that has failed */
@@ -176,7 +176,7 @@ int postgres_append_number(struct postgres_store *store, struct error *err) MUST
 int postgres_append_end(struct postgres_store *store, int status) MUST_CHECK;
 
 /* postgres_tend.c: see store.h. What a file needs and a server does not is done at once. */
-bool postgres_tend(struct store *base, bool idle);
+bool postgres_tend(struct store *base, bool idle, int64_t now_ms);
 int postgres_probe(struct store *base, struct error *err) MUST_CHECK;
 int postgres_size(struct store *base, struct store_size *out, struct error *err) MUST_CHECK;
 int postgres_shrink(struct store *base, int64_t pages, int64_t *left, struct error *err) MUST_CHECK;

@@ -6,10 +6,11 @@
 /* A partition that is made late takes the day's events along. */
 #define TEND_DAYS_PATIENCE_MS 600000
 
-bool postgres_tend(struct store *base, bool idle)
+bool postgres_tend(struct store *base, bool idle, int64_t now_ms)
 {
     struct postgres_store *store = (struct postgres_store *)base;
     (void)idle;
+    store->at_ms = now_ms;
     store->until_ms = clock_mono_ms() + TEND_DAYS_PATIENCE_MS;
     postgres_days_tend(store);
     store->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;

@@ -52,14 +52,12 @@ static int upkeep_receipts_before(struct postgres_store *store, int64_t *before_
     return STORE_OK;
 }
 
-/* server_ms: the time by its clock. By one that has jumped ahead alone nothing becomes old, and
- * rows have the time of who wrote them, who may hold it to be earlier. */
+/* server_ms: the time by its clock. By one that has jumped ahead alone nothing becomes old, nor by
+ * ours while the writer, by whose time the rows are dated, does not believe it. */
 static int upkeep_step(struct postgres_store *store, int64_t server_ms, bool *more,
                        struct error *err)
 {
-    int64_t now_ms = clock_wall_ms() < server_ms ? clock_wall_ms() : server_ms;
-    if (store->at_ms > 0 && store->at_ms < now_ms)
-        now_ms = store->at_ms;
+    int64_t now_ms = store->at_ms < server_ms ? store->at_ms : server_ms;
     int64_t receipts_ms = now_ms - UPKEEP_RECEIPTS_MS;
     int status = upkeep_drop(store, SQL_UPKEEP_COMMITS, now_ms - UPKEEP_LOG_MS, more, err);
     if (status == STORE_OK)

@@ -170,8 +170,9 @@ static int sqlite_store_load_receipts(struct store *base, store_receipts_fn *fn,
     return status;
 }
 
-static bool sqlite_store_tend(struct store *base, bool idle)
+static bool sqlite_store_tend(struct store *base, bool idle, int64_t now_ms)
 {
+    (void)now_ms; /* receipts go with the appends */
     struct sqlite_store *store = (struct sqlite_store *)base;
     const struct checkpoint *checkpoint = &store->checkpoint;
     bool more = checkpoint_tend(&store->checkpoint, &store->db, idle);
